@@ -1,0 +1,176 @@
+//! Signed checkpoints: c2sp.org/signed-note over c2sp.org/tlog-checkpoint.
+
+use super::{Digest, JournalFault, Tree, sha256};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use ed25519_dalek::{Signature, VerifyingKey};
+
+/// The algorithm byte of Ed25519 in a note's key id.
+const ED25519: u8 = 1;
+
+/// Signs a note's text with the journal key.
+pub trait SignNote {
+    /// The Ed25519 signature over the text.
+    ///
+    /// # Errors
+    /// Where the key can't sign now.
+    fn sign_note(&self, text: &[u8]) -> Result<[u8; 64], JournalFault>;
+    /// The key's public half.
+    fn public_key(&self) -> [u8; 32];
+}
+
+/// What a checkpoint says: how many lines there are and the head of the tree over them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Checkpoint {
+    /// Lines covered.
+    pub size: u64,
+    /// RFC 6962 tree head over them.
+    pub root: Digest,
+}
+
+/// The origin line of a store's checkpoints.
+pub fn origin(store_id: &str) -> String {
+    format!("coldsign/journal/{store_id}")
+}
+
+impl Checkpoint {
+    /// The checkpoint of a tree.
+    pub fn of(tree: &Tree) -> Self {
+        Self { size: tree.size(), root: tree.root() }
+    }
+
+    /// The signed note.
+    ///
+    /// # Errors
+    /// As [`SignNote::sign_note`].
+    pub fn sign(&self, store_id: &str, signer: &dyn SignNote) -> Result<String, JournalFault> {
+        let name = origin(store_id);
+        let text = self.text(&name);
+        let signature = signer.sign_note(text.as_bytes())?;
+        let mut blob = key_id(&name, &signer.public_key()).to_vec();
+        blob.extend_from_slice(&signature);
+        Ok(format!("{text}\n\u{2014} {name} {}\n", STANDARD.encode(blob)))
+    }
+
+    /// Reads a note and checks its signature.
+    ///
+    /// # Errors
+    /// The reason why this is not a checkpoint of that store signed by that key.
+    pub fn verify(note: &str, store_id: &str, key: &[u8; 32]) -> Result<Self, &'static str> {
+        let name = origin(store_id);
+        let (text, signer, blob) = split(note)?;
+        if signer != name {
+            return Err("it is signed under another name");
+        }
+        let (id, signature) = blob.split_at_checked(4).ok_or("its signature is too short")?;
+        if id != key_id(&name, key) {
+            return Err("it is signed by another key");
+        }
+        let signature = Signature::from_slice(signature).map_err(|_| "its signature has the wrong length")?;
+        VerifyingKey::from_bytes(key)
+            .map_err(|_| "the journal key is no Ed25519 key")?
+            .verify_strict(text.as_bytes(), &signature)
+            .map_err(|_| "its signature does not verify")?;
+        Self::read(&text, &name)
+    }
+
+    fn text(&self, name: &str) -> String {
+        format!("{name}\n{}\n{}\n", self.size, STANDARD.encode(self.root))
+    }
+
+    fn read(text: &str, name: &str) -> Result<Self, &'static str> {
+        let mut lines = text.lines();
+        if lines.next() != Some(name) {
+            return Err("it belongs to another store");
+        }
+        let size = lines.next().ok_or("it has no size")?;
+        let root = lines.next().ok_or("it has no root")?;
+        let size: u64 = size.parse().map_err(|_| "its size is no number")?;
+        let root: Digest =
+            STANDARD.decode(root).ok().and_then(|bytes| bytes.try_into().ok()).ok_or("its root is no digest")?;
+        let checkpoint = Self { size, root };
+        if checkpoint.text(name) == text { Ok(checkpoint) } else { Err("it has more in it than a checkpoint has") }
+    }
+}
+
+/// A note's text with its final newline, its one signer's name, and the signature's bytes.
+fn split(note: &str) -> Result<(String, &str, Vec<u8>), &'static str> {
+    let (text, signatures) = note.split_once("\n\n").ok_or("it has no signature")?;
+    let (signer, blob) = signatures
+        .strip_suffix('\n')
+        .and_then(|line| line.strip_prefix("\u{2014} "))
+        .filter(|line| !line.contains('\n'))
+        .and_then(|line| line.split_once(' '))
+        .ok_or("its signature line is malformed")?;
+    let blob = STANDARD.decode(blob).map_err(|_| "its signature is not base64")?;
+    Ok((format!("{text}\n"), signer, blob))
+}
+
+fn key_id(name: &str, key: &[u8; 32]) -> [u8; 4] {
+    let mut input = name.as_bytes().to_vec();
+    input.push(b'\n');
+    input.push(ED25519);
+    input.extend_from_slice(key);
+    let digest = sha256(&input);
+    [digest[0], digest[1], digest[2], digest[3]]
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+    use ed25519_dalek::{Signer, SigningKey};
+
+    /// A signer whose key everybody knows.
+    pub struct TestSigner(pub SigningKey);
+
+    impl TestSigner {
+        pub fn new(seed: u8) -> Self {
+            Self(SigningKey::from_bytes(&[seed; 32]))
+        }
+    }
+
+    impl SignNote for TestSigner {
+        fn sign_note(&self, text: &[u8]) -> Result<[u8; 64], JournalFault> {
+            Ok(self.0.sign(text).to_bytes())
+        }
+        fn public_key(&self) -> [u8; 32] {
+            self.0.verifying_key().to_bytes()
+        }
+    }
+
+    #[test]
+    fn a_note_survives_the_round_trip_and_nothing_else_does() {
+        let signer = TestSigner::new(7);
+        let key = signer.public_key();
+        let checkpoint = Checkpoint { size: 12, root: [9; 32] };
+        let note = checkpoint.sign("AAAA", &signer).unwrap();
+        assert_eq!(Checkpoint::verify(&note, "AAAA", &key), Ok(checkpoint));
+        assert!(Checkpoint::verify(&note, "BBBB", &key).is_err());
+        let other = TestSigner::new(8).public_key();
+        assert!(Checkpoint::verify(&note, "AAAA", &other).is_err());
+        for (at, _) in note.char_indices() {
+            let changed: String = note.char_indices().map(|(i, c)| if i == at { '~' } else { c }).collect();
+            assert!(Checkpoint::verify(&changed, "AAAA", &key).is_err(), "at {at}");
+        }
+    }
+
+    #[test]
+    fn the_key_id_and_signature_are_those_of_the_published_example() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/vectors/c2sp_signed_note_example.json");
+        let Ok(text) = std::fs::read_to_string(path) else {
+            println!("skipped: no c2sp_signed_note_example.json");
+            return;
+        };
+        let example: serde_json::Value = serde_json::from_str(&text).unwrap();
+        let mut vkey = example["vkey"].as_str().unwrap().splitn(3, '+');
+        let (name, id, key) =
+            (vkey.next().unwrap(), vkey.next().unwrap(), STANDARD.decode(vkey.next().unwrap()).unwrap());
+        let key: [u8; 32] = key[1..].try_into().unwrap();
+        assert_eq!(super::super::hex(&key_id(name, &key)), id);
+        let (text, _, blob) = split(example["note"].as_str().unwrap()).unwrap();
+        assert_eq!(blob[..4], key_id(name, &key));
+        let signature = Signature::from_slice(&blob[4..]).unwrap();
+        let key = VerifyingKey::from_bytes(&key).unwrap();
+        key.verify_strict(text.as_bytes(), &signature).unwrap();
+    }
+}

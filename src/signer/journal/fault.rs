@@ -1,0 +1,82 @@
+//! What can be wrong with a journal.
+
+use crate::refusal::Refuse;
+use crate::storage::StorageFault;
+
+/// A journal that can't be read, trusted or written.
+#[derive(Debug, thiserror::Error)]
+pub enum JournalFault {
+    /// Something acknowledged is no longer as it was written.
+    #[error("journal/{file} is damaged at line {line}: {what}")]
+    Damaged {
+        /// `entries.jsonl` or `checkpoint`.
+        file: &'static str,
+        /// Its line, from 1.
+        line: u64,
+        /// What does not hold.
+        what: String,
+    },
+    /// The journal ends before what was acknowledged.
+    #[error("journal/entries.jsonl has {found} whole lines, its checkpoint speaks of {promised}")]
+    Short {
+        /// Whole lines found.
+        found: u64,
+        /// Lines there must be.
+        promised: u64,
+    },
+    /// An entry's members are not those of its type.
+    #[error("journal/entries.jsonl line {line} can't be read: {what}")]
+    Malformed {
+        /// Its line, from 1.
+        line: u64,
+        /// What does not fit.
+        what: String,
+    },
+    /// An entry of a type this version does not know.
+    #[error("journal/entries.jsonl line {line} has the unknown type {kind}")]
+    UnknownType {
+        /// Its line, from 1.
+        line: u64,
+        /// Its type.
+        kind: String,
+    },
+    /// A format or version this program does not write.
+    #[error("the journal is of format {format} version {version}; this coldsign reads version 1")]
+    Version {
+        /// The format found.
+        format: String,
+        /// The version found.
+        version: u64,
+    },
+    /// The checkpoint could not be signed.
+    #[error("the journal's checkpoint could not be signed")]
+    Unsigned,
+    /// A file operation failed.
+    #[error(transparent)]
+    Storage(#[from] StorageFault),
+}
+
+impl Refuse for JournalFault {
+    fn rule(&self) -> Option<&'static str> {
+        match self {
+            Self::Damaged { .. } | Self::Short { .. } => Some("JOURNAL-DAMAGED"),
+            Self::Malformed { .. } | Self::UnknownType { .. } => Some("JOURNAL-UNKNOWN-ENTRY"),
+            Self::Version { .. } => Some("JOURNAL-VERSION"),
+            Self::Unsigned | Self::Storage(_) => None,
+        }
+    }
+
+    fn why(&self) -> Vec<String> {
+        match self {
+            Self::Damaged { .. } | Self::Short { .. } => vec![
+                "something already acknowledged has changed or gone; nothing is guessed or mended".to_owned(),
+                "nothing was done; keep this store as it is and go on from the newest backup".to_owned(),
+            ],
+            Self::UnknownType { .. } | Self::Version { .. } | Self::Malformed { .. } => {
+                vec!["it may be from a newer coldsign; nothing was done".to_owned()]
+            }
+            Self::Unsigned => vec!["nothing was recorded".to_owned()],
+            Self::Storage(fault) => fault.why(),
+        }
+    }
+}

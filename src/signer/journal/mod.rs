@@ -1,0 +1,32 @@
+//! The journal: the store's append-only record and its one source of truth.
+//!
+//! Owns lines, hash chain, Merkle tree, checkpoints and the commit protocol
+//! (`docs/formats/journal-v1.md`). It doesn't know what entries mean: each noun above folds its
+//! own state over them. It never sees the key that signs checkpoints, only a [`SignNote`].
+
+mod checkpoint;
+mod entry;
+mod fault;
+mod log;
+mod tree;
+
+pub use checkpoint::{Checkpoint, SignNote, origin};
+pub use entry::{Entry, Event, Line, StoreCreated};
+pub use fault::JournalFault;
+pub use log::{Journal, genesis_line, start};
+pub use tree::{Digest, Tree};
+
+/// Lower-case hex.
+pub fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write;
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+/// SHA-256.
+pub fn sha256(bytes: &[u8]) -> Digest {
+    use sha2::Digest as _;
+    sha2::Sha256::digest(bytes).into()
+}

@@ -1,0 +1,356 @@
+//! A directory of the store: durable writes, bounded reads.
+
+use super::StorageFault;
+use std::collections::BTreeMap;
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io::{Read, Seek, SeekFrom, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+/// Marks a file that is still being written; the next act removes it.
+const PARTIAL: &str = ".partial";
+
+/// One directory with mode 0700 whose files have mode 0600.
+#[derive(Debug, Clone)]
+pub struct Directory {
+    path: PathBuf,
+}
+
+impl Directory {
+    /// A directory that is there.
+    ///
+    /// # Errors
+    /// [`StorageFault::Missing`] where it is not, or is no directory.
+    pub fn open(path: &Path) -> Result<Self, StorageFault> {
+        let found = fs::metadata(path).map_err(StorageFault::system("read", path))?;
+        if !found.is_dir() {
+            return Err(StorageFault::Missing(path.to_owned()));
+        }
+        Ok(Self { path: path.to_owned() })
+    }
+
+    /// A new directory; its parent must exist.
+    ///
+    /// # Errors
+    /// [`StorageFault::Exists`] where something of that name is there.
+    pub fn create(path: &Path) -> Result<Self, StorageFault> {
+        DirBuilder::new().mode(0o700).create(path).map_err(StorageFault::system("created", path))?;
+        if let Some(parent) = path.parent() {
+            sync_directory(parent)?;
+        }
+        Ok(Self { path: path.to_owned() })
+    }
+
+    /// A new directory beside the place it will have in the end ([`Directory::rename_to`]). What an
+    /// earlier attempt left there is removed.
+    ///
+    /// # Errors
+    /// As the system refuses.
+    pub fn create_beside(place: &Path) -> Result<Self, StorageFault> {
+        let partial = partial_of(&std::path::absolute(place).map_err(StorageFault::system("read", place))?);
+        if let Some(parent) = partial.parent() {
+            fs::create_dir_all(parent).map_err(StorageFault::system("created", parent))?;
+        }
+        if fs::symlink_metadata(&partial).is_ok() {
+            fs::remove_dir_all(&partial).map_err(StorageFault::system("removed", &partial))?;
+        }
+        Self::create(&partial)
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// A directory below this one, made if it is not there.
+    ///
+    /// # Errors
+    /// As the system refuses.
+    pub fn below(&self, name: &str) -> Result<Self, StorageFault> {
+        let path = self.path.join(name);
+        match fs::metadata(&path) {
+            Ok(found) if found.is_dir() => Ok(Self { path }),
+            Ok(_) => Err(StorageFault::Exists(path)),
+            Err(_) => Self::create(&path),
+        }
+    }
+
+    /// Whether a file or directory of that name is there.
+    pub fn has(&self, name: &str) -> bool {
+        fs::symlink_metadata(self.path.join(name)).is_ok()
+    }
+
+    /// The names in it, sorted; a directory that is not there has none.
+    ///
+    /// # Errors
+    /// As the system refuses.
+    pub fn names(&self, below: &str) -> Result<Vec<String>, StorageFault> {
+        let path = self.path.join(below);
+        let entries = match fs::read_dir(&path) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(error) => return Err(StorageFault::system("read", &path)(error)),
+        };
+        let mut names = Vec::new();
+        for entry in entries {
+            let entry = entry.map_err(StorageFault::system("read", &path))?;
+            names.push(entry.file_name().to_string_lossy().into_owned());
+        }
+        names.sort();
+        Ok(names)
+    }
+
+    /// A file's bytes, at most `cap` of them.
+    ///
+    /// # Errors
+    /// [`StorageFault::TooLarge`], [`StorageFault::NotAFile`] (a symbolic link too), or the system's.
+    pub fn read(&self, name: &str, cap: u64) -> Result<Vec<u8>, StorageFault> {
+        let path = self.path.join(name);
+        let found = fs::symlink_metadata(&path).map_err(StorageFault::system("read", &path))?;
+        if !found.is_file() {
+            return Err(StorageFault::NotAFile(path));
+        }
+        if found.len() > cap {
+            return Err(StorageFault::TooLarge { path, cap });
+        }
+        let mut bytes = Vec::with_capacity(usize::try_from(found.len()).unwrap_or(0));
+        let file = File::open(&path).map_err(StorageFault::system("read", &path))?;
+        file.take(cap).read_to_end(&mut bytes).map_err(StorageFault::system("read", &path))?;
+        Ok(bytes)
+    }
+
+    /// As [`Directory::read`], for text.
+    ///
+    /// # Errors
+    /// [`StorageFault::NotText`] besides.
+    pub fn read_text(&self, name: &str, cap: u64) -> Result<String, StorageFault> {
+        String::from_utf8(self.read(name, cap)?).map_err(|_| StorageFault::NotText(self.path.join(name)))
+    }
+
+    /// A new file, durable under its name when this returns.
+    ///
+    /// # Errors
+    /// [`StorageFault::Exists`]; on any error no file of that name has appeared.
+    pub fn create_file(&self, name: &str, bytes: &[u8]) -> Result<(), StorageFault> {
+        let path = self.path.join(name);
+        if fs::symlink_metadata(&path).is_ok() {
+            return Err(StorageFault::Exists(path));
+        }
+        self.place(name, bytes, rename_new)
+    }
+
+    /// A file replaced whole, durable when this returns.
+    ///
+    /// # Errors
+    /// As the system refuses; the old file then stands.
+    pub fn replace_file(&self, name: &str, bytes: &[u8]) -> Result<(), StorageFault> {
+        self.place(name, bytes, |from, to| fs::rename(from, to))
+    }
+
+    fn place(
+        &self,
+        name: &str,
+        bytes: &[u8],
+        rename: impl FnOnce(&Path, &Path) -> std::io::Result<()>,
+    ) -> Result<(), StorageFault> {
+        let path = self.path.join(name);
+        let partial = partial_of(&path);
+        let written = write_durably(&partial, bytes, 0o600)
+            .and_then(|()| rename(&partial, &path).map_err(StorageFault::system("written", &path)));
+        if let Err(fault) = written {
+            let _ = fs::remove_file(&partial);
+            return Err(fault);
+        }
+        sync_directory(path.parent().unwrap_or(&self.path))
+    }
+
+    /// Cuts a file to `keep` bytes, appends `bytes`, and synchronises it. Where appending fails the
+    /// file is cut back to `keep`.
+    ///
+    /// # Errors
+    /// As the system refuses.
+    pub fn append(&self, name: &str, keep: u64, bytes: &[u8]) -> Result<(), StorageFault> {
+        let path = self.path.join(name);
+        let fault = || StorageFault::system("written", &path);
+        let mut file =
+            OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(&path).map_err(fault())?;
+        file.set_len(keep).map_err(fault())?;
+        let appended =
+            file.seek(SeekFrom::Start(keep)).and_then(|_| file.write_all(bytes)).and_then(|()| file.sync_data());
+        if let Err(error) = appended {
+            let _ = file.set_len(keep).and_then(|()| file.sync_data());
+            return Err(fault()(error));
+        }
+        Ok(())
+    }
+
+    /// Removes a file, durably; one that is not there is no fault.
+    ///
+    /// # Errors
+    /// As the system refuses.
+    pub fn remove_file(&self, name: &str) -> Result<(), StorageFault> {
+        let path = self.path.join(name);
+        match fs::remove_file(&path) {
+            Ok(()) => sync_directory(path.parent().unwrap_or(&self.path)),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
+            Err(error) => Err(StorageFault::system("removed", &path)(error)),
+        }
+    }
+
+    /// Removes what earlier acts left half written in the directory `below` (`""`: this one).
+    ///
+    /// # Errors
+    /// As the system refuses.
+    pub fn sweep_partials(&self, below: &str) -> Result<(), StorageFault> {
+        for name in self.names(below)? {
+            if name.starts_with('.') && name.ends_with(PARTIAL) {
+                self.remove_file(&Path::new(below).join(name).to_string_lossy())?;
+            } else if name.ends_with(PARTIAL) {
+                self.remove_folder(&Path::new(below).join(name).to_string_lossy())?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Removes a folder with all that is in it.
+    ///
+    /// # Errors
+    /// As the system refuses.
+    pub fn remove_folder(&self, name: &str) -> Result<(), StorageFault> {
+        let path = self.path.join(name);
+        fs::remove_dir_all(&path).map_err(StorageFault::system("removed", &path))
+    }
+
+    /// The files of a folder and of the folders in it, by relative path; at most `cap` bytes each.
+    ///
+    /// # Errors
+    /// As [`Directory::read`].
+    pub fn read_folder(&self, name: &str, cap: u64) -> Result<BTreeMap<String, Vec<u8>>, StorageFault> {
+        let mut files = BTreeMap::new();
+        for entry in self.names(name)? {
+            let path = format!("{name}/{entry}");
+            if fs::symlink_metadata(self.path.join(&path)).is_ok_and(|found| found.is_dir()) {
+                for (inner, bytes) in self.read_folder(&path, cap)? {
+                    files.insert(format!("{entry}/{inner}"), bytes);
+                }
+            } else {
+                files.insert(entry, self.read(&path, cap)?);
+            }
+        }
+        Ok(files)
+    }
+
+    /// Gives the directory its final name, where nothing or only an empty directory may be.
+    ///
+    /// # Errors
+    /// [`StorageFault::Exists`]; the directory then keeps its name.
+    pub fn rename_to(self, to: &Path) -> Result<Self, StorageFault> {
+        if fs::read_dir(to).is_ok_and(|mut entries| entries.next().is_some()) {
+            return Err(StorageFault::Exists(to.to_owned()));
+        }
+        fs::rename(&self.path, to).map_err(StorageFault::system("created", to))?;
+        if let Some(parent) = to.parent() {
+            sync_directory(parent)?;
+        }
+        Ok(Self { path: to.to_owned() })
+    }
+
+    /// Removes the directory with all that is in it: for one that never got its final name.
+    pub fn discard(self) {
+        let _ = fs::remove_dir_all(&self.path);
+    }
+}
+
+/// The name under which a file is written before it gets its own.
+pub(super) fn partial_of(path: &Path) -> PathBuf {
+    let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    path.with_file_name(format!(".{name}{PARTIAL}"))
+}
+
+pub(super) fn write_durably(path: &Path, bytes: &[u8], mode: u32) -> Result<(), StorageFault> {
+    let fault = || StorageFault::system("written", path);
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(mode)
+        .custom_flags(rustix::fs::OFlags::NOFOLLOW.bits() as i32)
+        .open(path)
+        .map_err(fault())?;
+    file.write_all(bytes).map_err(fault())?;
+    file.sync_all().map_err(fault())
+}
+
+/// Renames only where nothing of the new name is there; file systems without that flag get a look
+/// first (the store's lock, or the operator's own stick, keeps others away meanwhile).
+pub(super) fn rename_new(from: &Path, to: &Path) -> std::io::Result<()> {
+    use rustix::fs::{CWD, RenameFlags, renameat_with};
+    match renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE) {
+        Err(rustix::io::Errno::INVAL | rustix::io::Errno::NOSYS) => {
+            if fs::symlink_metadata(to).is_ok() {
+                return Err(std::io::ErrorKind::AlreadyExists.into());
+            }
+            fs::rename(from, to)
+        }
+        done => Ok(done?),
+    }
+}
+
+pub(super) fn sync_directory(path: &Path) -> Result<(), StorageFault> {
+    let path = if path.as_os_str().is_empty() { Path::new(".") } else { path };
+    let synced = File::open(path).and_then(|directory| directory.sync_all());
+    match synced {
+        // Some removable file systems can't synchronise a directory.
+        Err(error) if error.kind() == std::io::ErrorKind::InvalidInput => Ok(()),
+        synced => synced.map_err(StorageFault::system("synchronised", path)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::PermissionsExt;
+
+    #[test]
+    fn a_file_appears_whole_private_and_once() {
+        let temp = tempfile::tempdir().unwrap();
+        let directory = Directory::open(temp.path()).unwrap();
+        directory.create_file("a", b"one").unwrap();
+        assert!(matches!(directory.create_file("a", b"two"), Err(StorageFault::Exists(_))));
+        assert_eq!(directory.read("a", 10).unwrap(), b"one");
+        assert_eq!(directory.names("").unwrap(), ["a"]);
+        let mode = fs::metadata(temp.path().join("a")).unwrap().permissions();
+        assert_eq!(mode.mode() & 0o777, 0o600);
+    }
+
+    #[test]
+    fn reading_is_bounded_and_follows_no_link() {
+        let temp = tempfile::tempdir().unwrap();
+        let directory = Directory::open(temp.path()).unwrap();
+        directory.create_file("a", b"four").unwrap();
+        assert!(matches!(directory.read("a", 3), Err(StorageFault::TooLarge { cap: 3, .. })));
+        std::os::unix::fs::symlink(temp.path().join("a"), temp.path().join("b")).unwrap();
+        assert!(matches!(directory.read("b", 10), Err(StorageFault::NotAFile(_))));
+        assert!(matches!(directory.read("c", 10), Err(StorageFault::Missing(_))));
+    }
+
+    #[test]
+    fn appending_cuts_what_lies_beyond() {
+        let temp = tempfile::tempdir().unwrap();
+        let directory = Directory::open(temp.path()).unwrap();
+        directory.append("j", 0, b"one\ntorn").unwrap();
+        directory.append("j", 4, b"two\n").unwrap();
+        assert_eq!(directory.read("j", 100).unwrap(), b"one\ntwo\n");
+    }
+
+    #[test]
+    fn left_overs_of_a_crash_are_swept() {
+        let temp = tempfile::tempdir().unwrap();
+        let directory = Directory::open(temp.path()).unwrap();
+        fs::write(temp.path().join(".key.age.partial"), b"x").unwrap();
+        fs::create_dir(temp.path().join("000001.partial")).unwrap();
+        fs::write(temp.path().join("keep"), b"x").unwrap();
+        directory.sweep_partials("").unwrap();
+        assert_eq!(directory.names("").unwrap(), ["keep"]);
+    }
+}

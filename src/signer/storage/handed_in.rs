@@ -1,0 +1,67 @@
+//! Files and streams that come from outside: bounded, ordinary, read once.
+
+use super::StorageFault;
+use std::fs::OpenOptions;
+use std::io::Read;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+
+/// The bytes of a file that an operator names, at most `cap` of them.
+///
+/// Opened without waiting, so that a pipe without a writer can't hang the act; anything but an
+/// ordinary file is refused by its open descriptor, so that it can't be changed in between.
+///
+/// # Errors
+/// [`StorageFault::NotAFile`], [`StorageFault::TooLarge`], or the system's.
+pub fn read_file(path: &Path, cap: u64) -> Result<Vec<u8>, StorageFault> {
+    let fault = || StorageFault::system("read", path);
+    let file = OpenOptions::new()
+        .read(true)
+        .custom_flags(rustix::fs::OFlags::NONBLOCK.bits() as i32)
+        .open(path)
+        .map_err(fault())?;
+    let found = file.metadata().map_err(fault())?;
+    if !found.is_file() {
+        return Err(StorageFault::NotAFile(path.to_owned()));
+    }
+    read_stream(file, path, cap)
+}
+
+/// All of a stream, at most `cap` bytes; `name` stands for it in errors.
+///
+/// # Errors
+/// [`StorageFault::TooLarge`], or the system's.
+pub fn read_stream(stream: impl Read, name: &Path, cap: u64) -> Result<Vec<u8>, StorageFault> {
+    let mut bytes = Vec::new();
+    stream.take(cap.saturating_add(1)).read_to_end(&mut bytes).map_err(StorageFault::system("read", name))?;
+    if bytes.len() as u64 > cap {
+        return Err(StorageFault::TooLarge { path: name.to_owned(), cap });
+    }
+    Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn devices_directories_and_giants_are_refused() {
+        let temp = tempfile::tempdir().unwrap();
+        assert!(matches!(read_file(Path::new("/dev/zero"), 10), Err(StorageFault::NotAFile(_))));
+        assert!(matches!(read_file(temp.path(), 10), Err(StorageFault::NotAFile(_))));
+        let sparse = temp.path().join("sparse");
+        let file = std::fs::File::create(&sparse).unwrap();
+        file.set_len(1 << 30).unwrap();
+        assert!(matches!(read_file(&sparse, 1000), Err(StorageFault::TooLarge { cap: 1000, .. })));
+        std::fs::write(temp.path().join("ok"), b"ok").unwrap();
+        assert_eq!(read_file(&temp.path().join("ok"), 2).unwrap(), b"ok");
+    }
+
+    #[test]
+    fn a_pipe_without_a_writer_does_not_hang() {
+        let temp = tempfile::tempdir().unwrap();
+        let pipe = temp.path().join("pipe");
+        rustix::fs::mkfifoat(rustix::fs::CWD, &pipe, rustix::fs::Mode::RUSR).unwrap();
+        assert!(matches!(read_file(&pipe, 10), Err(StorageFault::NotAFile(_))));
+    }
+}

@@ -1,0 +1,212 @@
+//! What leaves: single files and whole folders, often on removable media without modes.
+
+use super::directory::{partial_of, rename_new, sync_directory, write_durably};
+use super::{Directory, StorageFault};
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// A directory of the operator's into which products are put.
+#[derive(Debug, Clone)]
+pub struct Outbox {
+    path: PathBuf,
+}
+
+impl Outbox {
+    /// An existing directory, or a new one below an existing parent.
+    ///
+    /// # Errors
+    /// As the system refuses; [`StorageFault::Exists`] where a file has that name.
+    pub fn open(path: &Path) -> Result<Self, StorageFault> {
+        match fs::metadata(path) {
+            Ok(found) if !found.is_dir() => return Err(StorageFault::Exists(path.to_owned())),
+            Ok(_) => {}
+            Err(_) => fs::create_dir(path).map_err(StorageFault::system("created", path))?,
+        }
+        Ok(Self { path: path.to_owned() })
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Refuses names that are taken, however they are capitalised (FAT knows no difference).
+    ///
+    /// # Errors
+    /// [`StorageFault::Exists`] with the first such name.
+    pub fn refuse_taken(&self, names: &[String]) -> Result<(), StorageFault> {
+        let mut taken: Vec<String> = Vec::new();
+        for entry in fs::read_dir(&self.path).map_err(StorageFault::system("read", &self.path))? {
+            let entry = entry.map_err(StorageFault::system("read", &self.path))?;
+            taken.push(entry.file_name().to_string_lossy().to_lowercase());
+        }
+        for name in names {
+            if taken.contains(&name.to_lowercase()) {
+                return Err(StorageFault::Exists(self.path.join(name)));
+            }
+            taken.push(name.to_lowercase());
+        }
+        Ok(())
+    }
+
+    /// Whether a folder of that name is there with exactly these files.
+    pub fn holds_folder(&self, name: &str, files: &BTreeMap<String, Vec<u8>>, cap: u64) -> bool {
+        Directory::open(&self.path)
+            .and_then(|directory| directory.read_folder(name, cap))
+            .is_ok_and(|found| found == *files)
+    }
+
+    /// A new private file (0600 where the file system can), durable when this returns.
+    ///
+    /// # Errors
+    /// As the system refuses; then no file of that name has appeared.
+    pub fn create_file(&self, name: &str, bytes: &[u8]) -> Result<(), StorageFault> {
+        create_private_file(&self.path.join(name), bytes)
+    }
+
+    /// A file for all to read, replaced where it is there.
+    ///
+    /// # Errors
+    /// As the system refuses; the old file then stands.
+    pub fn replace_public_file(&self, name: &str, bytes: &[u8]) -> Result<(), StorageFault> {
+        let path = self.path.join(name);
+        let partial = partial_of(&path);
+        write_durably(&partial, bytes, 0o644)
+            .and_then(|()| fs::rename(&partial, &path).map_err(StorageFault::system("written", &path)))
+            .inspect_err(|_| remove_file(&partial))?;
+        sync_directory(&self.path)
+    }
+
+    /// A new folder with these files (relative paths, `/` between parts), readable by all, written
+    /// as `<name>.partial` and renamed when everything in it is durable.
+    ///
+    /// # Errors
+    /// [`StorageFault::Exists`]; on any error nothing of that name has appeared.
+    pub fn create_folder(&self, name: &str, files: &BTreeMap<String, Vec<u8>>) -> Result<(), StorageFault> {
+        let target = self.path.join(name);
+        if fs::symlink_metadata(&target).is_ok() {
+            return Err(StorageFault::Exists(target));
+        }
+        let partial = self.path.join(format!("{name}.partial"));
+        if fs::symlink_metadata(&partial).is_ok() {
+            fs::remove_dir_all(&partial).map_err(StorageFault::system("removed", &partial))?;
+        }
+        let written = fill(&partial, files)
+            .and_then(|()| rename_new(&partial, &target).map_err(StorageFault::system("written", &target)));
+        if let Err(fault) = written {
+            let _ = fs::remove_dir_all(&partial);
+            return Err(fault);
+        }
+        sync_directory(&self.path)
+    }
+}
+
+/// A new private file anywhere, durable when this returns.
+///
+/// # Errors
+/// [`StorageFault::Exists`]; on any error no file of that name has appeared.
+pub fn create_private_file(path: &Path, bytes: &[u8]) -> Result<(), StorageFault> {
+    if fs::symlink_metadata(path).is_ok() {
+        return Err(StorageFault::Exists(path.to_owned()));
+    }
+    let partial = partial_of(path);
+    let written = write_durably(&partial, bytes, 0o600)
+        .and_then(|()| rename_new(&partial, path).map_err(StorageFault::system("written", path)));
+    if let Err(fault) = written {
+        let _ = fs::remove_file(&partial);
+        return Err(fault);
+    }
+    sync_directory(path.parent().unwrap_or(Path::new(".")))
+}
+
+/// Removes a file that an act made and takes back.
+pub fn remove_file(path: &Path) {
+    let _ = fs::remove_file(path);
+}
+
+/// A new folder of the operator's, private to them.
+///
+/// # Errors
+/// [`StorageFault::Exists`], or as the system refuses.
+pub fn new_folder(path: &Path) -> Result<(), StorageFault> {
+    Directory::create(path).map(|_| ())
+}
+
+/// Whether a file of that name lies in a folder.
+pub fn holds_file(folder: &Path, name: &str) -> bool {
+    folder.join(name).is_file()
+}
+
+/// The git work tree that `path` (or the directory it will be made in) lies in.
+pub fn inside_git_work_tree(path: &Path) -> Option<PathBuf> {
+    let absolute = std::path::absolute(path).ok()?;
+    let existing = absolute.ancestors().find(|ancestor| ancestor.exists())?;
+    let real = existing.canonicalize().ok()?;
+    real.ancestors().find(|ancestor| ancestor.join(".git").exists()).map(Path::to_owned)
+}
+
+/// Sets the process's umask so that no file is ever made readable to others by accident, and
+/// forbids core files: they would hold keys.
+pub fn restrict_process() {
+    use rustix::process::{Resource, Rlimit, setrlimit};
+    rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o022));
+    let none = Rlimit { current: Some(0), maximum: Some(0) };
+    let _ = setrlimit(Resource::Core, none);
+}
+
+fn fill(folder: &Path, files: &BTreeMap<String, Vec<u8>>) -> Result<(), StorageFault> {
+    fs::create_dir(folder).map_err(StorageFault::system("created", folder))?;
+    for (name, bytes) in files {
+        let path = folder.join(name);
+        let parent = path.parent().unwrap_or(folder);
+        fs::create_dir_all(parent).map_err(StorageFault::system("created", parent))?;
+        write_durably(&path, bytes, 0o644)?;
+    }
+    let folders: std::collections::BTreeSet<_> =
+        files.keys().filter_map(|name| folder.join(name).parent().map(Path::to_owned)).collect();
+    for inner in folders {
+        sync_directory(&inner)?;
+    }
+    sync_directory(folder)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_appears_whole_or_not_at_all() {
+        let temp = tempfile::tempdir().unwrap();
+        let outbox = Outbox::open(&temp.path().join("stick")).unwrap();
+        let files = BTreeMap::from([
+            ("SHA256SUMS".to_owned(), b"x".to_vec()),
+            ("for-api/jwks.json".to_owned(), b"{}".to_vec()),
+        ]);
+        outbox.create_folder("p-1", &files).unwrap();
+        assert_eq!(fs::read(temp.path().join("stick/p-1/for-api/jwks.json")).unwrap(), b"{}");
+        assert!(matches!(outbox.create_folder("p-1", &files), Err(StorageFault::Exists(_))));
+        let bad = BTreeMap::from([("a".to_owned(), b"x".to_vec()), ("a/b".to_owned(), b"x".to_vec())]);
+        assert!(outbox.create_folder("p-2", &bad).is_err());
+        assert_eq!(fs::read_dir(outbox.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn names_that_differ_in_capitals_only_are_taken() {
+        let temp = tempfile::tempdir().unwrap();
+        let outbox = Outbox::open(temp.path()).unwrap();
+        outbox.create_file("Ann.jwt", b"x").unwrap();
+        assert!(outbox.refuse_taken(&["ann.jwt".to_owned()]).is_err());
+        let twins = ["b.jwt".to_owned(), "B.jwt".to_owned()];
+        assert!(outbox.refuse_taken(&twins).is_err());
+        assert!(outbox.refuse_taken(&["c.jwt".to_owned()]).is_ok());
+    }
+
+    #[test]
+    fn a_git_work_tree_is_seen_from_below() {
+        let temp = tempfile::tempdir().unwrap();
+        fs::create_dir(temp.path().join(".git")).unwrap();
+        let store = temp.path().join("deep/store");
+        assert!(inside_git_work_tree(&store).is_some());
+    }
+}
