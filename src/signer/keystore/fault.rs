@@ -1,0 +1,104 @@
+//! What can go wrong with keys and their sealing.
+
+use crate::refusal::Refuse;
+use crate::storage::StorageFault;
+
+/// A key, a seal or an unlock that can't be made, opened or trusted.
+#[derive(Debug, thiserror::Error)]
+pub enum KeystoreFault {
+    /// There is no unlock of that name.
+    #[error("this store has no unlock named {0}")]
+    NoSuchUnlock(String),
+    /// The passphrase does not open the unlock.
+    #[error("that is not the passphrase of unlock {0}")]
+    WrongPassphrase(String),
+    /// A passphrase that guessing would find.
+    #[error("the passphrase is too short: {found} characters, at least {least}")]
+    ShortPassphrase {
+        /// Characters found.
+        found: usize,
+        /// Characters wanted.
+        least: usize,
+    },
+    /// An age file that is not as this program writes it.
+    #[error("{file} is damaged: {what}")]
+    Damaged {
+        /// The file, below the store.
+        file: String,
+        /// What does not hold.
+        what: String,
+    },
+    /// The seal speaks of another journal: the store was put together from parts.
+    #[error("the seal and the journal do not belong together: {0} differs")]
+    Anchor(&'static str),
+    /// A private key that is not the one its name and the journal promise.
+    #[error("{file} holds another key than key {kid}")]
+    WrongKey {
+        /// The file, below the store.
+        file: String,
+        /// The kid promised.
+        kid: String,
+    },
+    /// The store has no private half of that key.
+    #[error("the private half of key {0} is not in this store")]
+    NoPrivateHalf(String),
+    /// The system has no random numbers.
+    #[error("the system gives no random numbers")]
+    Random,
+    /// A cryptographic operation failed that never should.
+    #[error("{0} failed")]
+    Operation(&'static str),
+    /// A cost that would be too cheap, or would exhaust the machine.
+    #[error("a work factor of 2^{0} is outside 2^10 to 2^20")]
+    Cost(u8),
+    /// A file operation failed.
+    #[error(transparent)]
+    Storage(#[from] StorageFault),
+}
+
+impl Refuse for KeystoreFault {
+    fn rule(&self) -> Option<&'static str> {
+        match self {
+            Self::NoSuchUnlock(_) => Some("UNLOCK-UNKNOWN"),
+            Self::WrongPassphrase(_) => Some("UNLOCK-PASSPHRASE"),
+            Self::ShortPassphrase { .. } => Some("UNLOCK-SHORT"),
+            Self::Cost(_) => Some("UNLOCK-COST"),
+            Self::Damaged { .. } | Self::WrongKey { .. } => Some("STORE-DAMAGED"),
+            Self::Anchor(_) => Some("STORE-ANCHOR"),
+            Self::NoPrivateHalf(_) => Some("KEY-NO-PRIVATE"),
+            Self::Random | Self::Operation(_) | Self::Storage(_) => None,
+        }
+    }
+
+    fn why(&self) -> Vec<String> {
+        match self {
+            Self::NoSuchUnlock(_) => vec!["nothing was opened, nothing was done".to_owned()],
+            Self::WrongPassphrase(name) if name == "recovery" => {
+                vec!["nothing was opened, nothing was done".to_owned()]
+            }
+            Self::WrongPassphrase(_) => vec![
+                "nothing was opened, nothing was done".to_owned(),
+                "the recovery code opens the store as well: add --unlock recovery".to_owned(),
+            ],
+            Self::Anchor(_) => vec![
+                "a journal, a seal or a whole store was exchanged; nothing was done".to_owned(),
+                "keep this store as it is and go on from the newest backup".to_owned(),
+            ],
+            Self::Damaged { .. } | Self::WrongKey { .. } => {
+                vec!["nothing was done; keep this store as it is and go on from the newest backup".to_owned()]
+            }
+            Self::ShortPassphrase { .. } => {
+                vec!["whoever copies the disk can try passphrases as fast as their machines allow".to_owned()]
+            }
+            Self::Storage(fault) => fault.why(),
+            _ => Vec::new(),
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::NoSuchUnlock(_) => Some("coldsign status".to_owned()),
+            _ => None,
+        }
+    }
+}

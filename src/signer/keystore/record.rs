@@ -1,0 +1,386 @@
+//! Keys and unlocks as the journal tells them.
+
+use super::ImportSource;
+use crate::journal::{Entry, Event, JournalFault};
+use coldsign_verify::PublicKey;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// What a key is for. No public key ever serves two purposes or two keysets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Purpose {
+    /// Signs checkpoints.
+    Journal,
+    /// What verifiers pin.
+    Root,
+    /// Signs bundles.
+    Bundle,
+    /// Signs tokens.
+    Token,
+}
+
+impl Purpose {
+    /// The word for it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Journal => "journal",
+            Self::Root => "root",
+            Self::Bundle => "bundle",
+            Self::Token => "token",
+        }
+    }
+}
+
+/// Where a key is in its life (NIST SP 800-57 part 1 §7).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum KeyState {
+    /// Published, not signing.
+    PreActivation,
+    /// Signing.
+    Active,
+    /// Paused.
+    Suspended,
+    /// Verifying until a date; the private half is destroyed.
+    Deactivated {
+        /// When it leaves the published set, in seconds since the epoch.
+        verify_until: u64,
+    },
+    /// Gone.
+    Destroyed,
+}
+
+impl KeyState {
+    /// NIST's name.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::PreActivation => "pre-activation",
+            Self::Active => "active",
+            Self::Suspended => "suspended",
+            Self::Deactivated { .. } => "deactivated",
+            Self::Destroyed => "destroyed",
+        }
+    }
+
+    /// In plain words, without a date.
+    pub fn words(&self) -> String {
+        match self {
+            Self::PreActivation => "published, not signing",
+            Self::Active => "signing",
+            Self::Suspended => "paused",
+            Self::Deactivated { .. } => "verifying only",
+            Self::Destroyed => "gone",
+        }
+        .to_owned()
+    }
+}
+
+/// A key and its history.
+#[derive(Debug, Clone)]
+pub struct KeyRecord {
+    /// Its keyset; `journal`, `root` and `bundle` are the store's own.
+    pub keyset: String,
+    /// Its number in the keyset, from 1.
+    pub number: u64,
+    /// What it is for.
+    pub purpose: Purpose,
+    /// RFC 7638 thumbprint.
+    pub kid: String,
+    /// The public half.
+    pub public: PublicKey,
+    /// Where it is in its life.
+    pub state: KeyState,
+    /// When it was made or imported, in seconds since the epoch.
+    pub made_at: u64,
+    /// When it first signed.
+    pub activated_at: Option<u64>,
+    /// Whether the private half was never in this store.
+    pub elsewhere: bool,
+    /// In what form it was imported, if it was.
+    pub imported: Option<ImportSource>,
+}
+
+impl KeyRecord {
+    /// `keyset/number`.
+    pub fn name(&self) -> String {
+        format!("{}/{}", self.keyset, self.number)
+    }
+
+    /// Whether the store keeps its private half.
+    pub fn has_private_half(&self) -> bool {
+        !self.elsewhere && !matches!(self.state, KeyState::Deactivated { .. } | KeyState::Destroyed)
+    }
+
+    /// Whether a publication made now holds it.
+    pub fn published_at(&self, now: u64) -> bool {
+        match self.state {
+            KeyState::PreActivation | KeyState::Active | KeyState::Suspended => true,
+            KeyState::Deactivated { verify_until } => now < verify_until,
+            KeyState::Destroyed => false,
+        }
+    }
+}
+
+/// All keys a store ever had, oldest first.
+#[derive(Debug, Default)]
+pub struct Keys {
+    records: Vec<KeyRecord>,
+}
+
+impl Keys {
+    /// Takes in an entry; `false` where it is not about keys.
+    ///
+    /// # Errors
+    /// [`JournalFault::Malformed`].
+    pub fn apply(&mut self, entry: &Entry) -> Result<bool, JournalFault> {
+        if let Some(made) = entry.event::<KeyGenerated>()? {
+            self.add(entry, made, None)?;
+        } else if let Some(made) = entry.event::<KeyImported>()? {
+            let (made, source) = made.split();
+            self.add(entry, made, Some(source))?;
+        } else if let Some(event) = entry.event::<KeyActivated>()? {
+            let key = self.changed(entry, &event.kid)?;
+            key.state = KeyState::Active;
+            key.activated_at.get_or_insert(entry.time);
+        } else if let Some(event) = entry.event::<KeySuspended>()? {
+            self.changed(entry, &event.kid)?.state = KeyState::Suspended;
+        } else if let Some(event) = entry.event::<KeyResumed>()? {
+            self.changed(entry, &event.kid)?.state = KeyState::Active;
+        } else if let Some(event) = entry.event::<Deactivated>()? {
+            self.changed(entry, &event.kid)?.state = KeyState::Deactivated { verify_until: event.verify_until };
+        } else if let Some(event) = entry.event::<KeyDestroyed>()? {
+            self.changed(entry, &event.kid)?.state = KeyState::Destroyed;
+        } else {
+            return Ok(false);
+        }
+        Ok(true)
+    }
+
+    /// All of them.
+    pub fn all(&self) -> &[KeyRecord] {
+        &self.records
+    }
+
+    /// One by its kid.
+    pub fn by_kid(&self, kid: &str) -> Option<&KeyRecord> {
+        self.records.iter().find(|key| key.kid == kid)
+    }
+
+    /// One by `keyset/number`, or by its kid.
+    pub fn by_name(&self, name: &str) -> Option<&KeyRecord> {
+        self.records.iter().find(|key| key.name() == name || key.kid == name)
+    }
+
+    /// Those of a keyset.
+    pub fn of_keyset<'a>(&'a self, keyset: &'a str) -> impl Iterator<Item = &'a KeyRecord> {
+        self.records.iter().filter(move |key| key.keyset == keyset)
+    }
+
+    /// The key that signs for a keyset: of those active the newest.
+    pub fn signing<'a>(&'a self, keyset: &'a str) -> Option<&'a KeyRecord> {
+        self.of_keyset(keyset).filter(|key| key.state == KeyState::Active).max_by_key(|key| key.number)
+    }
+
+    /// The number the keyset's next key gets.
+    pub fn next_number(&self, keyset: &str) -> u64 {
+        self.of_keyset(keyset).map(|key| key.number).max().unwrap_or(0) + 1
+    }
+
+    fn add(&mut self, entry: &Entry, made: KeyGenerated, imported: Option<ImportSource>) -> Result<(), JournalFault> {
+        let malformed = |what: String| JournalFault::Malformed { line: entry.index + 1, what };
+        let jwk = made.jwk.to_string();
+        let (public, _) = PublicKey::from_jwk(jwk.as_bytes()).map_err(|error| malformed(error.to_string()))?;
+        if public.thumbprint() != made.kid {
+            return Err(malformed("the kid is not the key's thumbprint".to_owned()));
+        }
+        if self.by_kid(&made.kid).is_some() {
+            return Err(malformed("the key is there already".to_owned()));
+        }
+        let state = match made.state.as_str() {
+            "active" => KeyState::Active,
+            "pre-activation" => KeyState::PreActivation,
+            other => return Err(malformed(format!("unknown state {other}"))),
+        };
+        self.records.push(KeyRecord {
+            keyset: made.keyset,
+            number: made.number,
+            purpose: made.purpose,
+            kid: made.kid,
+            public,
+            activated_at: (state == KeyState::Active).then_some(entry.time),
+            state,
+            made_at: entry.time,
+            elsewhere: made.elsewhere,
+            imported,
+        });
+        Ok(())
+    }
+
+    fn changed(&mut self, entry: &Entry, kid: &str) -> Result<&mut KeyRecord, JournalFault> {
+        self.records
+            .iter_mut()
+            .find(|key| key.kid == kid)
+            .ok_or_else(|| JournalFault::Malformed { line: entry.index + 1, what: format!("there is no key {kid}") })
+    }
+}
+
+/// A key was made.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct KeyGenerated {
+    /// Its keyset.
+    pub keyset: String,
+    /// Its number there.
+    pub number: u64,
+    /// What it is for.
+    pub purpose: Purpose,
+    /// RFC 7638 thumbprint.
+    pub kid: String,
+    /// The public key (RFC 7517).
+    pub jwk: Value,
+    /// `active` or `pre-activation`.
+    pub state: String,
+    /// Whether the private half went to another medium.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub elsewhere: bool,
+}
+
+impl Event for KeyGenerated {
+    const TYPE: &'static str = "key.generated";
+}
+
+/// A key made elsewhere was taken in.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct KeyImported {
+    /// Its keyset.
+    pub keyset: String,
+    /// Its number there.
+    pub number: u64,
+    /// What it is for.
+    pub purpose: Purpose,
+    /// RFC 7638 thumbprint.
+    pub kid: String,
+    /// The public key (RFC 7517).
+    pub jwk: Value,
+    /// `active` or `pre-activation`.
+    pub state: String,
+    /// In what form it came.
+    pub source: ImportSource,
+}
+
+impl KeyImported {
+    fn split(self) -> (KeyGenerated, ImportSource) {
+        let made = KeyGenerated {
+            keyset: self.keyset,
+            number: self.number,
+            purpose: self.purpose,
+            kid: self.kid,
+            jwk: self.jwk,
+            state: self.state,
+            elsewhere: false,
+        };
+        (made, self.source)
+    }
+}
+
+impl Event for KeyImported {
+    const TYPE: &'static str = "key.imported";
+}
+
+/// The members of an entry that changes a key's state.
+macro_rules! state_change {
+    ($(#[$doc:meta])* $name:ident, $kind:literal $(, $(#[$field_doc:meta])* $field:ident: $type:ty)?) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, Serialize, Deserialize)]
+        #[serde(deny_unknown_fields)]
+        pub struct $name {
+            /// Which key.
+            pub kid: String,
+            $($(#[$field_doc])* pub $field: $type,)?
+            /// Why, in the operator's words.
+            #[serde(default, skip_serializing_if = "Option::is_none")]
+            pub reason: Option<String>,
+        }
+
+        impl Event for $name {
+            const TYPE: &'static str = $kind;
+        }
+    };
+}
+
+state_change!(
+    /// A key signs from now on.
+    KeyActivated, "key.activated");
+state_change!(
+    /// A key signs no more until it is resumed.
+    KeySuspended, "key.suspended");
+state_change!(
+    /// A suspended key signs again.
+    KeyResumed, "key.resumed");
+state_change!(
+    /// A key verifies only; its private half is destroyed.
+    Deactivated, "key.deactivated",
+    /// When it leaves the published set, in seconds since the epoch.
+    verify_until: u64);
+state_change!(
+    /// A key is gone.
+    KeyDestroyed, "key.destroyed");
+
+/// A way to open the store was made.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct UnlockAdded {
+    /// Its name; `recovery` is the recovery code's.
+    pub name: String,
+    /// Its age recipient.
+    pub recipient: String,
+    /// Logarithm of the scrypt work factor.
+    pub kdf_log_n: u8,
+}
+
+impl Event for UnlockAdded {
+    const TYPE: &'static str = "unlock.added";
+}
+
+/// A way to open the store.
+#[derive(Debug, Clone)]
+pub struct UnlockRecord {
+    /// As journalled.
+    pub added: UnlockAdded,
+    /// When, in seconds since the epoch.
+    pub added_at: u64,
+}
+
+/// All ways to open the store.
+#[derive(Debug, Default)]
+pub struct Unlocks {
+    records: Vec<UnlockRecord>,
+}
+
+impl Unlocks {
+    /// The recovery code's name.
+    pub const RECOVERY: &'static str = "recovery";
+
+    /// Takes in an entry; `false` where it is not about unlocks.
+    ///
+    /// # Errors
+    /// [`JournalFault::Malformed`].
+    pub fn apply(&mut self, entry: &Entry) -> Result<bool, JournalFault> {
+        let Some(added) = entry.event::<UnlockAdded>()? else {
+            return Ok(false);
+        };
+        self.records.push(UnlockRecord { added, added_at: entry.time });
+        Ok(true)
+    }
+
+    /// All of them.
+    pub fn all(&self) -> &[UnlockRecord] {
+        &self.records
+    }
+
+    /// The one that opens the store where none is named: the first of a person.
+    pub fn usual(&self) -> Option<&str> {
+        self.records.iter().map(|unlock| unlock.added.name.as_str()).find(|name| *name != Self::RECOVERY)
+    }
+}

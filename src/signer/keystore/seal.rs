@@ -1,0 +1,226 @@
+//! Sealing with age: files to a passphrase, files to an identity.
+
+use super::KeystoreFault;
+use age::secrecy::{ExposeSecret, SecretString};
+use age::{Decryptor, Encryptor};
+use std::io::{Read, Write};
+use std::iter::once;
+use std::str::FromStr;
+use zeroize::Zeroizing;
+
+/// A plaintext no sealed file of a store comes near to.
+const LARGEST_PLAINTEXT: u64 = 1 << 20;
+
+/// A passphrase; wiped when dropped.
+pub struct Passphrase(SecretString);
+
+impl Passphrase {
+    /// The fewest characters a person's passphrase may have.
+    pub const LEAST: usize = 12;
+
+    /// A person's new passphrase.
+    ///
+    /// # Errors
+    /// [`KeystoreFault::ShortPassphrase`].
+    pub fn new(text: Zeroizing<String>) -> Result<Self, KeystoreFault> {
+        let found = text.chars().count();
+        if found < Self::LEAST {
+            return Err(KeystoreFault::ShortPassphrase { found, least: Self::LEAST });
+        }
+        Ok(Self::from(text))
+    }
+}
+
+impl From<Zeroizing<String>> for Passphrase {
+    fn from(text: Zeroizing<String>) -> Self {
+        Self(SecretString::from(text.as_str().to_owned()))
+    }
+}
+
+/// What scrypt costs: 2^`log_n` blocks of 1 KiB.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct KdfCost(u8);
+
+impl KdfCost {
+    /// 2^18: 256 MiB and most of a second.
+    pub const STANDARD: Self = Self(18);
+    const CHEAPEST: u8 = 10;
+    const DEAREST: u8 = 20;
+
+    /// A cost from 10 to 20.
+    ///
+    /// # Errors
+    /// [`KeystoreFault::Cost`].
+    pub fn new(log_n: u8) -> Result<Self, KeystoreFault> {
+        if (Self::CHEAPEST..=Self::DEAREST).contains(&log_n) {
+            Ok(Self(log_n))
+        } else {
+            Err(KeystoreFault::Cost(log_n))
+        }
+    }
+
+    /// The logarithm of the work factor.
+    pub fn log_n(self) -> u8 {
+        self.0
+    }
+}
+
+/// An age X25519 identity: opens what is sealed to its recipient.
+pub struct SealingIdentity(age::x25519::Identity);
+
+impl SealingIdentity {
+    /// A new one.
+    pub fn generate() -> Self {
+        Self(age::x25519::Identity::generate())
+    }
+
+    /// Reads `AGE-SECRET-KEY-1…`.
+    ///
+    /// # Errors
+    /// A word on what is wrong; never the text.
+    pub fn read(text: &str) -> Result<Self, &'static str> {
+        age::x25519::Identity::from_str(text.trim_end()).map(Self).map_err(|_| "it holds no age identity")
+    }
+
+    /// `AGE-SECRET-KEY-1…`
+    pub fn expose(&self) -> Zeroizing<String> {
+        Zeroizing::new(self.0.to_string().expose_secret().to_owned())
+    }
+
+    /// `age1…`
+    pub fn recipient(&self) -> String {
+        self.0.to_public().to_string()
+    }
+
+    /// Opens an age file sealed to this identity.
+    ///
+    /// # Errors
+    /// A word on what is wrong.
+    pub fn open(&self, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, &'static str> {
+        let decryptor = Decryptor::new_buffered(sealed).map_err(|_| "it is no age file")?;
+        if decryptor.is_scrypt() {
+            return Err("it is sealed to a passphrase");
+        }
+        let stream = decryptor
+            .decrypt(once(&self.0 as &dyn age::Identity))
+            .map_err(|_| "it is not sealed to this store's identity, or was changed")?;
+        read_plaintext(stream)
+    }
+}
+
+/// Seals to recipients (`age1…`).
+///
+/// # Errors
+/// [`KeystoreFault::Operation`].
+pub(super) fn seal(recipients: &[String], plaintext: &[u8]) -> Result<Vec<u8>, KeystoreFault> {
+    let failed = KeystoreFault::Operation("sealing");
+    let recipients: Vec<age::x25519::Recipient> = recipients
+        .iter()
+        .map(|recipient| age::x25519::Recipient::from_str(recipient))
+        .collect::<Result<_, _>>()
+        .map_err(|_| KeystoreFault::Operation("reading an unlock's recipient"))?;
+    let recipients = recipients.iter().map(|one| one as &dyn age::Recipient);
+    let Ok(encryptor) = Encryptor::with_recipients(recipients) else {
+        return Err(failed);
+    };
+    encrypt(encryptor, plaintext)
+}
+
+/// Seals to a passphrase at a fixed cost: age's own choice would measure the wall clock.
+///
+/// # Errors
+/// [`KeystoreFault::Operation`].
+pub(super) fn seal_to_passphrase(
+    passphrase: &Passphrase,
+    cost: KdfCost,
+    plaintext: &[u8],
+) -> Result<Vec<u8>, KeystoreFault> {
+    let mut recipient = age::scrypt::Recipient::new(passphrase.0.clone());
+    recipient.set_work_factor(cost.log_n());
+    match Encryptor::with_recipients(once(&recipient as &dyn age::Recipient)) {
+        Ok(encryptor) => encrypt(encryptor, plaintext),
+        Err(_) => Err(KeystoreFault::Operation("sealing")),
+    }
+}
+
+/// Opens what [`seal_to_passphrase`] sealed; `None` where the passphrase is another.
+///
+/// # Errors
+/// A word on what is wrong with the file.
+pub(super) fn open_with_passphrase(
+    passphrase: &Passphrase,
+    sealed: &[u8],
+) -> Result<Option<Zeroizing<Vec<u8>>>, &'static str> {
+    let decryptor = Decryptor::new_buffered(sealed).map_err(|_| "it is no age file")?;
+    if !decryptor.is_scrypt() {
+        return Err("it is not sealed to a passphrase");
+    }
+    let mut identity = age::scrypt::Identity::new(passphrase.0.clone());
+    identity.set_max_work_factor(KdfCost::DEAREST);
+    match decryptor.decrypt(once(&identity as &dyn age::Identity)) {
+        Ok(stream) => read_plaintext(stream).map(Some),
+        Err(age::DecryptError::DecryptionFailed | age::DecryptError::KeyDecryptionFailed) => Ok(None),
+        Err(age::DecryptError::ExcessiveWork { .. }) => Err("it asks for more than 2^20 work"),
+        Err(_) => Err("it was changed, or cut short"),
+    }
+}
+
+fn encrypt(encryptor: Encryptor, plaintext: &[u8]) -> Result<Vec<u8>, KeystoreFault> {
+    let mut sealed = Vec::new();
+    let written = encryptor.wrap_output(&mut sealed).and_then(|mut stream| {
+        stream.write_all(plaintext)?;
+        stream.finish()?;
+        Ok(())
+    });
+    written.map_err(|_| KeystoreFault::Operation("sealing"))?;
+    Ok(sealed)
+}
+
+fn read_plaintext(stream: impl Read) -> Result<Zeroizing<Vec<u8>>, &'static str> {
+    // Room enough from the start: a growing buffer would leave copies behind.
+    let mut plaintext = Zeroizing::new(Vec::with_capacity(16 << 10));
+    stream.take(LARGEST_PLAINTEXT).read_to_end(&mut plaintext).map_err(|_| "it was changed, or cut short")?;
+    Ok(plaintext)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn passphrase(text: &str) -> Passphrase {
+        Passphrase::from(Zeroizing::new(text.to_owned()))
+    }
+
+    #[test]
+    fn a_passphrase_opens_its_own_file_only() {
+        let cost = KdfCost::new(10).unwrap();
+        let sealed = seal_to_passphrase(&passphrase("correct horse"), cost, b"secret").unwrap();
+        let opened = open_with_passphrase(&passphrase("correct horse"), &sealed).unwrap();
+        assert_eq!(opened.unwrap().as_slice(), b"secret");
+        assert!(open_with_passphrase(&passphrase("other"), &sealed).unwrap().is_none());
+        for cut in [0, 10, sealed.len() - 1] {
+            assert!(open_with_passphrase(&passphrase("correct horse"), &sealed[..cut]).is_err());
+        }
+    }
+
+    #[test]
+    fn an_identity_opens_what_is_sealed_to_it_and_to_others() {
+        let (ours, theirs) = (SealingIdentity::generate(), SealingIdentity::generate());
+        let sealed = seal(&[ours.recipient(), theirs.recipient()], b"secret").unwrap();
+        let again = SealingIdentity::read(&theirs.expose()).unwrap();
+        assert_eq!(again.open(&sealed).unwrap().as_slice(), b"secret");
+        assert!(SealingIdentity::generate().open(&sealed).is_err());
+        let mut changed = sealed.clone();
+        let last = changed.len() - 1;
+        changed[last] ^= 1;
+        assert!(ours.open(&changed).is_err());
+    }
+
+    #[test]
+    fn cost_and_length_have_bounds() {
+        assert!(matches!(KdfCost::new(9), Err(KeystoreFault::Cost(9))));
+        assert!(matches!(KdfCost::new(21), Err(KeystoreFault::Cost(21))));
+        let short = Passphrase::new(Zeroizing::new("elevenchars".to_owned()));
+        assert!(matches!(short, Err(KeystoreFault::ShortPassphrase { found: 11, .. })));
+    }
+}
