@@ -1,0 +1,208 @@
+//! `policy.toml`: what may be signed (normative page: `docs/formats/policy-v1.md`).
+//!
+//! A [`Policy`] exists only as the result of [`Policy::parse`]: whoever holds one holds a file
+//! without a fault.
+
+mod claims;
+mod details;
+mod diff;
+pub mod duration;
+mod fault;
+mod keyset;
+mod names;
+mod role;
+mod rules;
+mod section;
+mod service;
+mod starter;
+
+use std::collections::BTreeMap;
+
+use toml::de::DeTable;
+
+pub use claims::{ClaimValue, FixedClaim};
+pub use details::{MemberRule, PermittedDetail};
+pub use diff::{Change, Effect, diff};
+pub use fault::{Fault, PolicyFaults, Rule};
+pub use keyset::Keyset;
+pub use names::RESERVED;
+pub use role::Role;
+pub use section::Lines;
+pub use service::{Consumer, CustomClaim, Export, KidForm, Service, TokenForm};
+pub use starter::{StarterKeyset, StarterKind, StarterPlan, StarterService, starter};
+
+use section::{Report, Section};
+
+/// The largest policy file, in bytes.
+pub const LARGEST: usize = 1 << 20;
+
+/// A policy without a fault.
+#[derive(Debug, Clone)]
+pub struct Policy {
+    timing: Timing,
+    distribution: Distribution,
+    keysets: BTreeMap<String, Keyset>,
+    services: BTreeMap<String, Service>,
+}
+
+/// Clock bounds, in seconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Timing {
+    /// S: the largest difference between our clock and a verifier's.
+    pub skew: u64,
+    /// b: how far `iat` and `nbf` lie before the moment of issue.
+    pub backdate: u64,
+}
+
+/// How public material travels, durations in seconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Distribution {
+    /// P: the longest interval between two publications.
+    pub publish_every: u64,
+    /// D: publish done to file on the last machine.
+    pub delivery: u64,
+    /// L: file to the process's memory.
+    pub reload: u64,
+    /// m: sticks that may get lost in a row.
+    pub lost_sticks: u64,
+}
+
+impl Policy {
+    /// Reads a policy file; reports all its faults at once.
+    pub fn parse(text: &str) -> Result<Self, PolicyFaults> {
+        let mut report = Report::over(text);
+        let policy = read(text, &mut report);
+        match (policy, PolicyFaults::of(report.into_faults())) {
+            (_, Some(faults)) => Err(faults),
+            (policy, None) => Ok(policy),
+        }
+    }
+
+    /// Clock bounds.
+    pub fn timing(&self) -> Timing {
+        self.timing
+    }
+
+    /// How public material travels.
+    pub fn distribution(&self) -> Distribution {
+        self.distribution
+    }
+
+    /// The keysets, by name.
+    pub fn keysets(&self) -> impl Iterator<Item = &Keyset> {
+        self.keysets.values()
+    }
+
+    /// The keyset of that name.
+    pub fn keyset(&self, name: &str) -> Option<&Keyset> {
+        self.keysets.get(name)
+    }
+
+    /// The services, by name.
+    pub fn services(&self) -> impl Iterator<Item = &Service> {
+        self.services.values()
+    }
+
+    /// The service of that name.
+    pub fn service(&self, name: &str) -> Option<&Service> {
+        self.services.get(name)
+    }
+
+    /// The services whose tokens the keyset signs, by name.
+    pub fn services_of<'p>(&'p self, keyset: &'p str) -> impl Iterator<Item = &'p Service> {
+        self.services.values().filter(move |service| service.keyset == keyset)
+    }
+}
+
+fn read(text: &str, report: &mut Report) -> Policy {
+    let mut policy = Policy {
+        timing: Timing { skew: 60, backdate: 60 },
+        distribution: Distribution {
+            publish_every: 30 * 86_400,
+            delivery: 14 * 86_400,
+            reload: 86_400,
+            lost_sticks: 1,
+        },
+        keysets: BTreeMap::new(),
+        services: BTreeMap::new(),
+    };
+    if text.len() > LARGEST {
+        report.fault(1, Rule::Syntax, format!("the file has {} bytes, {LARGEST} are allowed", text.len()));
+        return policy;
+    }
+    let (document, errors) = DeTable::parse_recoverable(text);
+    if !errors.is_empty() {
+        // A half-read file would show faults that aren't there: syntax first.
+        for error in errors {
+            let line = report.line(error.span().unwrap_or_default());
+            report.fault(line, Rule::Syntax, format!("not TOML: {}", error.message().replace('\n', ", ")));
+        }
+        return policy;
+    }
+    let root = Section::new(String::new(), document.get_ref(), 1, report);
+    root.only(&["format", "version", "timing", "distribution", "keysets", "services"], report);
+    format(&root, report);
+    timing(&root, &mut policy.timing, report);
+    distribution(&root, &mut policy.distribution, report);
+    let (keysets, unread) = keyset::read(&root, report);
+    policy.keysets = keysets;
+    policy.services = service::read(&root, report);
+    rules::check(&policy, &unread, report);
+    policy
+}
+
+fn format(root: &Section<'_>, report: &mut Report) {
+    for field in ["format", "version"] {
+        if !root.has(field) {
+            report.fault(
+                1,
+                Rule::Format,
+                format!("{field} is missing: a policy begins with format = \"coldsign-policy\" and version = 1"),
+            );
+        }
+    }
+    if let Some(format) = root.string("format", report)
+        && format != "coldsign-policy"
+    {
+        report.fault(root.line_of("format"), Rule::Format, format!("format is {format:?}, not \"coldsign-policy\""));
+    }
+    if let Some(version) = root.integer("version", i64::MIN..=i64::MAX, report)
+        && version != 1
+    {
+        let fact = format!("version is {version}, and this coldsign knows version 1 only");
+        report.fault(root.line_of("version"), Rule::Format, fact);
+    }
+}
+
+fn timing(root: &Section<'_>, timing: &mut Timing, report: &mut Report) {
+    let Some(section) = root.section("timing", report) else { return };
+    section.only(&["skew", "backdate"], report);
+    timing.skew = section.duration("skew", 0, 3_600, report).unwrap_or(timing.skew);
+    timing.backdate = section.duration("backdate", 0, 3_600, report).unwrap_or(timing.backdate);
+    if timing.backdate < timing.skew {
+        let field = if section.has("backdate") { "backdate" } else { "skew" };
+        let fact = format!(
+            "backdate ({}) is less than skew ({}): a verifier whose clock is behind would refuse a fresh token",
+            duration::words(timing.backdate),
+            duration::words(timing.skew)
+        );
+        report.fault(section.line_of(field), Rule::Backdate, fact);
+    }
+}
+
+fn distribution(root: &Section<'_>, distribution: &mut Distribution, report: &mut Report) {
+    let Some(section) = root.section("distribution", report) else { return };
+    section.only(&["publish_every", "delivery", "reload", "lost_sticks"], report);
+    let put = |field: &str, place: &mut u64, report: &mut Report| {
+        *place = section.duration(field, 0, duration::LONGEST, report).unwrap_or(*place);
+    };
+    put("publish_every", &mut distribution.publish_every, report);
+    put("delivery", &mut distribution.delivery, report);
+    put("reload", &mut distribution.reload, report);
+    if let Some(sticks) = section.integer("lost_sticks", 0..=12, report) {
+        distribution.lost_sticks = sticks.unsigned_abs();
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,70 @@
+//! Names: keysets, services, roles, scopes and claims.
+
+/// The longest name of a keyset, service or role, in bytes.
+const LONGEST: usize = 64;
+/// The longest claim name, in bytes.
+const LONGEST_CLAIM: usize = 128;
+
+/// Claims that coldsign fills itself, whatever the profile: a policy can't fix them.
+pub const RESERVED: [&str; 18] = [
+    "iss",
+    "sub",
+    "aud",
+    "exp",
+    "nbf",
+    "iat",
+    "jti",
+    "client_id",
+    "scope",
+    "cnf",
+    "status",
+    "act",
+    "may_act",
+    "token_type",
+    "type",
+    "role",
+    "user_claims",
+    "authorization_details",
+];
+
+/// A keyset's or service's name: `[a-z0-9][a-z0-9-]*`, at most 64 bytes.
+pub(super) fn is_plain(name: &str) -> bool {
+    let letter = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit();
+    name.len() <= LONGEST && name.bytes().next().is_some_and(letter) && name.bytes().all(|b| letter(b) || b == b'-')
+}
+
+/// A role's name: `[A-Za-z0-9][A-Za-z0-9_.:-]*`, at most 64 bytes.
+pub(super) fn is_role(name: &str) -> bool {
+    name.len() <= LONGEST
+        && name.bytes().next().is_some_and(|b| b.is_ascii_alphanumeric())
+        && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"_.:-".contains(&b))
+}
+
+/// A scope token (RFC 6749 §3.3): printable ASCII without blank, quote and backslash.
+pub(super) fn is_scope(scope: &str) -> bool {
+    !scope.is_empty() && scope.bytes().all(|b| matches!(b, 0x21 | 0x23..=0x5b | 0x5d..=0x7e))
+}
+
+/// A claim's name: a scope token's characters, at most 128 bytes.
+pub(super) fn is_claim(name: &str) -> bool {
+    name.len() <= LONGEST_CLAIM && is_scope(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn grammars() {
+        assert!(
+            is_plain("api-2") && !is_plain("-api") && !is_plain("Api") && !is_plain("") && !is_plain(&"a".repeat(65))
+        );
+        assert!(is_role("Universal_role.v1:x") && !is_role("_x") && !is_role("a,b") && !is_role("a/b"));
+        for flowkit in
+            ["get_result&daily_location.aggregation_unit.admin3", "admin0:daily_location", "run,get_result&x"]
+        {
+            assert!(is_scope(flowkit));
+        }
+        assert!(!is_scope("a b") && !is_scope("a\"") && !is_scope("a\\") && !is_scope("") && !is_scope("é"));
+    }
+}

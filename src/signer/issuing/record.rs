@@ -1,0 +1,223 @@
+//! Policies and tokens as the journal tells them.
+
+use crate::journal::{Entry, Event, JournalFault};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use std::collections::HashMap;
+
+/// A policy came into force. Its text is `policies/<sha256>.toml`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PolicyApplied {
+    /// SHA-256 of its text, lower-case hex.
+    pub sha256: String,
+    /// Its length in bytes.
+    pub bytes: u64,
+}
+
+impl Event for PolicyApplied {
+    const TYPE: &'static str = "policy.applied";
+}
+
+/// A policy that was or is in force.
+#[derive(Debug, Clone)]
+pub struct PolicyRecord {
+    /// As journalled.
+    pub applied: PolicyApplied,
+    /// When, in seconds since the epoch.
+    pub at: u64,
+    /// By which unlock.
+    pub by: String,
+}
+
+/// All policies ever applied, oldest first.
+#[derive(Debug, Default)]
+pub struct Policies(Vec<PolicyRecord>);
+
+impl Policies {
+    /// Takes in an entry; `false` where it is not about policies.
+    ///
+    /// # Errors
+    /// [`JournalFault::Malformed`].
+    pub fn apply(&mut self, entry: &Entry) -> Result<bool, JournalFault> {
+        let Some(applied) = entry.event::<PolicyApplied>()? else {
+            return Ok(false);
+        };
+        self.0.push(PolicyRecord { applied, at: entry.time, by: entry.by.clone() });
+        Ok(true)
+    }
+
+    /// The one in force now.
+    pub fn newest(&self) -> Option<&PolicyRecord> {
+        self.0.last()
+    }
+
+    /// The one in force at a time, in seconds since the epoch.
+    pub fn as_of(&self, time: u64) -> Option<&PolicyRecord> {
+        self.0.iter().rev().find(|policy| policy.at <= time)
+    }
+
+    /// All of them.
+    pub fn all(&self) -> &[PolicyRecord] {
+        &self.0
+    }
+}
+
+/// A token was signed. Everything in it that its roles and the policy don't determine stands here;
+/// the token does not.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TokenIssued {
+    /// Its `jti`.
+    pub jti: String,
+    /// For which service.
+    pub service: String,
+    /// As which of its roles.
+    pub roles: Vec<String>,
+    /// Its `sub`.
+    pub sub: String,
+    /// The key that signed it: RFC 7638 thumbprint.
+    pub kid: String,
+    /// SHA-256 of the policy in force.
+    pub policy: String,
+    /// Its `iat`, in seconds since the epoch.
+    pub iat: u64,
+    /// Its `nbf`.
+    pub nbf: u64,
+    /// Its `exp`.
+    pub exp: u64,
+    /// SHA-256 of the token, lower-case hex.
+    pub token_sha256: String,
+    /// What neither role nor policy determines.
+    pub claims: Map<String, Value>,
+    /// The form it left in.
+    pub form: String,
+    /// Why, in the operator's words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+impl Event for TokenIssued {
+    const TYPE: &'static str = "token.issued";
+}
+
+/// The output of these tokens is durable.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TokenDelivered {
+    /// Their `jti`s.
+    pub jtis: Vec<String>,
+}
+
+impl Event for TokenDelivered {
+    const TYPE: &'static str = "token.delivered";
+}
+
+/// The output of these tokens failed.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TokenUndelivered {
+    /// Their `jti`s.
+    pub jtis: Vec<String>,
+}
+
+impl Event for TokenUndelivered {
+    const TYPE: &'static str = "token.undelivered";
+}
+
+/// What is known of a token's way out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Delivery {
+    /// Written and synchronised, or taken by the reader.
+    Delivered,
+    /// Writing it failed; it may be partly out all the same.
+    Undelivered,
+    /// The act ended between signing and writing.
+    Unconfirmed,
+}
+
+impl Delivery {
+    /// In plain words.
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Delivered => "delivered",
+            Self::Undelivered => "not delivered",
+            Self::Unconfirmed => "delivery unconfirmed",
+        }
+    }
+}
+
+/// A token and what became of it.
+#[derive(Debug, Clone)]
+pub struct TokenRecord {
+    /// As journalled.
+    pub issued: TokenIssued,
+    /// When, in seconds since the epoch.
+    pub at: u64,
+    /// By which unlock.
+    pub by: String,
+    /// Whether it got out.
+    pub delivery: Delivery,
+}
+
+impl TokenRecord {
+    /// Whether a verifier without leeway would take it at that time.
+    pub fn live_at(&self, time: u64) -> bool {
+        self.issued.nbf <= time && time < self.issued.exp
+    }
+}
+
+/// Every token ever issued, oldest first.
+#[derive(Debug, Default)]
+pub struct Tokens {
+    records: Vec<TokenRecord>,
+    by_jti: HashMap<String, usize>,
+}
+
+impl Tokens {
+    /// Takes in an entry; `false` where it is not about tokens.
+    ///
+    /// # Errors
+    /// [`JournalFault::Malformed`].
+    pub fn apply(&mut self, entry: &Entry) -> Result<bool, JournalFault> {
+        if let Some(issued) = entry.event::<TokenIssued>()? {
+            self.by_jti.insert(issued.jti.clone(), self.records.len());
+            self.records.push(TokenRecord {
+                issued,
+                at: entry.time,
+                by: entry.by.clone(),
+                delivery: Delivery::Unconfirmed,
+            });
+        } else if let Some(event) = entry.event::<TokenDelivered>()? {
+            self.mark(&event.jtis, Delivery::Delivered);
+        } else if let Some(event) = entry.event::<TokenUndelivered>()? {
+            self.mark(&event.jtis, Delivery::Undelivered);
+        } else {
+            return Ok(false);
+        }
+        Ok(true)
+    }
+
+    /// All of them.
+    pub fn all(&self) -> &[TokenRecord] {
+        &self.records
+    }
+
+    /// The one with that SHA-256, lower-case hex.
+    pub fn by_sha256(&self, sha256: &str) -> Option<&TokenRecord> {
+        self.records.iter().find(|token| token.issued.token_sha256 == sha256)
+    }
+
+    /// The latest `exp` of all tokens of a key, delivered or not.
+    pub fn last_expiry_of_key(&self, kid: &str) -> Option<u64> {
+        self.records.iter().filter(|token| token.issued.kid == kid).map(|token| token.issued.exp).max()
+    }
+
+    fn mark(&mut self, jtis: &[String], delivery: Delivery) {
+        for jti in jtis {
+            if let Some(token) = self.by_jti.get(jti).and_then(|at| self.records.get_mut(*at)) {
+                token.delivery = delivery;
+            }
+        }
+    }
+}

@@ -1,0 +1,117 @@
+//! Texts that people and services read back: which characters a subject or a policy text may have.
+
+/// The most characters a subject or a policy text may have.
+pub const LONGEST: usize = 255;
+
+/// Why a text is refused.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum TextFault {
+    /// No character at all.
+    #[error("it is empty")]
+    Empty,
+    /// More than [`LONGEST`] characters.
+    #[error("it has {0} characters, {LONGEST} are allowed")]
+    TooLong(usize),
+    /// Blank at the beginning or end.
+    #[error("it begins or ends with a blank")]
+    OuterBlank,
+    /// A control, bidirectional, zero-width or otherwise invisible character.
+    #[error("it has the invisible character U+{:04X} at position {position}", u32::from(*character))]
+    Invisible {
+        /// The character.
+        character: char,
+        /// Counted from 1, in characters.
+        position: usize,
+    },
+}
+
+/// Accepts a text of 1 to [`LONGEST`] visible characters without outer blanks.
+pub fn check(text: &str) -> Result<(), TextFault> {
+    if text.is_empty() {
+        return Err(TextFault::Empty);
+    }
+    let length = text.chars().count();
+    if length > LONGEST {
+        return Err(TextFault::TooLong(length));
+    }
+    if text.trim() != text {
+        return Err(TextFault::OuterBlank);
+    }
+    match text.chars().zip(1..).find(|(character, _)| invisible(*character)) {
+        Some((character, position)) => Err(TextFault::Invisible { character, position }),
+        None => Ok(()),
+    }
+}
+
+/// Whether a character is drawn as nothing or changes how its neighbours are drawn.
+fn invisible(character: char) -> bool {
+    // Unicode general categories Cc, Cf, Zl and Zp, and the fillers that are drawn as nothing.
+    character.is_control()
+        || matches!(character,
+            '\u{AD}' | '\u{34F}' | '\u{600}'..='\u{605}' | '\u{61C}' | '\u{6DD}' | '\u{70F}'
+            | '\u{890}'..='\u{891}' | '\u{8E2}' | '\u{115F}'..='\u{1160}' | '\u{17B4}'..='\u{17B5}'
+            | '\u{180B}'..='\u{180F}' | '\u{200B}'..='\u{200F}' | '\u{2028}'..='\u{202E}'
+            | '\u{2060}'..='\u{206F}' | '\u{3164}' | '\u{FE00}'..='\u{FE0F}' | '\u{FEFF}'
+            | '\u{FFA0}' | '\u{FFF0}'..='\u{FFFB}' | '\u{110BD}' | '\u{110CD}'
+            | '\u{13430}'..='\u{1343F}' | '\u{1BCA0}'..='\u{1BCA3}' | '\u{1D173}'..='\u{1D17A}'
+            | '\u{E0000}'..='\u{E0FFF}')
+}
+
+/// The known name nearest to a mistyped one, if any is near enough to be meant.
+pub(crate) fn nearest<'k>(name: &str, known: impl IntoIterator<Item = &'k str>) -> Option<String> {
+    let furthest = (name.chars().count() / 3).clamp(1, 4);
+    let folded = name.to_lowercase();
+    known
+        .into_iter()
+        .map(|candidate| (strsim::damerau_levenshtein(&folded, &candidate.to_lowercase()), candidate))
+        .filter(|(distance, candidate)| *distance <= furthest && *distance < candidate.len())
+        .min()
+        .map(|(_, candidate)| candidate.to_owned())
+}
+
+/// One argument as a POSIX shell reads it back.
+pub(crate) fn shell_word(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "._@%+=:,/-".contains(c);
+    if !word.is_empty() && word.chars().all(plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', "'\\''"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn texts_people_can_read_pass() {
+        for text in ["ward7", "Zoë Ångström", "a", "client 3", "user@example.org", &"x".repeat(255)] {
+            assert_eq!(check(text), Ok(()), "{text}");
+        }
+    }
+
+    #[test]
+    fn invisible_and_outer_characters_are_refused() {
+        assert_eq!(check(""), Err(TextFault::Empty));
+        assert_eq!(check(&"x".repeat(256)), Err(TextFault::TooLong(256)));
+        assert_eq!(check(" a"), Err(TextFault::OuterBlank));
+        assert_eq!(check("a\n"), Err(TextFault::OuterBlank));
+        for bad in ['\0', '\n', '\r', '\u{1b}', '\u{9b}', '\u{202e}', '\u{2066}', '\u{200b}', '\u{feff}', '\u{2028}'] {
+            assert_eq!(check(&format!("a{bad}b")), Err(TextFault::Invisible { character: bad, position: 2 }));
+        }
+    }
+
+    #[test]
+    fn nearest_offers_typing_errors_only() {
+        let known = ["audience", "keyset", "profile"];
+        assert_eq!(nearest("audeince", known).as_deref(), Some("audience"));
+        assert_eq!(nearest("PROFILE", known).as_deref(), Some("profile"));
+        assert_eq!(nearest("zzz", known), None);
+    }
+
+    #[test]
+    fn a_shell_reads_the_same_word_back() {
+        assert_eq!(shell_word("ward7"), "ward7");
+        assert_eq!(shell_word("it's $HOME"), "'it'\\''s $HOME'");
+    }
+}
