@@ -1,0 +1,99 @@
+//! Publications and certificates as the journal tells them.
+
+use crate::journal::{Entry, Event, JournalFault};
+use serde::{Deserialize, Serialize};
+use std::collections::HashMap;
+
+/// A publication was made.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PublicationMade {
+    /// Its number, from 1.
+    pub seq: u64,
+    /// SHA-256 of its `SHA256SUMS`, lower-case hex.
+    pub manifest: String,
+    /// RFC 7638 thumbprints of the keys in it.
+    pub kids: Vec<String>,
+}
+
+impl Event for PublicationMade {
+    const TYPE: &'static str = "publication.made";
+}
+
+/// A certificate over a token key was made; it is `certificates/<kid>.pem`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CertificateMade {
+    /// The key: RFC 7638 thumbprint.
+    pub kid: String,
+    /// SHA-256 of the PEM file, lower-case hex.
+    pub sha256: String,
+}
+
+impl Event for CertificateMade {
+    const TYPE: &'static str = "certificate.made";
+}
+
+/// A publication and when it was made.
+#[derive(Debug, Clone)]
+pub struct PublicationRecord {
+    /// As journalled.
+    pub made: PublicationMade,
+    /// When, in seconds since the epoch.
+    pub at: u64,
+    /// By which unlock.
+    pub by: String,
+}
+
+/// Every publication, oldest first, and every certificate.
+#[derive(Debug, Default)]
+pub struct Publications {
+    records: Vec<PublicationRecord>,
+    first_published: HashMap<String, u64>,
+    certificates: HashMap<String, String>,
+}
+
+impl Publications {
+    /// Takes in an entry; `false` where it is not about publications.
+    ///
+    /// # Errors
+    /// [`JournalFault::Malformed`].
+    pub fn apply(&mut self, entry: &Entry) -> Result<bool, JournalFault> {
+        if let Some(made) = entry.event::<PublicationMade>()? {
+            for kid in &made.kids {
+                self.first_published.entry(kid.clone()).or_insert(entry.time);
+            }
+            self.records.push(PublicationRecord { made, at: entry.time, by: entry.by.clone() });
+        } else if let Some(made) = entry.event::<CertificateMade>()? {
+            self.certificates.insert(made.kid, made.sha256);
+        } else {
+            return Ok(false);
+        }
+        Ok(true)
+    }
+
+    /// All of them.
+    pub fn all(&self) -> &[PublicationRecord] {
+        &self.records
+    }
+
+    /// The newest.
+    pub fn newest(&self) -> Option<&PublicationRecord> {
+        self.records.last()
+    }
+
+    /// One by its number.
+    pub fn by_seq(&self, seq: u64) -> Option<&PublicationRecord> {
+        self.records.iter().find(|publication| publication.made.seq == seq)
+    }
+
+    /// When a key was first published, in seconds since the epoch.
+    pub fn first_published(&self, kid: &str) -> Option<u64> {
+        self.first_published.get(kid).copied()
+    }
+
+    /// SHA-256 of a key's certificate, where one was made.
+    pub fn certificate(&self, kid: &str) -> Option<&str> {
+        self.certificates.get(kid).map(String::as_str)
+    }
+}
