@@ -1,0 +1,239 @@
+//! Refusals of whole acts.
+
+use crate::refusal::Refuse;
+use std::path::PathBuf;
+
+/// Why an act as a whole can't be done.
+#[derive(Debug, thiserror::Error)]
+pub enum Denied {
+    /// There is no store in that place.
+    #[error("there is no store at {}", .0.display())]
+    NoStore(PathBuf),
+    /// The store is of another version.
+    #[error("the store is of version {0}; this coldsign reads version 1")]
+    StoreVersion(u64),
+    /// A file of the store is not as this program writes it.
+    #[error("{file} is damaged: {what}")]
+    Damaged {
+        /// The file, below the store.
+        file: String,
+        /// What does not hold.
+        what: String,
+    },
+    /// A store is there already.
+    #[error("there is a store at {} already", .0.display())]
+    StoreExists(PathBuf),
+    /// The directory is there and is not empty.
+    #[error("{} is there already and is not empty", .0.display())]
+    NotEmpty(PathBuf),
+    /// The store would lie where a clean-up deletes it.
+    #[error("{} lies in the git work tree {}", store.display(), tree.display())]
+    InGitWorkTree {
+        /// Where the store was to be.
+        store: PathBuf,
+        /// The work tree's root.
+        tree: PathBuf,
+    },
+    /// Not an issuer.
+    #[error("{issuer:?} can't be an issuer: {what}")]
+    Issuer {
+        /// As given.
+        issuer: String,
+        /// What is wrong.
+        what: &'static str,
+    },
+    /// Not a name for an unlock.
+    #[error("{0:?} can't name an unlock")]
+    UnlockName(String),
+    /// No policy is in force.
+    #[error("no policy is in force")]
+    NoPolicy,
+    /// `policy.toml` was edited and not applied.
+    #[error("policy.toml was changed and not applied")]
+    PolicyUnapplied,
+    /// The policy in force has no such keyset.
+    #[error("the policy in force has no keyset {name}")]
+    NoKeyset {
+        /// As given.
+        name: String,
+        /// The nearest that it has.
+        nearest: Option<String>,
+    },
+    /// There is no such key.
+    #[error("there is no key {name}")]
+    NoKey {
+        /// As given.
+        name: String,
+        /// The nearest there is.
+        nearest: Option<String>,
+    },
+    /// No key of the keyset signs.
+    #[error("no key of keyset {keyset} is signing")]
+    NoSigningKey {
+        /// The keyset.
+        keyset: String,
+        /// A paused key of it.
+        paused: Option<String>,
+    },
+    /// The public key serves already.
+    #[error("that key is here already: it is {0}")]
+    KeyKnown(String),
+    /// A keyset's algorithm would change under its keys.
+    #[error("keyset {keyset} has keys for {has}: its algorithm can't become {wanted}")]
+    KeysetAlgorithm {
+        /// The keyset.
+        keyset: String,
+        /// Its keys' algorithm.
+        has: String,
+        /// The edited policy's.
+        wanted: String,
+    },
+    /// A keyset that still has signing or verifying keys was removed.
+    #[error("keyset {0} is gone from policy.toml while it has keys")]
+    KeysetGone(String),
+    /// The service has no such token form or material.
+    #[error("the policy in force has no service {name}")]
+    NoService {
+        /// As given.
+        name: String,
+        /// The nearest that it has.
+        nearest: Option<String>,
+    },
+    /// A service can't be published.
+    #[error("service {service} has no key to publish")]
+    NothingToPublish {
+        /// The service.
+        service: String,
+        /// Its keyset.
+        keyset: String,
+    },
+    /// A certificate can't be made any more.
+    #[error("key {key} of service {service} has no certificate, and its private half is gone")]
+    NoCertificate {
+        /// Keyset and number.
+        key: String,
+        /// The service.
+        service: String,
+    },
+    /// No such publication.
+    #[error("there is no publication {0}")]
+    NoPublication(u64),
+    /// Nothing was ever published.
+    #[error("nothing was published yet")]
+    NeverPublished,
+    /// A token is over its service's limit.
+    #[error("the token has {bytes} bytes; {service} takes {limit}")]
+    TokenTooLarge {
+        /// Its length.
+        bytes: usize,
+        /// The service.
+        service: String,
+        /// The policy's limit.
+        limit: usize,
+        /// What takes the space, a line each.
+        parts: Vec<String>,
+    },
+    /// A fresh token did not pass our own verifier.
+    #[error("a token for {subject} did not pass its check: {what}")]
+    SelfCheck {
+        /// Its subject.
+        subject: String,
+        /// The verifier's word.
+        what: String,
+    },
+    /// Two subjects are the same.
+    #[error("subject {0} is named twice")]
+    SubjectTwice(String),
+}
+
+impl Refuse for Denied {
+    fn rule(&self) -> Option<&'static str> {
+        Some(match self {
+            Self::NoStore(_) => "STORE-NONE",
+            Self::StoreVersion(_) => "STORE-VERSION",
+            Self::Damaged { .. } => "STORE-DAMAGED",
+            Self::StoreExists(_) | Self::NotEmpty(_) => "INIT-EXISTS",
+            Self::InGitWorkTree { .. } => "INIT-GIT",
+            Self::Issuer { .. } => "INIT-ISSUER",
+            Self::UnlockName(_) => "UNLOCK-NAME",
+            Self::NoPolicy => "POLICY-NONE",
+            Self::PolicyUnapplied => "POLICY-UNAPPLIED",
+            Self::NoKeyset { .. } => "KEYSET-UNKNOWN",
+            Self::NoKey { .. } => "KEY-UNKNOWN",
+            Self::NoSigningKey { .. } => "KEY-NONE-SIGNING",
+            Self::KeyKnown(_) => "KEY-KNOWN",
+            Self::KeysetAlgorithm { .. } => "KEYSET-ALGORITHM",
+            Self::KeysetGone(_) => "KEYSET-GONE",
+            Self::NoService { .. } => "SERVICE-UNKNOWN",
+            Self::NothingToPublish { .. } => "PUBLISH-NO-KEY",
+            Self::NoCertificate { .. } => "PUBLISH-NO-CERTIFICATE",
+            Self::NoPublication(_) | Self::NeverPublished => "PUBLICATION-UNKNOWN",
+            Self::TokenTooLarge { .. } => "TOKEN-SIZE",
+            Self::SelfCheck { .. } => "TOKEN-SELF-CHECK",
+            Self::SubjectTwice(_) => "TOKEN-SUBJECT-TWICE",
+        })
+    }
+
+    fn why(&self) -> Vec<String> {
+        let line = |text: &str| vec![text.to_owned()];
+        match self {
+            Self::Damaged { .. } => line("nothing was done; keep this store as it is and go on from the newest backup"),
+            Self::StoreVersion(_) => line("it is from another coldsign; nothing was done"),
+            Self::StoreExists(_) => line("its keys would be lost; nothing was written"),
+            Self::NotEmpty(_) => line("a store needs a directory of its own; nothing was written"),
+            Self::InGitWorkTree { .. } => {
+                line("a clean-up of the work tree would delete the keys; nothing was written")
+            }
+            Self::UnlockName(_) => line("a name has a-z, 0-9 and -, 32 characters at the most"),
+            Self::PolicyUnapplied => {
+                line("no token is issued under a policy that nobody has applied; nothing was signed")
+            }
+            Self::NoSigningKey { .. } => line("nothing was signed or written"),
+            Self::KeyKnown(_) => line("no public key may serve two keysets or purposes; nothing was taken"),
+            Self::KeysetAlgorithm { .. } | Self::KeysetGone(_) => {
+                line("verifiers hold its keys; give the new series a name of its own")
+            }
+            Self::TokenTooLarge { parts, .. } => {
+                let mut why = parts.clone();
+                why.push("nothing was signed or written".to_owned());
+                why
+            }
+            Self::SelfCheck { .. } => line("no service would take it; nothing was recorded or written"),
+            _ => Vec::new(),
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        Some(match self {
+            Self::NoStore(path) => format!("coldsign --store {} init", shell_word(path)),
+            Self::PolicyUnapplied => "coldsign policy diff".to_owned(),
+            Self::NoKeyset { nearest: Some(nearest), .. } => format!("coldsign key list {nearest}"),
+            Self::NoKeyset { .. } => "coldsign policy show".to_owned(),
+            Self::NoKey { nearest: Some(nearest), .. } => format!("coldsign key show {nearest}"),
+            Self::NoKey { .. } => "coldsign key list".to_owned(),
+            Self::NoSigningKey { paused: Some(paused), .. } => format!("coldsign key resume {paused}"),
+            Self::NoSigningKey { keyset, .. } => format!("coldsign key generate {keyset}"),
+            Self::NothingToPublish { keyset, .. } => format!("coldsign key generate {keyset}"),
+            Self::NoPublication(_) => "coldsign publication list".to_owned(),
+            Self::NeverPublished => "coldsign publish --to DIR".to_owned(),
+            _ => return None,
+        })
+    }
+}
+
+/// A path as a word that a shell takes for one.
+pub fn shell_word(path: &std::path::Path) -> String {
+    let text = path.display().to_string();
+    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+=:@%".contains(c);
+    if !text.is_empty() && text.chars().all(plain) { text } else { format!("'{}'", text.replace('\'', r"'\''")) }
+}
+
+/// The nearest of some names, where one is near enough to have been meant.
+pub fn nearest<'a>(given: &str, known: impl IntoIterator<Item = &'a str>) -> Option<String> {
+    known
+        .into_iter()
+        .map(|name| (strsim::jaro_winkler(given, name), name))
+        .filter(|(likeness, _)| *likeness > 0.7)
+        .max_by(|a, b| a.0.total_cmp(&b.0))
+        .map(|(_, name)| name.to_owned())
+}

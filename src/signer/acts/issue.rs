@@ -1,0 +1,339 @@
+//! `token issue`: from a request to tokens that are recorded, checked and delivered.
+
+use super::denied::nearest;
+use super::{Denied, Session, Store};
+use crate::issuing::delivery::{self, Delivered};
+use crate::issuing::policy::{KidForm, Service, TokenForm};
+use crate::issuing::record::{TokenDelivered, TokenIssued, TokenUndelivered};
+use crate::issuing::{Draft, Policy, Request, draft, size_report};
+use crate::journal::{Event, Line, hex, sha256};
+use crate::keystore::{self, KeyRecord, SecretKey};
+use crate::publishing::libtrust_kid;
+use crate::refusal::Refusal;
+use crate::storage::{Outbox, StorageFault};
+use coldsign_verify::jws::{Sign, assemble};
+use coldsign_verify::{Expectations, Jwks, Profile, UnixTime, Verifier, base64url};
+use serde_json::Value;
+
+/// What is asked for, for one or more subjects.
+#[derive(Debug, Clone)]
+pub struct Batch {
+    /// The service.
+    pub service: String,
+    /// Roles of it.
+    pub roles: Vec<String>,
+    /// Whom the tokens are about.
+    pub subjects: Vec<String>,
+    /// In seconds; the role's default where `None`.
+    pub lifetime: Option<u64>,
+    /// When they begin to be valid, in seconds since the epoch.
+    pub not_before: Option<u64>,
+    /// Scopes to narrow the roles to.
+    pub scopes: Vec<String>,
+    /// RFC 9396 authorization details to narrow them to.
+    pub details: Option<Value>,
+    /// RFC 7800 `cnf.jkt`: thumbprint of the holder's key.
+    pub cnf_jkt: Option<String>,
+    /// The form of the file, where not the policy's.
+    pub form: Option<TokenForm>,
+    /// Why, for the journal.
+    pub reason: Option<String>,
+}
+
+/// One token's draft and the key that would sign it.
+pub struct Planned {
+    /// Its subject.
+    pub subject: String,
+    /// Its claims and the rule that allows each.
+    pub draft: Draft,
+    /// The name of the file it would be in.
+    pub file_name: String,
+}
+
+/// A token that is recorded and may leave.
+pub struct Issued {
+    /// Its subject.
+    pub subject: String,
+    /// Its `jti`.
+    pub jti: String,
+    /// When it expires, in seconds since the epoch.
+    pub expires_at: u64,
+    /// The token. What leaves is this, or `file`.
+    pub token: zeroize::Zeroizing<String>,
+    /// The file its holder gets.
+    pub file: Delivered,
+    /// `keyset/number` of its key.
+    pub key: String,
+    /// Whether any publication holds that key.
+    pub key_published: bool,
+}
+
+/// The claims of each token as they would be, without signing anything. Needs no passphrase.
+///
+/// # Errors
+/// As [`issue`] would refuse.
+pub fn plan(store: &Store, batch: &Batch, now: u64) -> Result<Vec<Planned>, Refusal> {
+    if !store.policy_is_applied()? {
+        return Err(Denied::PolicyUnapplied.into());
+    }
+    let (policy, _) = store.policy()?;
+    service_of(&policy, &batch.service)?;
+    for (at, subject) in batch.subjects.iter().enumerate() {
+        if batch.subjects.iter().skip(at + 1).any(|other| other == subject) {
+            return Err(Denied::SubjectTwice(subject.clone()).into());
+        }
+    }
+    let mut planned = Vec::with_capacity(batch.subjects.len());
+    for subject in &batch.subjects {
+        let request = Request {
+            service: batch.service.clone(),
+            roles: batch.roles.clone(),
+            subject: subject.clone(),
+            lifetime: batch.lifetime,
+            not_before: batch.not_before.map(UnixTime),
+            scopes: batch.scopes.clone(),
+            details: batch.details.clone(),
+            cnf_jkt: batch.cnf_jkt.clone(),
+        };
+        let jti = base64url::encode(&*keystore::random::<16>()?);
+        let issuer = &store.sheet().issuer;
+        let draft = draft(&policy, issuer, &request, UnixTime(now), &jti)?;
+        let file_name = delivery::name(&policy, &batch.service, &batch.roles, subject, batch.form)?;
+        planned.push(Planned { subject: subject.clone(), draft, file_name });
+    }
+    Ok(planned)
+}
+
+/// Signs, checks and records the tokens. When this returns they are in the journal and may leave;
+/// say with [`confirm`] whether they did.
+///
+/// # Errors
+/// As the policy refuses, or [`Denied::SelfCheck`], or as the store refuses; then nothing counts as
+/// issued.
+pub fn issue(session: &mut Session, batch: &Batch) -> Result<Vec<Issued>, Refusal> {
+    let store = session.store();
+    let planned = plan(store, batch, session.now())?;
+    let (policy, record) = store.policy()?;
+    let service = service_of(&policy, &batch.service)?;
+    let record_sha256 = record.applied.sha256.clone();
+    let key = signing_key(store, service)?.clone();
+    let key_published = store.ledger().publications.first_published(&key.kid).is_some();
+    let secret = session.opened().load(&key)?;
+    let check = SelfCheck::new(store, service)?;
+    let form = match batch.form {
+        Some(form) => form,
+        None => delivery::usual_form(&policy, &batch.service, &batch.roles)?,
+    };
+    let mut issued = Vec::with_capacity(planned.len());
+    let mut lines: Vec<Line> = Vec::with_capacity(planned.len());
+    for Planned { subject, draft, .. } in planned {
+        let token = zeroize::Zeroizing::new(sign(&secret, service, &draft)?);
+        if token.len() > service.max_token_bytes {
+            return Err(too_large(service, &draft, token.len()).into());
+        }
+        check.token(&token, &subject, &draft)?;
+        let file = render(&policy, batch, &subject, &token)?;
+        lines.push(
+            TokenIssued {
+                jti: draft.jti.clone(),
+                service: service.name.clone(),
+                roles: batch.roles.clone(),
+                sub: subject.clone(),
+                kid: key.kid.clone(),
+                policy: record_sha256.clone(),
+                iat: draft.issued_at.0,
+                nbf: draft.not_before.0,
+                exp: draft.expires_at.0,
+                token_sha256: hex(&sha256(token.as_bytes())),
+                claims: draft.undetermined.clone(),
+                form: form.to_string(),
+                reason: batch.reason.clone(),
+            }
+            .line(),
+        );
+        issued.push(Issued {
+            subject,
+            jti: draft.jti,
+            expires_at: draft.expires_at.0,
+            token,
+            file,
+            key: key.name(),
+            key_published,
+        });
+    }
+    session.record(&lines)?;
+    Ok(issued)
+}
+
+/// Writes the tokens' files; records which got out. A file that fails ends it.
+///
+/// # Errors
+/// The first file's fault, after it and those behind it are recorded as undelivered.
+pub fn deliver(session: &mut Session, issued: &[Issued], outbox: &Outbox) -> Result<(), Refusal> {
+    let mut fault: Option<StorageFault> = None;
+    let mut delivered = 0;
+    for token in issued {
+        match outbox.create_file(&token.file.name, token.file.contents.as_bytes()) {
+            Ok(()) => delivered += 1,
+            Err(failed) => {
+                fault = Some(failed);
+                break;
+            }
+        }
+    }
+    let (out, held) = issued.split_at(delivered);
+    confirm(session, out, held)?;
+    match fault {
+        Some(fault) => {
+            Err(Undelivered { fault, out: out.len(), held: held.iter().map(|token| token.subject.clone()).collect() }
+                .into())
+        }
+        None => Ok(()),
+    }
+}
+
+/// Records which tokens got out and which did not.
+///
+/// # Errors
+/// As the store refuses: their delivery then stays unconfirmed.
+pub fn confirm(session: &mut Session, out: &[Issued], held: &[Issued]) -> Result<(), Refusal> {
+    let jtis = |tokens: &[Issued]| tokens.iter().map(|token| token.jti.clone()).collect();
+    let mut lines = Vec::new();
+    if !out.is_empty() {
+        lines.push(TokenDelivered { jtis: jtis(out) }.line());
+    }
+    if !held.is_empty() {
+        lines.push(TokenUndelivered { jtis: jtis(held) }.line());
+    }
+    session.record(&lines)
+}
+
+/// Tokens that are signed and recorded, but whose file could not be written.
+#[derive(Debug, thiserror::Error)]
+#[error("{fault}")]
+pub struct Undelivered {
+    /// What the system said.
+    pub fault: StorageFault,
+    /// How many got out before.
+    pub out: usize,
+    /// Whose did not.
+    pub held: Vec<String>,
+}
+
+impl crate::refusal::Refuse for Undelivered {
+    fn rule(&self) -> Option<&'static str> {
+        Some("TOKEN-UNDELIVERED")
+    }
+
+    fn why(&self) -> Vec<String> {
+        vec![
+            format!("{} tokens were written before it", self.out),
+            format!("not written, and recorded so: {}", self.held.join(", ")),
+            "issue those again when there is room; the ones recorded will never be valid anywhere".to_owned(),
+        ]
+    }
+}
+
+/// A service of the policy.
+///
+/// # Errors
+/// [`Denied::NoService`].
+pub fn service_of<'p>(policy: &'p Policy, name: &str) -> Result<&'p Service, Denied> {
+    policy.service(name).ok_or_else(|| Denied::NoService {
+        name: name.to_owned(),
+        nearest: nearest(name, policy.services().map(|service| service.name.as_str())),
+    })
+}
+
+/// The kid a service knows a key by.
+pub fn kid_for(service: &Service, key: &KeyRecord) -> String {
+    match service.kid {
+        KidForm::Thumbprint => key.kid.clone(),
+        KidForm::Libtrust => libtrust_kid(&key.public),
+    }
+}
+
+/// What a verifier of a service expects.
+pub fn expectations(issuer: &str, service: &Service) -> Expectations {
+    let audience = service.audience.as_deref();
+    let expected = match service.profile {
+        Profile::Rfc9068 => Expectations::rfc9068(issuer, audience.unwrap_or_default()),
+        Profile::FlowKit => Expectations::flowkit(audience.unwrap_or_default()),
+        Profile::Fedn => Expectations::fedn(None),
+        Profile::Plain => Expectations::plain(Some(issuer), audience),
+    };
+    let expected = expected.leeway(service.leeway);
+    match &service.custom_claim {
+        Some(claim) => expected.claim(claim.name.clone(), claim.value.clone()),
+        None => expected,
+    }
+}
+
+fn render(policy: &Policy, batch: &Batch, subject: &str, token: &str) -> Result<Delivered, Refusal> {
+    Ok(delivery::render(policy, &batch.service, &batch.roles, subject, token, batch.form)?)
+}
+
+fn signing_key<'a>(store: &'a Store, service: &'a Service) -> Result<&'a KeyRecord, Denied> {
+    let keys = &store.ledger().keys;
+    keys.signing(&service.keyset).ok_or_else(|| Denied::NoSigningKey {
+        keyset: service.keyset.clone(),
+        paused: keys
+            .of_keyset(&service.keyset)
+            .find(|key| key.state == crate::keystore::KeyState::Suspended)
+            .map(KeyRecord::name),
+    })
+}
+
+fn sign(secret: &SecretKey, service: &Service, draft: &Draft) -> Result<String, Refusal> {
+    let failed = |_| keystore::KeystoreFault::Operation("signing");
+    let token = match service.kid {
+        KidForm::Thumbprint => assemble(secret, draft.typ, &draft.claims_json).map_err(failed)?,
+        KidForm::Libtrust => {
+            let kid = libtrust_kid(secret.public());
+            let signer: &dyn Sign = &secret.signing_as(&kid);
+            assemble(signer, draft.typ, &draft.claims_json).map_err(failed)?
+        }
+    };
+    Ok(token)
+}
+
+fn too_large(service: &Service, draft: &Draft, bytes: usize) -> Denied {
+    Denied::TokenTooLarge {
+        bytes,
+        service: service.name.clone(),
+        limit: service.max_token_bytes,
+        parts: size_report(draft, bytes)
+            .parts
+            .iter()
+            .take(4)
+            .map(|(part, bytes)| format!("{part}: {bytes} bytes"))
+            .collect(),
+    }
+}
+
+/// Every token must pass the verifier that services use, with the keys that services get.
+struct SelfCheck {
+    verifier: Verifier,
+}
+
+impl SelfCheck {
+    fn new(store: &Store, service: &Service) -> Result<Self, Refusal> {
+        let keys = store.ledger().keys.of_keyset(&service.keyset);
+        let set = keys.filter(|key| key.has_private_half()).map(|key| (kid_for(service, key), key.public.clone()));
+        let jwks = Jwks::new(set)
+            .map_err(|error| Denied::SelfCheck { subject: service.name.clone(), what: error.to_string() })?;
+        let expected = expectations(&store.sheet().issuer, service).proof_of_possession_enforced_by_caller();
+        Ok(Self { verifier: Verifier::new(jwks, expected) })
+    }
+
+    fn token(&self, token: &str, subject: &str, draft: &Draft) -> Result<(), Denied> {
+        let failed = |what: String| Denied::SelfCheck { subject: subject.to_owned(), what };
+        // At the moment it begins to be valid: that may lie ahead.
+        let verified = self.verifier.verify(token, draft.not_before).map_err(|refusal| failed(refusal.to_string()))?;
+        if verified.claims() == &draft.claims_map() {
+            Ok(())
+        } else {
+            Err(failed("its claims are not those that were drafted".to_owned()))
+        }
+    }
+}

@@ -1,0 +1,198 @@
+//! `key …`: making keys and changing their states.
+
+use super::denied::nearest;
+use super::{Denied, Session, Store};
+use crate::issuing::Policy;
+use crate::issuing::policy::{Consumer, Keyset};
+use crate::journal::{Event, Line};
+use crate::keystore::{
+    self, Deactivated, ImportSource, KeyActivated, KeyDestroyed, KeyGenerated, KeyImported, KeyRecord, KeyResumed,
+    KeyState, KeySuspended, Purpose, Removal, RsaBits, SecretKey, Transition, TransitionDenied, Window,
+};
+use crate::refusal::Refusal;
+
+/// A key by `keyset/number` or kid.
+///
+/// # Errors
+/// [`Denied::NoKey`].
+pub fn find<'a>(store: &'a Store, name: &str) -> Result<&'a KeyRecord, Denied> {
+    let keys = &store.ledger().keys;
+    keys.by_name(name).ok_or_else(|| {
+        let names: Vec<String> = keys.all().iter().map(KeyRecord::name).collect();
+        Denied::NoKey { name: name.to_owned(), nearest: nearest(name, names.iter().map(String::as_str)) }
+    })
+}
+
+/// Makes a keyset's next key. The first signs at once; later ones are published first.
+///
+/// # Errors
+/// [`Denied::NoKeyset`], or as the store refuses.
+pub fn generate(session: &mut Session, keyset: &str) -> Result<KeyRecord, Refusal> {
+    let (policy, _) = session.store().policy()?;
+    let keyset = keyset_of(&policy, keyset)?;
+    let bits = RsaBits::of_policy(keyset.bits);
+    let key = SecretKey::generate(keyset.algorithm, bits)?;
+    take_in(session, keyset, key, None)
+}
+
+/// Takes in a key made elsewhere, from the text of its file.
+///
+/// # Errors
+/// [`crate::keystore::ImportFault`], [`Denied::KeyKnown`], [`Denied::NoKeyset`].
+pub fn import(session: &mut Session, keyset: &str, text: &str) -> Result<KeyRecord, Refusal> {
+    let (policy, _) = session.store().policy()?;
+    let keyset = keyset_of(&policy, keyset)?;
+    let (key, source) = keystore::import(keyset.algorithm, text)?;
+    take_in(session, keyset, key, Some(source))
+}
+
+fn keyset_of<'p>(policy: &'p Policy, name: &str) -> Result<&'p Keyset, Denied> {
+    policy.keyset(name).ok_or_else(|| Denied::NoKeyset {
+        name: name.to_owned(),
+        nearest: nearest(name, policy.keysets().map(|keyset| keyset.name.as_str())),
+    })
+}
+
+fn take_in(
+    session: &mut Session,
+    keyset: &Keyset,
+    key: SecretKey,
+    source: Option<ImportSource>,
+) -> Result<KeyRecord, Refusal> {
+    let keys = &session.store().ledger().keys;
+    if let Some(known) = keys.by_kid(key.kid()) {
+        return Err(Denied::KeyKnown(known.name()).into());
+    }
+    keystore::second_opinion(&key)?;
+    let number = keys.next_number(&keyset.name);
+    let state = if number == 1 { "active" } else { "pre-activation" };
+    let kid = key.kid().to_owned();
+    let jwk = key.public().to_jwk(&kid);
+    let line = match source {
+        None => KeyGenerated {
+            keyset: keyset.name.clone(),
+            number,
+            purpose: Purpose::Token,
+            kid: kid.clone(),
+            jwk,
+            state: state.to_owned(),
+            elsewhere: false,
+        }
+        .line(),
+        Some(source) => KeyImported {
+            keyset: keyset.name.clone(),
+            number,
+            purpose: Purpose::Token,
+            kid: kid.clone(),
+            jwk,
+            state: state.to_owned(),
+            source,
+        }
+        .line(),
+    };
+    let new = session.opened().keep(key)?;
+    if let Err(refusal) = session.record(&[line]) {
+        session.discard_if_unknown(&new);
+        return Err(refusal);
+    }
+    Ok(find(session.store(), &kid)?.clone())
+}
+
+/// What an operator asks of a key.
+#[derive(Debug, Clone)]
+pub struct Change<'a> {
+    /// `keyset/number` or kid.
+    pub key: &'a str,
+    /// What it is to become.
+    pub transition: Transition,
+    /// Why, for the journal.
+    pub reason: Option<String>,
+    /// Whether the tokens of a single-key service may be refused for a while.
+    pub accept_outage: bool,
+}
+
+/// Changes a key's state by the rules of DESIGN's table: see `docs/operator/keys.md`.
+///
+/// # Errors
+/// [`TransitionDenied`] with the reason.
+pub fn change(session: &mut Session, change: &Change<'_>) -> Result<KeyRecord, Refusal> {
+    let key = find(session.store(), change.key)?.clone();
+    let line = permitted(session.store(), &key, change, session.now())?;
+    session.record(&[line])?;
+    let after = find(session.store(), &key.kid)?.clone();
+    if !after.has_private_half() {
+        session.opened().destroy(&key.kid)?;
+    }
+    Ok(after)
+}
+
+/// Whether a change is permitted at that time, and the entry that records it.
+///
+/// # Errors
+/// [`TransitionDenied`] with the reason.
+pub fn permitted(store: &Store, key: &KeyRecord, change: &Change<'_>, now: u64) -> Result<Line, Refusal> {
+    key.allows(change.transition)?;
+    let (policy, _) = store.policy()?;
+    let kid = key.kid.clone();
+    let reason = change.reason.clone();
+    Ok(match change.transition {
+        Transition::Activate => {
+            refuse_outage(store, &policy, key, change)?;
+            key.known_to_verifiers(window(store, &policy, key), now)?;
+            KeyActivated { kid, reason }.line()
+        }
+        Transition::Suspend => KeySuspended { kid, reason }.line(),
+        Transition::Resume => KeyResumed { kid, reason }.line(),
+        Transition::Deactivate => {
+            refuse_last(store, &policy, key)?;
+            let verify_until = removal(store, &policy, key).at(now);
+            Deactivated { kid, verify_until, reason }.line()
+        }
+        Transition::Destroy => {
+            key.unneeded(removal(store, &policy, key), now)?;
+            KeyDestroyed { kid, reason }.line()
+        }
+    })
+}
+
+/// When verifiers can be counted on to have a key: m·P + D + L + S after its first publication.
+pub fn window(store: &Store, policy: &Policy, key: &KeyRecord) -> Window {
+    let travel = policy.distribution();
+    Window {
+        first_published: store.ledger().publications.first_published(&key.kid),
+        distribution: travel
+            .publish_every
+            .saturating_mul(travel.lost_sticks)
+            .saturating_add(travel.delivery)
+            .saturating_add(travel.reload)
+            .saturating_add(policy.timing().skew),
+    }
+}
+
+/// When a key may leave the published set.
+pub fn removal(store: &Store, policy: &Policy, key: &KeyRecord) -> Removal {
+    let leeway = policy.services_of(&key.keyset).map(|service| service.leeway).max().unwrap_or(0);
+    Removal {
+        last_expiry: store.ledger().tokens.last_expiry_of_key(&key.kid),
+        margin: policy.timing().skew.saturating_add(leeway),
+    }
+}
+
+fn refuse_last(store: &Store, policy: &Policy, key: &KeyRecord) -> Result<(), TransitionDenied> {
+    let another =
+        store.ledger().keys.of_keyset(&key.keyset).any(|other| other.kid != key.kid && other.state == KeyState::Active);
+    if another || policy.services_of(&key.keyset).next().is_none() {
+        return Ok(());
+    }
+    Err(TransitionDenied::Last { key: key.name(), keyset: key.keyset.clone() })
+}
+
+fn refuse_outage(store: &Store, policy: &Policy, key: &KeyRecord, change: &Change<'_>) -> Result<(), TransitionDenied> {
+    let single = policy.services_of(&key.keyset).find(|service| service.consumer == Consumer::SingleKey);
+    match single {
+        Some(service) if !change.accept_outage && store.ledger().keys.signing(&key.keyset).is_some() => {
+            Err(TransitionDenied::SingleKey { key: key.name(), service: service.name.clone() })
+        }
+        _ => Ok(()),
+    }
+}

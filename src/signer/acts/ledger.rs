@@ -1,0 +1,42 @@
+//! The store's state: every noun's fold over the journal.
+
+use crate::issuing::record::{Policies, Tokens};
+use crate::journal::{Entry, JournalFault};
+use crate::keystore::{Keys, Unlocks};
+use crate::publishing::record::Publications;
+
+/// What the journal adds up to.
+#[derive(Debug, Default)]
+pub struct Ledger {
+    /// Ways to open the store.
+    pub unlocks: Unlocks,
+    /// Keys and their states.
+    pub keys: Keys,
+    /// Policies applied.
+    pub policies: Policies,
+    /// Tokens issued.
+    pub tokens: Tokens,
+    /// Publications and certificates.
+    pub publications: Publications,
+}
+
+impl Ledger {
+    /// Takes in entries in order. Each must be some noun's.
+    ///
+    /// # Errors
+    /// [`JournalFault::UnknownType`] or [`JournalFault::Malformed`].
+    pub fn apply(&mut self, entries: &[Entry]) -> Result<(), JournalFault> {
+        for entry in entries {
+            let known = entry.is_bookkeeping()
+                || self.tokens.apply(entry)?
+                || self.keys.apply(entry)?
+                || self.policies.apply(entry)?
+                || self.publications.apply(entry)?
+                || self.unlocks.apply(entry)?;
+            if !known {
+                return Err(JournalFault::UnknownType { line: entry.index + 1, kind: entry.kind.clone() });
+            }
+        }
+        Ok(())
+    }
+}

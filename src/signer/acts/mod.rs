@@ -1,0 +1,27 @@
+//! What an operator does, one file an act.
+//!
+//! An act gathers nothing, prints nothing and reads no clock: it is given a request and the time,
+//! does one thing to the store, and says what it did. Reading acts take a [`Store`]; acts that
+//! change something take a [`Session`], which holds the lock and the opened secrets.
+
+mod clock;
+mod denied;
+pub mod init;
+pub mod inspect;
+pub mod issue;
+pub mod keys;
+mod ledger;
+pub mod policy;
+pub mod publications;
+pub mod publish;
+mod sheet;
+pub mod status;
+mod store;
+pub mod tokens;
+pub mod verify;
+
+pub use clock::{ClockDenied, RELEASED};
+pub use denied::{Denied, shell_word};
+pub use ledger::Ledger;
+pub use sheet::StoreSheet;
+pub use store::{Session, Store};

@@ -1,0 +1,105 @@
+//! `policy …`: the edited policy and the one in force.
+
+use super::{Denied, Session, Store};
+use crate::issuing::Policy;
+use crate::issuing::policy::{Change, diff};
+use crate::issuing::record::{PolicyApplied, PolicyRecord};
+use crate::journal::{Event, hex, sha256};
+use crate::keystore::KeyState;
+use crate::refusal::Refusal;
+
+/// What applying `policy.toml` would change.
+#[derive(Debug)]
+pub struct Comparison {
+    /// Who gains or loses what.
+    pub changes: Vec<Change>,
+    /// SHA-256 of the edited text, lower-case hex.
+    pub sha256: String,
+    /// Whether that very text is in force already.
+    pub in_force: bool,
+    /// Keysets that have no key yet.
+    pub without_key: Vec<String>,
+}
+
+/// Compares `policy.toml` with the policy in force. Needs no passphrase.
+///
+/// # Errors
+/// [`crate::issuing::PolicyFaults`], or where it contradicts the keys there are.
+pub fn compare(store: &Store) -> Result<Comparison, Refusal> {
+    let text = store.edited_policy()?;
+    let edited = Policy::parse(&text)?;
+    fits_keys(store, &edited)?;
+    let in_force = store.policy().ok().map(|(policy, _)| policy);
+    let keys = &store.ledger().keys;
+    Ok(Comparison {
+        changes: diff(in_force.as_ref(), &edited),
+        sha256: hex(&sha256(text.as_bytes())),
+        in_force: store.policy_is_applied()?,
+        without_key: edited
+            .keysets()
+            .filter(|keyset| keys.of_keyset(&keyset.name).next().is_none())
+            .map(|keyset| keyset.name.clone())
+            .collect(),
+    })
+}
+
+/// Applies `policy.toml`: from now on it says what may be issued. Keeps its text.
+///
+/// # Errors
+/// As [`compare`], or as the store refuses.
+pub fn apply(session: &mut Session) -> Result<Comparison, Refusal> {
+    let comparison = compare(session.store())?;
+    if comparison.in_force {
+        return Ok(comparison);
+    }
+    // Read once more and held against the digest: what was shown is what is applied.
+    let text = session.store().edited_policy()?;
+    if hex(&sha256(text.as_bytes())) != comparison.sha256 {
+        return Err(Denied::PolicyUnapplied.into());
+    }
+    let file = format!("{}.toml", comparison.sha256);
+    let policies = session.store().directory().below("policies")?;
+    if !policies.has(&file) {
+        policies.create_file(&file, text.as_bytes())?;
+    }
+    session.record(&[PolicyApplied { sha256: comparison.sha256.clone(), bytes: text.len() as u64 }.line()])?;
+    Ok(comparison)
+}
+
+/// The text of the policy in force, now or at a time (seconds since the epoch).
+///
+/// # Errors
+/// [`Denied::NoPolicy`].
+pub fn show(store: &Store, as_of: Option<u64>) -> Result<(String, &PolicyRecord), Refusal> {
+    let policies = &store.ledger().policies;
+    let record = match as_of {
+        None => policies.newest(),
+        Some(time) => policies.as_of(time),
+    }
+    .ok_or(Denied::NoPolicy)?;
+    Ok((store.policy_text(record)?, record))
+}
+
+/// A keyset that has living keys keeps its name and its algorithm.
+fn fits_keys(store: &Store, edited: &Policy) -> Result<(), Denied> {
+    use crate::keystore::Purpose;
+    for key in store.ledger().keys.all() {
+        if key.purpose != Purpose::Token || key.state == KeyState::Destroyed {
+            continue;
+        }
+        match edited.keyset(&key.keyset) {
+            None if !matches!(key.state, KeyState::Deactivated { .. }) => {
+                return Err(Denied::KeysetGone(key.keyset.clone()));
+            }
+            Some(keyset) if keyset.algorithm != key.public.algorithm() => {
+                return Err(Denied::KeysetAlgorithm {
+                    keyset: key.keyset.clone(),
+                    has: key.public.algorithm().to_string(),
+                    wanted: keyset.algorithm.to_string(),
+                });
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}

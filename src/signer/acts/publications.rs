@@ -1,0 +1,63 @@
+//! `publication …`: what was published, and copies of it. Needs no passphrase.
+
+use super::{Denied, Store};
+use crate::journal::{hex, sha256};
+use crate::publishing::folder_name;
+use crate::publishing::record::PublicationRecord;
+use crate::refusal::Refusal;
+use crate::storage::Outbox;
+use std::collections::BTreeMap;
+
+const LARGEST: u64 = 4 << 20;
+
+/// A publication by its number, or the newest.
+///
+/// # Errors
+/// [`Denied::NoPublication`] or [`Denied::NeverPublished`].
+pub fn find(store: &Store, seq: Option<u64>) -> Result<&PublicationRecord, Denied> {
+    let publications = &store.ledger().publications;
+    match seq {
+        Some(seq) => publications.by_seq(seq).ok_or(Denied::NoPublication(seq)),
+        None => publications.newest().ok_or(Denied::NeverPublished),
+    }
+}
+
+/// A publication's files as the store keeps them, checked against the journal.
+///
+/// # Errors
+/// [`Denied::Damaged`] where they are not those that were published.
+pub fn files(store: &Store, seq: u64) -> Result<BTreeMap<String, Vec<u8>>, Refusal> {
+    let record = find(store, Some(seq))?;
+    let folder = format!("publications/{}", folder_in_store(seq));
+    let files = store.directory().read_folder(&folder, LARGEST)?;
+    let damaged = |what: String| Denied::Damaged { file: folder.clone(), what };
+    let sums = files.get("SHA256SUMS").map(|sums| hex(&sha256(sums)));
+    if sums.as_deref() != Some(record.made.manifest.as_str()) {
+        return Err(damaged("its SHA256SUMS is not the one that was published".to_owned()).into());
+    }
+    crate::publishing::verify_folder(&files).map_err(|differences| {
+        let first = differences.first().map(ToString::to_string);
+        damaged(first.unwrap_or_default())
+    })?;
+    Ok(files)
+}
+
+/// Copies a publication out, checked, as it left the first time. One that is there already with the
+/// same bytes is left alone (`false`).
+///
+/// # Errors
+/// As the store or the medium refuses; nothing appears by halves.
+pub fn copy(store: &Store, seq: u64, outbox: &Outbox) -> Result<bool, Refusal> {
+    let files = files(store, seq)?;
+    let name = folder_name(seq);
+    if outbox.holds_folder(&name, &files, LARGEST) {
+        return Ok(false);
+    }
+    outbox.create_folder(&name, &files)?;
+    Ok(true)
+}
+
+/// The name of a publication's folder in the store.
+pub(super) fn folder_in_store(seq: u64) -> String {
+    format!("{seq:06}")
+}

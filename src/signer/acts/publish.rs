@@ -1,0 +1,203 @@
+//! `publish`: the next numbered folder of public material.
+
+use super::issue::kid_for;
+use super::{Denied, Session, Store};
+use crate::issuing::Policy;
+use crate::issuing::policy::{Consumer, Export, Service};
+use crate::journal::{Event, Line, hex, sha256};
+use crate::keystore::{self, KeyRecord, KeyState, Purpose};
+use crate::publishing::record::{CertificateMade, PublicationMade};
+use crate::publishing::{self, Change, Publication, PublishedKey, ServiceMaterial, Substance, difference};
+use crate::refusal::Refusal;
+use crate::storage::Outbox;
+use std::collections::BTreeMap;
+
+/// Certificates outlive every rotation: what ends a key is its removal, not its certificate.
+const CERTIFICATE_YEARS: u64 = 10;
+const YEAR: u64 = 31_556_952;
+const LARGEST: u64 = 1 << 20;
+
+/// What `publish` did.
+pub struct Published {
+    /// Its number.
+    pub seq: u64,
+    /// SHA-256 of its `SHA256SUMS`, lower-case hex.
+    pub manifest: String,
+    /// Whether it is a new one; otherwise nothing had changed.
+    pub new: bool,
+    /// What changed against the one before.
+    pub changes: Vec<Change>,
+}
+
+/// Makes the next publication where anything changed since the last one (or `renew`), records it,
+/// and keeps it in the store. Copying it out is [`super::publications::copy`].
+///
+/// # Errors
+/// [`Denied::NothingToPublish`], [`Denied::NoCertificate`], or as the store refuses.
+pub fn publish(session: &mut Session, renew: bool) -> Result<Published, Refusal> {
+    check_signing_keys(session)?;
+    let certificates = certificates(session)?;
+    let store = session.store();
+    let (policy, _) = store.policy()?;
+    let materials = materials(store, &policy, session.now())?;
+    let newest = store.ledger().publications.newest();
+    let seq = newest.map_or(0, |newest| newest.made.seq) + 1;
+    let built = publishing::build(seq, &store.sheet().store_id, session.now(), &materials, &certificates)?;
+    let changes = match newest {
+        Some(newest) => {
+            let kept = super::publications::files(store, newest.made.seq)?;
+            let changes = difference(&Substance::of(&kept), &Substance::of(&built.files));
+            if changes.is_empty() && !renew {
+                return Ok(Published {
+                    seq: newest.made.seq,
+                    manifest: newest.made.manifest.clone(),
+                    new: false,
+                    changes,
+                });
+            }
+            changes
+        }
+        None => Vec::new(),
+    };
+    keep(session, &built)?;
+    Ok(Published { seq, manifest: built.manifest_sha256, new: true, changes })
+}
+
+fn keep(session: &mut Session, built: &Publication) -> Result<(), Refusal> {
+    let store = session.store();
+    let folder = store.directory().below("publications")?;
+    Outbox::open(folder.path())?.create_folder(&super::publications::folder_in_store(built.seq), &built.files)?;
+    let kids = store
+        .ledger()
+        .keys
+        .all()
+        .iter()
+        .filter(|key| key.purpose == Purpose::Token && key.published_at(session.now()))
+        .map(|key| key.kid.clone())
+        .collect();
+    session.record(&[PublicationMade { seq: built.seq, manifest: built.manifest_sha256.clone(), kids }.line()])
+}
+
+/// What each service gets: the keys of its own keyset, and nothing else.
+fn materials(store: &Store, policy: &Policy, now: u64) -> Result<Vec<ServiceMaterial>, Refusal> {
+    let mut materials = Vec::new();
+    for service in policy.services() {
+        let keys = &store.ledger().keys;
+        let signing = keys.signing(&service.keyset).map(|key| key.kid.clone());
+        let published: Vec<PublishedKey> = keys
+            .of_keyset(&service.keyset)
+            .filter(|key| key.published_at(now))
+            .map(|key| published_key(service, key, signing.as_deref()))
+            .collect();
+        if published.is_empty() {
+            return Err(
+                Denied::NothingToPublish { service: service.name.clone(), keyset: service.keyset.clone() }.into()
+            );
+        }
+        let longest = service.roles.values().map(|role| role.longest_horizon).max().unwrap_or(0);
+        materials.push(ServiceMaterial {
+            service: service.name.clone(),
+            issuer: store.sheet().issuer.clone(),
+            audience: service.audience.clone(),
+            profile: service.profile,
+            consumer: match service.consumer {
+                Consumer::Overlap => publishing::Consumer::Overlap,
+                Consumer::SingleKey => publishing::Consumer::SingleKey,
+            },
+            leeway_seconds: service.leeway,
+            longest_validity_seconds: longest.saturating_add(policy.timing().backdate),
+            custom_claim: service.custom_claim.as_ref().map(|claim| (claim.name.clone(), claim.value.clone())),
+            roles: service.roles.keys().cloned().collect(),
+            keys: published,
+            exports: service.export.iter().map(|export| export_of(*export)).collect(),
+        });
+    }
+    Ok(materials)
+}
+
+fn published_key(service: &Service, key: &KeyRecord, signing: Option<&str>) -> PublishedKey {
+    PublishedKey {
+        name: key.name(),
+        kid: kid_for(service, key),
+        key: key.public.clone(),
+        signs_now: signing == Some(key.kid.as_str()),
+        verify_until: match key.state {
+            KeyState::Deactivated { verify_until } => Some(verify_until),
+            _ => None,
+        },
+    }
+}
+
+fn export_of(export: Export) -> publishing::Export {
+    match export {
+        Export::Jwks => publishing::Export::Jwks,
+        Export::SpkiPem => publishing::Export::SpkiPem,
+        Export::SpkiPemBase64 => publishing::Export::SpkiPemBase64,
+        Export::SingleJwks => publishing::Export::SingleJwks,
+        Export::X509 => publishing::Export::X509,
+        Export::FednEnv => publishing::Export::FednEnv,
+        Export::FlowapiEnv => publishing::Export::FlowapiEnv,
+    }
+}
+
+/// A second library checks each key that goes out, as long as it can still sign.
+fn check_signing_keys(session: &Session) -> Result<(), Refusal> {
+    for key in session.store().ledger().keys.all() {
+        if key.purpose == Purpose::Token && key.has_private_half() {
+            keystore::second_opinion(&session.opened().load(key)?)?;
+        }
+    }
+    Ok(())
+}
+
+/// The certificates that services of the policy want, by kid. Those not there yet are made and
+/// kept: a certificate of the same key must never change under a service.
+fn certificates(session: &mut Session) -> Result<BTreeMap<String, String>, Refusal> {
+    let store = session.store();
+    let (policy, _) = store.policy()?;
+    let mut certificates = BTreeMap::new();
+    let mut lines: Vec<Line> = Vec::new();
+    for service in policy.services().filter(|service| service.export.contains(&Export::X509)) {
+        for key in store.ledger().keys.of_keyset(&service.keyset) {
+            if !key.published_at(session.now()) || certificates.contains_key(&key.kid) {
+                continue;
+            }
+            let file = format!("{}.pem", key.kid);
+            let pem = match store.ledger().publications.certificate(&key.kid) {
+                Some(sha256_known) => kept_certificate(store, &file, sha256_known)?,
+                None => {
+                    let pem = make_certificate(session, service, key)?;
+                    store.directory().below("certificates")?.create_file(&file, pem.as_bytes())?;
+                    lines.push(CertificateMade { kid: key.kid.clone(), sha256: hex(&sha256(pem.as_bytes())) }.line());
+                    pem
+                }
+            };
+            certificates.insert(key.kid.clone(), pem);
+        }
+    }
+    if !lines.is_empty() {
+        session.record(&lines)?;
+    }
+    Ok(certificates)
+}
+
+fn kept_certificate(store: &Store, file: &str, sha256_known: &str) -> Result<String, Refusal> {
+    let file = format!("certificates/{file}");
+    let pem = store.directory().read_text(&file, LARGEST)?;
+    if hex(&sha256(pem.as_bytes())) != sha256_known {
+        return Err(Denied::Damaged { file, what: "it is not the certificate that was made".to_owned() }.into());
+    }
+    Ok(pem)
+}
+
+fn make_certificate(session: &Session, service: &Service, key: &KeyRecord) -> Result<String, Refusal> {
+    if !key.has_private_half() {
+        return Err(Denied::NoCertificate { key: key.name(), service: service.name.clone() }.into());
+    }
+    let secret = session.opened().load(key)?;
+    let serial = keystore::random::<16>()?;
+    let name = format!("coldsign {}", key.name());
+    let not_before = key.made_at;
+    let not_after = session.now().saturating_add(CERTIFICATE_YEARS * YEAR);
+    Ok(publishing::certificate::make(&secret, &key.public, &name, *serial, not_before, not_after)?)
+}

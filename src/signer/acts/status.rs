@@ -1,0 +1,155 @@
+//! `status`: what to do next, then what there is. Needs no passphrase.
+
+use super::Store;
+use crate::issuing::Policy;
+use crate::journal::{hex, sha256};
+use crate::keystore::{KeyRecord, KeyState, Purpose};
+use crate::publishing::record::PublicationRecord;
+use crate::refusal::Refusal;
+
+/// Something an operator should do, and the command for it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Todo {
+    /// What and why.
+    pub what: String,
+    /// The command, as it can be pasted.
+    pub command: String,
+}
+
+/// A service and its tokens.
+#[derive(Debug, Clone)]
+pub struct ServiceSummary {
+    /// Its name.
+    pub name: String,
+    /// Its profile's name.
+    pub profile: &'static str,
+    /// The keyset that signs for it.
+    pub keyset: String,
+    /// Tokens valid now.
+    pub live: usize,
+    /// The latest `exp` of those, in seconds since the epoch.
+    pub last_expiry: Option<u64>,
+}
+
+/// The state of a store at a time.
+pub struct Summary<'a> {
+    /// The time, in seconds since the epoch.
+    pub now: u64,
+    /// What to do next, most urgent first.
+    pub todo: Vec<Todo>,
+    /// Keys that are not destroyed.
+    pub keys: Vec<&'a KeyRecord>,
+    /// Services of the policy in force.
+    pub services: Vec<ServiceSummary>,
+    /// The newest publication.
+    pub newest_publication: Option<&'a PublicationRecord>,
+    /// Names of unlocks.
+    pub unlocks: Vec<&'a str>,
+    /// Tokens whose delivery is unconfirmed.
+    pub unconfirmed: usize,
+    /// The journal's newest checkpoint.
+    pub checkpoint: &'a str,
+    /// SHA-256 of that note: the journal fingerprint, lower-case hex.
+    pub fingerprint: String,
+}
+
+/// Sums up a store.
+///
+/// # Errors
+/// As the store refuses.
+pub fn summary(store: &Store, now: u64) -> Result<Summary<'_>, Refusal> {
+    let ledger = store.ledger();
+    let (policy, _) = store.policy()?;
+    let newest_publication = ledger.publications.newest();
+    Ok(Summary {
+        now,
+        todo: todo(store, &policy, now)?,
+        keys: ledger.keys.all().iter().filter(|key| key.state != KeyState::Destroyed).collect(),
+        services: policy.services().map(|service| service_summary(store, service, now)).collect(),
+        newest_publication,
+        unlocks: ledger.unlocks.all().iter().map(|unlock| unlock.added.name.as_str()).collect(),
+        unconfirmed: ledger
+            .tokens
+            .all()
+            .iter()
+            .filter(|token| token.delivery == crate::issuing::record::Delivery::Unconfirmed)
+            .count(),
+        checkpoint: store.journal().note(),
+        fingerprint: hex(&sha256(store.journal().note().as_bytes())),
+    })
+}
+
+fn service_summary(store: &Store, service: &crate::issuing::policy::Service, now: u64) -> ServiceSummary {
+    let tokens = store.ledger().tokens.all().iter();
+    let live = tokens.filter(|token| token.issued.service == service.name && token.live_at(now));
+    let mut summary = ServiceSummary {
+        name: service.name.clone(),
+        profile: service.profile.name(),
+        keyset: service.keyset.clone(),
+        live: 0,
+        last_expiry: None,
+    };
+    for token in live {
+        summary.live += 1;
+        summary.last_expiry = summary.last_expiry.max(Some(token.issued.exp));
+    }
+    summary
+}
+
+fn todo(store: &Store, policy: &Policy, now: u64) -> Result<Vec<Todo>, Refusal> {
+    let ledger = store.ledger();
+    let mut todo = Vec::new();
+    let mut add = |what: String, command: String| todo.push(Todo { what, command });
+    if !store.policy_is_applied()? {
+        add(
+            "policy.toml was changed: no token is issued until it is applied".to_owned(),
+            "coldsign policy diff".to_owned(),
+        );
+    }
+    for keyset in policy.keysets() {
+        if policy.services_of(&keyset.name).next().is_some() && ledger.keys.signing(&keyset.name).is_none() {
+            let paused = ledger.keys.of_keyset(&keyset.name).find(|key| key.state == KeyState::Suspended);
+            let command = match paused {
+                Some(key) => format!("coldsign key resume {}", key.name()),
+                None => format!("coldsign key generate {}", keyset.name),
+            };
+            add(format!("keyset {} has no signing key: its services get no tokens", keyset.name), command);
+        }
+    }
+    let unpublished: Vec<String> = ledger
+        .keys
+        .all()
+        .iter()
+        .filter(|key| key.purpose == Purpose::Token && key.published_at(now))
+        .filter(|key| ledger.publications.first_published(&key.kid).is_none())
+        .map(KeyRecord::name)
+        .collect();
+    if !unpublished.is_empty() {
+        add(format!("not published yet: {}", unpublished.join(", ")), "coldsign publish --to DIR".to_owned());
+    } else if let Some(newest) = ledger.publications.newest() {
+        let due = newest.at.saturating_add(policy.distribution().publish_every);
+        if now >= due {
+            add("the publishing interval is over".to_owned(), "coldsign publish --renew --to DIR".to_owned());
+        } else if policy_changed_since(store, newest) {
+            add(
+                "the policy was changed since the newest publication".to_owned(),
+                "coldsign publish --to DIR".to_owned(),
+            );
+        }
+    }
+    for key in ledger.keys.all() {
+        if let KeyState::Deactivated { verify_until } = key.state
+            && now >= verify_until
+        {
+            add(
+                format!("{} is no longer needed by any verifier", key.name()),
+                format!("coldsign key destroy {}", key.name()),
+            );
+        }
+    }
+    Ok(todo)
+}
+
+fn policy_changed_since(store: &Store, publication: &PublicationRecord) -> bool {
+    store.ledger().policies.newest().is_some_and(|policy| policy.at > publication.at)
+}

@@ -1,0 +1,231 @@
+//! A store for reading, and a session for changing it.
+
+use super::clock::act_time;
+use super::{Denied, Ledger, StoreSheet};
+use crate::issuing::Policy;
+use crate::issuing::record::PolicyRecord;
+use crate::journal::{Entry, Journal, Line, hex, sha256};
+use crate::keystore::{NewKey, Opened, Passphrase, Unlocks};
+use crate::refusal::Refusal;
+use crate::storage::{Directory, Lock, StorageFault, holds_file};
+use std::path::Path;
+
+/// The largest policy there can be, in bytes.
+const LARGEST_POLICY: u64 = 1 << 20;
+/// Where no policy says otherwise: how far the clock may be behind the journal, in seconds.
+const USUAL_SKEW: u64 = 60;
+
+/// A store, read and checked, secrets untouched.
+pub struct Store {
+    directory: Directory,
+    sheet: StoreSheet,
+    journal: Journal,
+    ledger: Ledger,
+}
+
+/// A store under its lock, with its secrets opened and the time fixed.
+pub struct Session {
+    store: Store,
+    opened: Opened,
+    now: u64,
+    swept: Vec<String>,
+    _lock: Lock,
+}
+
+impl Store {
+    /// Reads the store in that place.
+    ///
+    /// # Errors
+    /// Where there is none, where it is of another version, or where anything acknowledged does
+    /// not hold.
+    pub fn open(path: &Path) -> Result<Self, Refusal> {
+        let directory = match Directory::open(path) {
+            Err(StorageFault::Missing(_)) => return Err(Denied::NoStore(path.to_owned()).into()),
+            opened => opened?,
+        };
+        let sheet = StoreSheet::read(&directory)?;
+        let journal = Journal::open(&directory)?;
+        for (what, ours, journals) in [
+            ("store_id", &sheet.store_id, &journal.genesis().store_id),
+            ("issuer", &sheet.issuer, &journal.genesis().issuer),
+        ] {
+            if ours != journals {
+                return Err(Denied::Damaged {
+                    file: StoreSheet::FILE.to_owned(),
+                    what: format!("its {what} is not the journal's"),
+                }
+                .into());
+            }
+        }
+        let mut ledger = Ledger::default();
+        ledger.apply(journal.entries())?;
+        Ok(Self { directory, sheet, journal, ledger })
+    }
+
+    /// Whether a store is in that place, whatever its state.
+    pub fn is_at(path: &Path) -> bool {
+        holds_file(path, StoreSheet::FILE)
+    }
+
+    /// Its directory.
+    pub fn directory(&self) -> &Directory {
+        &self.directory
+    }
+
+    /// What it is.
+    pub fn sheet(&self) -> &StoreSheet {
+        &self.sheet
+    }
+
+    /// Its journal.
+    pub fn journal(&self) -> &Journal {
+        &self.journal
+    }
+
+    /// Its state.
+    pub fn ledger(&self) -> &Ledger {
+        &self.ledger
+    }
+
+    /// The unlock to open it with: the one named, or the first person's.
+    ///
+    /// # Errors
+    /// [`crate::keystore::KeystoreFault::NoSuchUnlock`].
+    pub fn unlock_name(&self, named: Option<&str>) -> Result<String, Refusal> {
+        let unlocks = &self.ledger.unlocks;
+        let name = named.or_else(|| unlocks.usual()).unwrap_or(Unlocks::RECOVERY);
+        if unlocks.all().iter().any(|unlock| unlock.added.name == name) {
+            Ok(name.to_owned())
+        } else {
+            Err(crate::keystore::KeystoreFault::NoSuchUnlock(name.to_owned()).into())
+        }
+    }
+
+    /// The policy in force and its record.
+    ///
+    /// # Errors
+    /// [`Denied::NoPolicy`], or [`Denied::Damaged`] where its kept text is not what was applied.
+    pub fn policy(&self) -> Result<(Policy, &PolicyRecord), Refusal> {
+        let record = self.ledger.policies.newest().ok_or(Denied::NoPolicy)?;
+        let text = self.policy_text(record)?;
+        Ok((Policy::parse(&text)?, record))
+    }
+
+    /// The text of a policy that was applied once, checked against the journal.
+    ///
+    /// # Errors
+    /// [`Denied::Damaged`].
+    pub fn policy_text(&self, record: &PolicyRecord) -> Result<String, Refusal> {
+        let file = format!("policies/{}.toml", record.applied.sha256);
+        let text = self.directory.read_text(&file, LARGEST_POLICY)?;
+        if hex(&sha256(text.as_bytes())) != record.applied.sha256 {
+            return Err(Denied::Damaged { file, what: "its text is not what was applied".to_owned() }.into());
+        }
+        Ok(text)
+    }
+
+    /// `policy.toml` as it is edited now.
+    ///
+    /// # Errors
+    /// As the system refuses.
+    pub fn edited_policy(&self) -> Result<String, Refusal> {
+        Ok(self.directory.read_text("policy.toml", LARGEST_POLICY)?)
+    }
+
+    /// Whether `policy.toml` is what was applied last.
+    ///
+    /// # Errors
+    /// As the system refuses.
+    pub fn policy_is_applied(&self) -> Result<bool, Refusal> {
+        let edited = hex(&sha256(self.edited_policy()?.as_bytes()));
+        let newest = self.ledger.policies.newest();
+        Ok(newest.is_some_and(|policy| policy.applied.sha256 == edited))
+    }
+
+    fn skew(&self) -> u64 {
+        self.policy().map_or(USUAL_SKEW, |(policy, _)| policy.timing().skew)
+    }
+}
+
+impl Session {
+    /// Takes the lock, reads the store anew, opens its secrets with one unlock, checks the anchor
+    /// and the clock, and removes what crashes left behind.
+    ///
+    /// # Errors
+    /// As those refuse.
+    pub fn open(path: &Path, unlock: Option<&str>, passphrase: &Passphrase, now: u64) -> Result<Self, Refusal> {
+        let lock = Lock::take(&Directory::open(path)?)?;
+        let mut store = Store::open(path)?;
+        let unlock = store.unlock_name(unlock)?;
+        let now = act_time(now, store.journal.newest_time(), store.skew())?;
+        let opened = Opened::open(&store.directory, store.sheet.generation, &store.journal, &unlock, passphrase)?;
+        store.journal.roll_forward()?;
+        let swept = sweep(&store, &opened)?;
+        Ok(Self { store, opened, now, swept, _lock: lock })
+    }
+
+    pub(super) fn of_new_store(store: Store, opened: Opened, now: u64, lock: Lock) -> Self {
+        Self { store, opened, now, swept: Vec::new(), _lock: lock }
+    }
+
+    /// The store as it stands after what was recorded last.
+    pub fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// Its secrets.
+    pub fn opened(&self) -> &Opened {
+        &self.opened
+    }
+
+    /// The time of this act, in seconds since the epoch.
+    pub fn now(&self) -> u64 {
+        self.now
+    }
+
+    /// Files that a crashed act had left behind and this one removed.
+    pub fn swept(&self) -> &[String] {
+        &self.swept
+    }
+
+    /// Takes back a key whose entry could not be recorded. Where the journal has it all the same (its
+    /// checkpoint file failed last), the key stays.
+    pub(super) fn discard_if_unknown(&self, new: &NewKey) {
+        if self.store.journal.mentions(new.key.kid()) {
+            return;
+        }
+        self.opened.discard(new);
+    }
+
+    /// Records events: durable under a signed checkpoint when this returns.
+    ///
+    /// # Errors
+    /// As the journal refuses; then nothing counts as recorded.
+    pub fn record(&mut self, events: &[Line]) -> Result<(), Refusal> {
+        let entries: &[Entry] = self.store.journal.commit(events, &self.opened, self.now, self.opened.by())?;
+        Ok(self.store.ledger.apply(entries)?)
+    }
+}
+
+/// Finishes what crashed acts began: key files of destroyed keys, blobs no entry names.
+fn sweep(store: &Store, opened: &Opened) -> Result<Vec<String>, Refusal> {
+    let mut swept = opened.sweep(store.ledger.keys.all())?;
+    for below in ["", "journal", "policies", "unlock", "certificates", "publications"] {
+        store.directory.sweep_partials(below)?;
+    }
+    for name in store.directory.names("publications")? {
+        let known = name.parse().is_ok_and(|seq| store.ledger.publications.by_seq(seq).is_some());
+        if !known {
+            store.directory.remove_folder(&format!("publications/{name}"))?;
+            swept.push(format!("publications/{name}"));
+        }
+    }
+    for name in store.directory.names("certificates")? {
+        let known = name.strip_suffix(".pem").is_some_and(|kid| store.ledger.publications.certificate(kid).is_some());
+        if !known {
+            store.directory.remove_file(&format!("certificates/{name}"))?;
+            swept.push(format!("certificates/{name}"));
+        }
+    }
+    Ok(swept)
+}

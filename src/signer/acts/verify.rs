@@ -1,0 +1,95 @@
+//! `token verify`: the answer a service would give.
+
+use super::issue::{expectations, kid_for, service_of};
+use super::{Denied, Store};
+use crate::publishing::{ServiceSheet, verify_folder};
+use crate::refusal::{Refusal, Refuse};
+use crate::storage::{Directory, StorageFault, holds_file};
+use coldsign_verify::{Jwks, UnixTime, VerifiedToken, Verifier};
+use std::path::Path;
+
+const LARGEST: u64 = 1 << 20;
+
+/// A verifier as a service of this store would set it up, with the keys a publication made now
+/// would hold.
+///
+/// # Errors
+/// [`Denied::NoService`].
+pub fn verifier_of_store(store: &Store, service: &str, now: u64) -> Result<Verifier, Refusal> {
+    let (policy, _) = store.policy()?;
+    let service = service_of(&policy, service)?;
+    let keys = store.ledger().keys.of_keyset(&service.keyset);
+    let set = keys.filter(|key| key.published_at(now)).map(|key| (kid_for(service, key), key.public.clone()));
+    let jwks = Jwks::new(set)
+        .map_err(|error| Denied::Damaged { file: "journal/entries.jsonl".to_owned(), what: error.to_string() })?;
+    Ok(Verifier::new(jwks, expectations(&store.sheet().issuer, service)))
+}
+
+/// A verifier from a published `for-<service>` folder alone. Where `SHA256SUMS` lies beside the
+/// folder, the whole publication must match it.
+///
+/// # Errors
+/// [`NotPublished`], or as its files refuse.
+pub fn verifier_of_folder(folder: &Path) -> Result<(Verifier, ServiceSheet), Refusal> {
+    if let Some(whole) = folder.parent().filter(|parent| holds_file(parent, "SHA256SUMS")) {
+        let files = whole_publication(whole)?;
+        verify_folder(&files).map_err(|differences| NotPublished {
+            folder: whole.display().to_string(),
+            differences: differences.iter().map(ToString::to_string).collect(),
+        })?;
+    }
+    let directory = Directory::open(folder)?;
+    let sheet = ServiceSheet::parse(&directory.read("service.json", LARGEST)?)?;
+    let verifier = Verifier::new(sheet.jwks()?, sheet.expectations()?);
+    Ok((verifier, sheet))
+}
+
+/// The verifier's answer.
+///
+/// # Errors
+/// [`TokenRefused`].
+pub fn verify(verifier: &Verifier, token: &[u8], now: u64) -> Result<VerifiedToken, Refusal> {
+    let text = std::str::from_utf8(super::inspect::bare(token)).unwrap_or("\u{fffd}");
+    verifier.verify(text, UnixTime(now)).map_err(|refusal| TokenRefused(refusal).into())
+}
+
+fn whole_publication(path: &Path) -> Result<std::collections::BTreeMap<String, Vec<u8>>, StorageFault> {
+    let parent = Directory::open(path.parent().unwrap_or(Path::new(".")))?;
+    let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    parent.read_folder(&name, LARGEST)
+}
+
+/// A token that a service would refuse.
+#[derive(Debug, thiserror::Error)]
+#[error("the token is refused: {0}")]
+pub struct TokenRefused(pub coldsign_verify::Refusal);
+
+impl Refuse for TokenRefused {
+    fn rule(&self) -> Option<&'static str> {
+        Some(self.0.code())
+    }
+}
+
+/// A publication that is not as it was made.
+#[derive(Debug, thiserror::Error)]
+#[error("{folder} is not as it was published")]
+pub struct NotPublished {
+    /// The publication.
+    pub folder: String,
+    /// What is missing, extra or changed, a line each.
+    pub differences: Vec<String>,
+}
+
+impl Refuse for NotPublished {
+    fn rule(&self) -> Option<&'static str> {
+        Some("PUBLICATION-CHANGED")
+    }
+
+    fn why(&self) -> Vec<String> {
+        self.differences.clone()
+    }
+
+    fn hint(&self) -> Option<String> {
+        Some("coldsign publication list".to_owned())
+    }
+}

@@ -1,0 +1,104 @@
+//! What every command starts from: the store's place, the clock, the passphrase.
+
+use super::Global;
+use super::ask;
+use super::fault::Fault;
+use super::screen::Screen;
+use super::when;
+use coldsign::acts::{Session, Store};
+use coldsign::keystore::{Passphrase, RecoveryCode};
+use coldsign::refusal::Refusal;
+use coldsign::storage::{read_file, read_stream};
+use std::path::{Path, PathBuf};
+use zeroize::Zeroizing;
+
+/// The longest passphrase file that is read, in bytes.
+const LONGEST_PASSPHRASE: u64 = 4 << 10;
+/// The name under which the recovery code opens a store.
+const RECOVERY: &str = "recovery";
+
+/// The options of every command, and the process's surroundings.
+pub struct Context {
+    global: Global,
+}
+
+impl Context {
+    pub(super) fn new(global: Global) -> Self {
+        Self { global }
+    }
+
+    /// Where the store is or is to be.
+    pub fn place(&self) -> Result<PathBuf, Fault> {
+        if let Some(place) = &self.global.store {
+            return Ok(place.clone());
+        }
+        let data = std::env::var_os("XDG_DATA_HOME").filter(|data| Path::new(data).is_absolute());
+        let data = data.map(PathBuf::from).or_else(|| {
+            let home = std::env::var_os("HOME").filter(|home| !home.is_empty())?;
+            Some(Path::new(&home).join(".local/share"))
+        });
+        data.map(|data| data.join("coldsign")).ok_or(Fault::NoPlace)
+    }
+
+    /// The store, for reading.
+    pub fn store(&self) -> Result<Store, Refusal> {
+        Ok(Store::open(&self.place()?)?)
+    }
+
+    /// The store for reading where there is one; a store that can't be read is a refusal.
+    pub fn store_if_any(&self) -> Result<Option<Store>, Refusal> {
+        match self.place() {
+            Ok(place) if self.global.store.is_some() || Store::is_at(&place) => Ok(Some(Store::open(&place)?)),
+            _ => Ok(None),
+        }
+    }
+
+    /// The machine's clock, in seconds since the epoch.
+    pub fn now(&self) -> Result<u64, Fault> {
+        when::now()
+    }
+
+    /// The store, opened for an act. Asks for the passphrase where no file has it.
+    pub fn session(&self, screen: &mut Screen) -> Result<Session, Refusal> {
+        let place = self.place()?;
+        let store = Store::open(&place)?;
+        let unlock = store.unlock_name(self.global.unlock.as_deref())?;
+        let passphrase = self.passphrase(&unlock)?;
+        drop(store);
+        let session = Session::open(&place, Some(&unlock), &passphrase, self.now()?)?;
+        for file in session.swept() {
+            screen.note(&format!("removed what an interrupted act had left: {file}"));
+        }
+        screen.note(&format!("the time of this act is {}", when::both(session.now())));
+        Ok(session)
+    }
+
+    /// The passphrase from its file, if one is named.
+    pub fn passphrase_from_file(&self) -> Result<Option<Zeroizing<String>>, Refusal> {
+        let Some(file) = &self.global.passphrase_file else { return Ok(None) };
+        let bytes = if file.as_os_str() == "-" {
+            read_stream(std::io::stdin().lock(), Path::new("standard input"), LONGEST_PASSPHRASE)?
+        } else {
+            read_file(file, LONGEST_PASSPHRASE)?
+        };
+        let bytes = Zeroizing::new(bytes);
+        let line = bytes.split(|byte| *byte == b'\n').next().unwrap_or_default();
+        let line = std::str::from_utf8(line).map_err(|_| Fault::EmptyPassphrase)?.trim_end_matches('\r');
+        if line.is_empty() {
+            return Err(Fault::EmptyPassphrase.into());
+        }
+        Ok(Some(Zeroizing::new(line.to_owned())))
+    }
+
+    fn passphrase(&self, unlock: &str) -> Result<Passphrase, Refusal> {
+        let text = match self.passphrase_from_file()? {
+            Some(text) => text,
+            None if unlock == RECOVERY => ask::secret("recovery code: ")?,
+            None => ask::secret(&format!("passphrase of {unlock}: "))?,
+        };
+        if unlock == RECOVERY {
+            return Ok(RecoveryCode::read(&text).map_err(Fault::from)?.to_passphrase());
+        }
+        Ok(Passphrase::from(text))
+    }
+}

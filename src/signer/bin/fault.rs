@@ -1,0 +1,79 @@
+//! Refusals of the command line itself.
+
+use coldsign::refusal::Refuse;
+
+/// What a command can't go on with.
+#[derive(Debug, thiserror::Error)]
+pub enum Fault {
+    /// No place for the store is named, and no home directory is known.
+    #[error("no store is named, and there is no home directory to look in")]
+    NoPlace,
+    /// Nobody can be asked.
+    #[error("there is no terminal to ask at: {0}")]
+    NoTerminal(&'static str),
+    /// The terminal failed while asking.
+    #[error("the terminal could not be read: {0}")]
+    Terminal(std::io::Error),
+    /// Two entries of the same secret differ.
+    #[error("{0} was not the same twice")]
+    NotTheSame(&'static str),
+    /// A code that was read wrong.
+    #[error("{0}")]
+    Code(#[from] coldsign::keystore::CodeFault),
+    /// A passphrase file without a passphrase.
+    #[error("the passphrase file is empty")]
+    EmptyPassphrase,
+    /// A time nobody could mean.
+    #[error("{0:?} is no time: write 2027-03-01, 2027-03-01T09:00Z or 2027-03-01T09:00:00+01:00")]
+    Time(String),
+    /// A duration nobody could mean.
+    #[error("{0:?} is no duration: write 90s, 15m, 12h, 30d, 2w or 1d12h")]
+    Duration(String),
+    /// The clock is before 1970.
+    #[error("the machine's clock is before 1970")]
+    Clock,
+    /// Not SERVICE/ROLE.
+    #[error("{0:?} is no grant: write SERVICE/ROLE, or SERVICE/ROLE,ROLE")]
+    Grant(String),
+    /// A file that is no JSON.
+    #[error("{file} is no JSON: {what}")]
+    Json {
+        /// The file.
+        file: String,
+        /// What is wrong.
+        what: String,
+    },
+    /// Something to be given is missing.
+    #[error("{0}")]
+    Missing(&'static str),
+    /// The answer was no.
+    #[error("not confirmed")]
+    NotConfirmed,
+    /// A step of the demonstration failed.
+    #[error("the demonstration stopped at: {0}")]
+    Demo(String),
+}
+
+impl Refuse for Fault {
+    fn rule(&self) -> Option<&'static str> {
+        match self {
+            Self::Code(_) => Some("UNLOCK-CODE"),
+            Self::NotConfirmed => Some("NOT-CONFIRMED"),
+            _ => None,
+        }
+    }
+
+    fn why(&self) -> Vec<String> {
+        match self {
+            Self::NotConfirmed | Self::NotTheSame(_) | Self::Code(_) => vec!["nothing was done".to_owned()],
+            _ => Vec::new(),
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::NoPlace => Some("coldsign --store DIR status".to_owned()),
+            _ => None,
+        }
+    }
+}

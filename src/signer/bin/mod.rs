@@ -1,0 +1,149 @@
+//! Commands: gather what an act needs, do the one act, print what it did.
+//!
+//! Only this floor reads the clock, the terminal and the environment.
+
+mod ask;
+mod completions;
+mod context;
+mod demo;
+mod fault;
+mod init;
+mod key;
+mod man;
+mod policy;
+mod publication;
+mod publish;
+mod screen;
+mod status;
+mod table;
+mod token;
+mod when;
+
+use clap::{CommandFactory, Parser, Subcommand};
+use coldsign::refusal::Refusal;
+use context::Context;
+use screen::Screen;
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// An offline signing appliance for access tokens.
+///
+/// Keeps encrypted private keys on a machine without a network, issues tokens (JWTs) for services
+/// that check them with public material carried over by hand, and records every act in a journal.
+#[derive(Parser)]
+#[command(name = "coldsign", version, propagate_version = true, disable_help_subcommand = true)]
+#[command(after_help = "\
+Examples:
+  coldsign demo                                    see all of it in half a minute, in a throwaway store
+  coldsign init --issuer https://tokens.example    make a store
+  coldsign token issue api/reader ann --to STICK   issue a token
+  coldsign publish --to STICK                      what services need to check tokens
+  coldsign status                                  what to do next")]
+struct Cli {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// Options of every command.
+#[derive(clap::Args, Clone)]
+#[command(next_help_heading = "Options of every command")]
+pub struct Global {
+    /// The store [default: $XDG_DATA_HOME/coldsign]
+    #[arg(long, global = true, value_name = "DIR", env = "COLDSIGN_STORE", hide_env_values = true)]
+    store: Option<PathBuf>,
+    /// Read the passphrase from the first line of a file; - for standard input
+    #[arg(long, global = true, value_name = "FILE")]
+    passphrase_file: Option<PathBuf>,
+    /// Open the store with this unlock; `recovery` takes the recovery code
+    #[arg(long, global = true, value_name = "NAME")]
+    unlock: Option<String>,
+    /// Print one JSON object instead of words
+    #[arg(long, global = true)]
+    json: bool,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Show all of it in a throwaway store: keys, tokens, a publication, a refusal
+    Demo(demo::Args),
+    /// Make a store: keys, policy, unlock, recovery code
+    Init(init::Args),
+    /// What to do next; keys, services, publications
+    Status(status::Args),
+    /// Make keys and change their states
+    #[command(subcommand)]
+    Key(key::Command),
+    /// Check, compare, apply and show the policy
+    #[command(subcommand)]
+    Policy(policy::Command),
+    /// Issue, list, inspect and verify tokens
+    #[command(subcommand)]
+    Token(token::Command),
+    /// Make the next publication where anything changed, and copy it out
+    Publish(publish::Args),
+    /// List, show and copy publications
+    #[command(subcommand)]
+    Publication(publication::Command),
+    /// Print the completions of a shell
+    Completions(completions::Args),
+    /// Write the manual pages
+    Man(man::Args),
+}
+
+/// How a command ended.
+pub type Ended = Result<(), Refusal>;
+
+/// Runs the command line of the process.
+pub fn main() -> ExitCode {
+    coldsign::storage::restrict_process();
+    ExitCode::from(run(std::env::args_os()))
+}
+
+/// Runs one command line; its exit status: 0 done, 1 refused, 2 usage.
+fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
+    let cli = match Cli::try_parse_from(arguments) {
+        Ok(cli) => cli,
+        Err(usage) => {
+            let status = u8::try_from(usage.exit_code()).unwrap_or(2);
+            // Help goes to stdout, and `| head` is no error there either.
+            return if usage.print().is_ok() || status == 0 { status } else { 2 };
+        }
+    };
+    let mut screen = Screen::new(cli.global.json);
+    let context = Context::new(cli.global);
+    let ended = dispatch(cli.command, &context, &mut screen);
+    screen.end(ended)
+}
+
+fn dispatch(command: Command, context: &Context, screen: &mut Screen) -> Ended {
+    match command {
+        Command::Demo(args) => demo::run(args, screen),
+        Command::Init(args) => init::run(args, context, screen),
+        Command::Status(args) => status::run(args, context, screen),
+        Command::Key(command) => key::run(command, context, screen),
+        Command::Policy(command) => policy::run(command, context, screen),
+        Command::Token(command) => token::run(command, context, screen),
+        Command::Publish(args) => publish::run(args, context, screen),
+        Command::Publication(command) => publication::run(command, context, screen),
+        Command::Completions(args) => completions::run(args, screen),
+        Command::Man(args) => man::run(args, screen),
+    }
+}
+
+/// The definition of the command line, for completions and manual pages.
+fn definition() -> clap::Command {
+    Cli::command()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_definition_holds_together() {
+        definition().debug_assert();
+    }
+}

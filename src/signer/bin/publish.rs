@@ -1,0 +1,64 @@
+//! `coldsign publish`
+
+use super::Ended;
+use super::context::Context;
+use super::screen::Screen;
+use coldsign::acts::{publications, publish};
+use coldsign::publishing::{Change, folder_name};
+use coldsign::storage::Outbox;
+use serde_json::json;
+use std::path::PathBuf;
+
+/// Makes the next publication where anything changed since the last one, keeps it in the store, and
+/// copies it out. What services need to check tokens is in its for-SERVICE folders.
+#[derive(clap::Args)]
+#[command(after_help = "\
+Examples:
+  coldsign publish --to /media/usb
+  coldsign publish --renew --to /media/usb")]
+pub struct Args {
+    /// Copy the publication into this directory
+    #[arg(long, value_name = "DIR")]
+    to: Option<PathBuf>,
+    /// Make the next one even where nothing changed
+    #[arg(long)]
+    renew: bool,
+}
+
+pub fn run(args: Args, context: &Context, screen: &mut Screen) -> Ended {
+    let outbox = args.to.as_deref().map(Outbox::open).transpose()?;
+    let mut session = context.session(screen)?;
+    let published = publish::publish(&mut session, args.renew)?;
+    let mut copied = None;
+    if let Some(outbox) = &outbox {
+        publications::copy(session.store(), published.seq, outbox)?;
+        copied = Some(outbox.path().join(folder_name(published.seq)));
+    }
+    if screen.json() {
+        screen.object(&json!({
+            "seq": published.seq, "new": published.new, "manifest": published.manifest, "folder": copied,
+        }));
+        return Ok(());
+    }
+    let seq = published.seq;
+    if published.new {
+        screen.note(&format!("made publication {seq}"));
+    } else {
+        screen.note(&format!("nothing changed since publication {seq}: it stays the newest"));
+    }
+    for change in &published.changes {
+        let (sign, path) = match change {
+            Change::Added(path) => ("new", path),
+            Change::Removed(path) => ("gone", path),
+            Change::Changed(path) => ("changed", path),
+        };
+        screen.note(&format!("  {sign:<8}{path}"));
+    }
+    match &copied {
+        Some(folder) => screen.note(&format!("copied to {}", folder.display())),
+        None => screen.hint(&format!("coldsign publication copy {seq} --to DIR")),
+    }
+    screen.note("to compare by another way: the SHA-256 of its SHA256SUMS");
+    screen.line(&published.manifest);
+    Ok(())
+}

@@ -1,0 +1,146 @@
+//! All printing.
+//!
+//! - stdout carries only the product: what was asked for, in words or as one JSON object.
+//! - Everything else goes to stderr, behind `coldsign: `, lower case, no full stop.
+//! - What an operator must answer goes to the terminal (`ask.rs`).
+//! - Text from outside is escaped before it gets here or here.
+//! - A reader that has gone (`| head`) is no error; a full disk is.
+
+use coldsign::refusal::Refusal;
+use coldsign_verify::escape::escaped_up_to;
+use serde_json::{Value, json};
+use std::io::{self, ErrorKind, IsTerminal, Write};
+
+/// How much of a refusal's text is shown, in characters.
+const LONGEST: usize = 1_000;
+
+/// stdout and stderr.
+pub struct Screen {
+    json: bool,
+    colour: bool,
+    width: usize,
+    failed: Option<io::Error>,
+    reader_gone: bool,
+}
+
+impl Screen {
+    /// The process's own.
+    pub fn new(json: bool) -> Self {
+        let plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty())
+            || std::env::var_os("TERM").is_some_and(|term| term == "dumb");
+        Self { json, colour: io::stderr().is_terminal() && !plain, width: width(), failed: None, reader_gone: false }
+    }
+
+    /// Whether one JSON object is wanted.
+    pub fn json(&self) -> bool {
+        self.json
+    }
+
+    /// Columns of the terminal; 80 where there is none.
+    pub fn width(&self) -> usize {
+        self.width
+    }
+
+    /// A line of the product.
+    pub fn line(&mut self, text: &str) {
+        self.product(text.as_bytes());
+        self.product(b"\n");
+    }
+
+    /// The product as JSON.
+    pub fn object(&mut self, value: &Value) {
+        self.line(&format!("{value:#}"));
+    }
+
+    /// The product as it is.
+    pub fn product(&mut self, bytes: &[u8]) {
+        if self.failed.is_some() || self.reader_gone {
+            return;
+        }
+        match io::stdout().lock().write_all(bytes) {
+            Ok(()) => {}
+            Err(error) if error.kind() == ErrorKind::BrokenPipe => self.reader_gone = true,
+            Err(error) => self.failed = Some(error),
+        }
+    }
+
+    /// Whether all of the product has been taken so far.
+    pub fn flush(&mut self) -> bool {
+        if let Err(error) = io::stdout().lock().flush() {
+            match error.kind() {
+                ErrorKind::BrokenPipe => self.reader_gone = true,
+                _ => self.failed = Some(error),
+            }
+        }
+        self.failed.is_none() && !self.reader_gone
+    }
+
+    /// What was done.
+    pub fn note(&mut self, text: &str) {
+        self.aside("", "", text);
+    }
+
+    /// What deserves a second look.
+    pub fn warning(&mut self, text: &str) {
+        self.aside("33", "warning: ", text);
+    }
+
+    /// A command that goes on from here.
+    pub fn hint(&mut self, command: &str) {
+        self.aside("36", "hint: ", command);
+    }
+
+    /// Prints a refusal and says how the process ends: 0 done, 1 refused.
+    pub fn end(mut self, ended: Result<(), Refusal>) -> u8 {
+        self.flush();
+        let status = match ended {
+            Ok(()) => 0,
+            Err(refusal) => {
+                self.refusal(&refusal);
+                1
+            }
+        };
+        if let Some(error) = self.failed.take() {
+            self.aside("31", "error: ", &format!("standard output could not be written: {error}"));
+            return 1;
+        }
+        status
+    }
+
+    /// A refusal: the fact, why, the command that helps.
+    pub fn refusal(&mut self, refusal: &Refusal) {
+        let reason = refusal.reason();
+        if self.json {
+            let told = json!({"error": {
+                "fact": refusal.to_string(),
+                "rule": reason.rule(),
+                "why": reason.why(),
+                "hint": reason.hint(),
+            }});
+            let _ = writeln!(io::stderr().lock(), "{told:#}");
+            return;
+        }
+        let rule = reason.rule().map(|rule| format!(" [{rule}]")).unwrap_or_default();
+        self.aside("31", "error: ", &format!("{refusal}{rule}"));
+        for line in reason.why() {
+            self.aside("", "", &line);
+        }
+        if let Some(command) = reason.hint() {
+            self.hint(&command);
+        }
+    }
+
+    fn aside(&mut self, colour: &str, kind: &str, text: &str) {
+        let text = escaped_up_to(text, LONGEST);
+        let kind =
+            if self.colour && !colour.is_empty() { format!("\x1b[{colour}m{kind}\x1b[0m") } else { kind.to_owned() };
+        // Nobody is left to tell where stderr fails.
+        let _ = writeln!(io::stderr().lock(), "coldsign: {kind}{text}");
+    }
+}
+
+fn width() -> usize {
+    let columns = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok());
+    let asked = columns.or_else(|| rustix::termios::tcgetwinsize(io::stdout()).ok().map(|size| size.ws_col.into()));
+    asked.filter(|columns| *columns >= 40).unwrap_or(80)
+}

@@ -1,0 +1,113 @@
+//! `coldsign status`
+
+use super::Ended;
+use super::context::Context;
+use super::screen::Screen;
+use super::table::Table;
+use super::when;
+use coldsign::acts::status::{Summary, summary};
+use coldsign::keystore::{KeyRecord, KeyState, Purpose};
+use serde_json::json;
+
+/// Says what to do next, then which keys, services and publications there are. Asks for no
+/// passphrase: that the journal is the store's own is checked only by acts that open it.
+#[derive(clap::Args)]
+#[command(after_help = "Examples:\n  coldsign status\n  coldsign status --json")]
+pub struct Args {}
+
+pub fn run(_: Args, context: &Context, screen: &mut Screen) -> Ended {
+    let store = context.store()?;
+    let summary = summary(&store, context.now()?)?;
+    if screen.json() {
+        screen.object(&as_json(&summary, &store.sheet().issuer));
+        return Ok(());
+    }
+    let width = screen.width();
+    screen.line(&format!("{}  issuer {}", when::both(summary.now), store.sheet().issuer));
+    screen.line("");
+    if summary.todo.is_empty() {
+        screen.line("Nothing to do.");
+    } else {
+        screen.line("To do:");
+        for todo in &summary.todo {
+            screen.line(&format!("  {}", todo.what));
+            screen.line(&format!("    {}", todo.command));
+        }
+    }
+    screen.line("");
+    for line in keys(&summary).lines(width).iter().chain([&String::new()]).chain(&services(&summary).lines(width)) {
+        screen.line(line);
+    }
+    screen.line("");
+    match summary.newest_publication {
+        Some(newest) => screen.line(&format!(
+            "publication {} of {} ({})",
+            newest.made.seq,
+            when::utc(newest.at),
+            when::from(summary.now, newest.at)
+        )),
+        None => screen.line("nothing published yet"),
+    }
+    screen.line(&format!("opened by {}", summary.unlocks.join(", ")));
+    if summary.unconfirmed > 0 {
+        screen.line(&format!("{} tokens with delivery unconfirmed: coldsign token list", summary.unconfirmed));
+    }
+    screen.line(&format!("journal fingerprint {} (its key is not authenticated here)", short(&summary.fingerprint)));
+    Ok(())
+}
+
+/// A digest for comparing by eye: the first half in fours.
+pub fn short(hex: &str) -> String {
+    let digits: Vec<char> = hex.chars().take(32).collect();
+    digits.chunks(4).map(|four| four.iter().collect::<String>()).collect::<Vec<_>>().join(" ")
+}
+
+fn keys(summary: &Summary<'_>) -> Table {
+    let mut table = Table::new(&["KEY", "ALGORITHM", "STATE", "SINCE"]);
+    for key in &summary.keys {
+        let since = key.activated_at.unwrap_or(key.made_at);
+        table.row(&[&key.name(), &key.public.algorithm().to_string(), &state(key), &when::utc(since)]);
+    }
+    table
+}
+
+fn services(summary: &Summary<'_>) -> Table {
+    let mut table = Table::new(&["SERVICE", "PROFILE", "KEYSET", "LIVE TOKENS", "LAST EXPIRY"]);
+    for service in &summary.services {
+        let last = service.last_expiry.map(when::utc).unwrap_or_default();
+        table.row(&[&service.name, service.profile, &service.keyset, &service.live.to_string(), &last]);
+    }
+    table
+}
+
+/// A key's state in plain words.
+pub fn state(key: &KeyRecord) -> String {
+    match (&key.state, key.purpose) {
+        (KeyState::Active, Purpose::Journal) => "signs checkpoints".to_owned(),
+        (KeyState::Active, Purpose::Bundle) => "kept for bundles".to_owned(),
+        (KeyState::Active, Purpose::Root) if key.elsewhere => "root, kept elsewhere".to_owned(),
+        (KeyState::Active, Purpose::Root) => "root, under its own code".to_owned(),
+        (KeyState::Deactivated { verify_until }, _) => format!("verifying until {}", when::utc(*verify_until)),
+        (state, _) => state.words(),
+    }
+}
+
+fn as_json(summary: &Summary<'_>, issuer: &str) -> serde_json::Value {
+    json!({
+        "time": summary.now,
+        "issuer": issuer,
+        "todo": summary.todo.iter().map(|todo| json!({"what": todo.what, "command": todo.command})).collect::<Vec<_>>(),
+        "keys": summary.keys.iter().map(|key| super::key::as_json(key)).collect::<Vec<_>>(),
+        "services": summary.services.iter().map(|service| json!({
+            "service": service.name, "profile": service.profile, "keyset": service.keyset,
+            "live_tokens": service.live, "last_expiry": service.last_expiry,
+        })).collect::<Vec<_>>(),
+        "publication": summary.newest_publication.map(|newest| json!({
+            "seq": newest.made.seq, "time": newest.at, "manifest": newest.made.manifest,
+        })),
+        "unlocks": summary.unlocks,
+        "unconfirmed": summary.unconfirmed,
+        "checkpoint": summary.checkpoint,
+        "fingerprint": summary.fingerprint,
+    })
+}

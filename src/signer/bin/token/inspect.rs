@@ -1,0 +1,117 @@
+//! `coldsign token inspect`
+
+use super::super::context::Context;
+use super::super::screen::Screen;
+use super::super::{Ended, when};
+use super::{find_token, list, read_token};
+use coldsign::acts::inspect::{Report, known, report};
+use coldsign::issuing::record::TokenRecord;
+use coldsign_verify::escape::escaped;
+use serde_json::{Value, json};
+use std::path::PathBuf;
+
+/// Shows what a token says, from a file or standard input, and what the journal knows of it where
+/// there is a store. Checks no signature: believe nothing it shows.
+#[derive(clap::Args)]
+#[command(after_help = "\
+Examples:
+  coldsign token inspect api-ann.jwt
+  xclip -o | coldsign token inspect
+  coldsign token inspect hospital-a.client.yaml --json")]
+pub struct Args {
+    /// The file: a token, a header, a dotenv file, a client.yaml; standard input without
+    file: Option<PathBuf>,
+}
+
+pub fn run(args: Args, context: &Context, screen: &mut Screen) -> Ended {
+    let report = report(&find_token(&read_token(args.file.as_ref())?));
+    let store = context.store_if_any()?;
+    let now = context.now()?;
+    let token = store.as_ref().map(|store| known(store, &report));
+    if screen.json() {
+        screen.object(&as_json(&report, token, now));
+        return Ok(());
+    }
+    let inspection = &report.inspection;
+    screen.line(&format!("{} bytes, {} parts; nothing here is verified", inspection.length, inspection.parts));
+    for (name, part) in [("header", &inspection.header), ("claims", &inspection.payload)] {
+        match part {
+            Ok(Value::Object(members)) => {
+                screen.line(name);
+                for (member, value) in members {
+                    let dated = dated(member, value, now);
+                    screen.line(&format!(
+                        "  {:<12} {}{dated}",
+                        escaped(member).to_string(),
+                        escaped(&value.to_string())
+                    ));
+                }
+            }
+            Ok(other) => screen.line(&format!("{name} {}", escaped(&other.to_string()))),
+            Err(fault) => screen.line(&format!("{name}: {}", escaped(&fault.to_string()))),
+        }
+    }
+    match &report.user_claims {
+        Some(Ok(roles)) => screen.line(&format!("user_claims hold {}", escaped(&roles.to_string()))),
+        Some(Err(fault)) => screen.line(&format!("user_claims can't be unpacked: {}", escaped(fault))),
+        None => {}
+    }
+    if let Some(malformed) = &inspection.malformed {
+        screen.line(&format!("no service would take it: {}", escaped(&malformed.to_string())));
+    }
+    if let Some(token) = token {
+        screen.line(&verdict(token, now));
+    }
+    Ok(())
+}
+
+fn dated(member: &str, value: &Value, now: u64) -> String {
+    match (member, value.as_u64()) {
+        ("exp" | "nbf" | "iat" | "auth_time", Some(time)) => {
+            format!("  {}, {}", when::both(time), when::from(now, time))
+        }
+        _ => String::new(),
+    }
+}
+
+fn verdict(token: Option<&TokenRecord>, now: u64) -> String {
+    let Some(token) = token else { return "never issued here".to_owned() };
+    let issued = &token.issued;
+    let life = if now < issued.nbf {
+        format!("valid from {}", when::both(issued.nbf))
+    } else if token.live_at(now) {
+        format!("live until {}", when::both(issued.exp))
+    } else {
+        format!("expired {}", when::both(issued.exp))
+    };
+    format!(
+        "issued here {} by {} as {}/{}, {life}, {}",
+        when::both(token.at),
+        token.by,
+        issued.service,
+        issued.roles.join(","),
+        token.delivery.words()
+    )
+}
+
+fn as_json(report: &Report, token: Option<Option<&TokenRecord>>, now: u64) -> Value {
+    let inspection = &report.inspection;
+    let part = |part: &Result<Value, coldsign_verify::jws::PartFault>| match part {
+        Ok(value) => value.clone(),
+        Err(fault) => json!({"fault": fault.to_string()}),
+    };
+    json!({
+        "verified": false,
+        "length": inspection.length,
+        "parts": inspection.parts,
+        "header": part(&inspection.header),
+        "claims": part(&inspection.payload),
+        "user_claims": report.user_claims.as_ref().and_then(|claims| claims.as_ref().ok()),
+        "malformed": inspection.malformed.as_ref().map(ToString::to_string),
+        "sha256": report.sha256,
+        "store": token.map(|token| match token {
+            Some(token) => list::as_json(token, now),
+            None => json!({"issued": false}),
+        }),
+    })
+}

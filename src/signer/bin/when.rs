@@ -1,0 +1,106 @@
+//! Times and durations as people write and read them.
+
+use super::fault::Fault;
+use coldsign::issuing::policy::duration;
+use jiff::civil::{Date, DateTime};
+use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
+use std::time::SystemTime;
+
+/// The machine's clock, in seconds since the epoch.
+pub fn now() -> Result<u64, Fault> {
+    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map(|since| since.as_secs()).map_err(|_| Fault::Clock)
+}
+
+/// `2027-01-03 09:00 CET (08:00 UTC)`; without the second half where local time is UTC.
+pub fn both(time: u64) -> String {
+    let Some(stamp) = stamp(time) else { return format!("{time} s") };
+    let local = stamp.to_zoned(TimeZone::system());
+    let utc = stamp.to_zoned(TimeZone::UTC);
+    if local.offset() == utc.offset() {
+        return utc.strftime("%Y-%m-%d %H:%M UTC").to_string();
+    }
+    format!("{} ({})", local.strftime("%Y-%m-%d %H:%M %Z"), utc.strftime("%H:%M UTC"))
+}
+
+/// `2027-01-03 08:00 UTC`.
+pub fn utc(time: u64) -> String {
+    match stamp(time) {
+        Some(stamp) => stamp.to_zoned(TimeZone::UTC).strftime("%Y-%m-%d %H:%M UTC").to_string(),
+        None => format!("{time} s"),
+    }
+}
+
+/// `2027-01-03 08:00`, in UTC, for columns that say so.
+pub fn minute(time: u64) -> String {
+    utc(time).trim_end_matches(" UTC").to_owned()
+}
+
+/// `in 3 days`, `2 hours ago`.
+pub fn from(now: u64, time: u64) -> String {
+    let seconds = now.abs_diff(time);
+    let (count, unit) = match seconds {
+        0..=89 => (seconds, "second"),
+        90..=5_399 => ((seconds + 30) / 60, "minute"),
+        5_400..=172_799 => ((seconds + 1_800) / 3_600, "hour"),
+        _ => ((seconds + 43_200) / 86_400, "day"),
+    };
+    let plural = if count == 1 { "" } else { "s" };
+    if time >= now { format!("in {count} {unit}{plural}") } else { format!("{count} {unit}{plural} ago") }
+}
+
+/// A point in time as an operator writes it: a date (midnight UTC), a date and time with `Z` or an
+/// offset, or without one in UTC; or a duration from now (`+2h`).
+pub fn point(text: &str, now: u64) -> Result<u64, Fault> {
+    let fault = || Fault::Time(text.to_owned());
+    if let Some(later) = text.strip_prefix('+') {
+        return now.checked_add(span(later)?).ok_or_else(fault);
+    }
+    let stamp = if let Ok(stamp) = text.parse::<Timestamp>() {
+        stamp
+    } else if text.len() == "2027-01-01".len() {
+        let date: Date = text.parse().map_err(|_| fault())?;
+        date.to_zoned(TimeZone::UTC).map_err(|_| fault())?.timestamp()
+    } else if let Ok(time) = text.trim_end_matches('Z').parse::<DateTime>() {
+        time.to_zoned(TimeZone::UTC).map_err(|_| fault())?.timestamp()
+    } else {
+        return Err(fault());
+    };
+    u64::try_from(stamp.as_second()).map_err(|_| fault())
+}
+
+/// A duration as an operator writes it, in seconds.
+pub fn span(text: &str) -> Result<u64, Fault> {
+    duration::parse(text).map_err(|_| Fault::Duration(text.to_owned()))
+}
+
+fn stamp(time: u64) -> Option<Timestamp> {
+    i64::try_from(time).ok().and_then(|time| Timestamp::UNIX_EPOCH.checked_add(SignedDuration::from_secs(time)).ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_read_as_people_write_them() {
+        let noon = 1_798_804_800;
+        assert_eq!(utc(noon), "2027-01-01 12:00 UTC");
+        for text in
+            ["2027-01-01T12:00Z", "2027-01-01T12:00:00Z", "2027-01-01T13:00:00+01:00", "2027-01-01T12:00", "+12h"]
+        {
+            assert_eq!(point(text, noon - 43_200).unwrap(), noon, "{text}");
+        }
+        assert_eq!(point("2027-01-01", 0).unwrap(), noon - 43_200);
+        for text in ["", "tomorrow", "2027-13-01", "2027-1-1", "12:00", "1969-01-01", "+", "+3x"] {
+            assert!(point(text, noon).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn distances_are_in_the_unit_that_reads_best() {
+        assert_eq!(from(100, 101), "in 1 second");
+        assert_eq!(from(0, 43_200), "in 12 hours");
+        assert_eq!(from(30 * 86_400, 0), "30 days ago");
+    }
+}
