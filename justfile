@@ -1,0 +1,50 @@
+# Everyday commands. Everything here is cargo or one line of shell: `just` is a comfort, not a need.
+
+# show this list
+default:
+    @just --list
+
+# everything that must hold, interop included: the README's test command
+test *ARGS:
+    cargo test --workspace --locked {{ARGS}}
+
+# only the tests against other implementations: stock libraries and services
+interop *ARGS:
+    cargo test -p coldsign-interop --locked {{ARGS}}
+
+# only the guards on floors, reach, dependencies, rule ids and documents
+house:
+    cargo test -p coldsign --test house --locked
+
+# a throwaway store, keys, tokens, a publication, and a look at each
+demo:
+    cargo run --release --locked -- demo
+
+# format in place, then what CI says of the code
+lint:
+    cargo fmt --all
+    cargo clippy --workspace --all-targets --locked -- -D warnings
+    cargo clippy -p coldsign-verify --no-default-features --all-targets --locked -- -D warnings
+
+# the API documentation, as CI builds it: target/doc/coldsign_verify/index.html
+doc:
+    RUSTDOCFLAGS='-D warnings' cargo doc --workspace --no-deps --locked
+
+# bans, licences and sources of all dependencies (needs cargo-deny)
+deny:
+    cargo deny --all-features --locked check bans licenses sources
+
+# what CI does, from the first step to the last
+ci:
+    .ci/run
+
+# the manual pages, written to DIR
+man DIR:
+    mkdir -p '{{DIR}}'
+    cargo run --release --locked -- man --to '{{DIR}}'
+
+# the binaries to carry to the isolated machine: small, stripped, with their digests
+dist:
+    cargo build --profile dist --locked --bin coldsign
+    cargo build --profile dist --locked -p coldsign-gate
+    cd target/dist && sha256sum coldsign coldsign-gate
