@@ -301,6 +301,11 @@ impl Scan {
         let Some(committed) = committed else {
             return Ok((entry, false));
         };
+        // No signature covers the newest checkpoint line itself: it may say nothing of its own.
+        let own = self.entries.last().map(|before| committed.line().render(entry.index, last, before.time, &before.by));
+        if own.is_none_or(|own| own.as_bytes() != line) {
+            return Err("it is not the one checkpoint line its group can have".to_owned());
+        }
         if entry.index >= promised {
             let checkpoint = Checkpoint::verify(&committed.note, store_id, key)?;
             if checkpoint != Checkpoint::of(tree) {

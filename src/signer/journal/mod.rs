@@ -8,6 +8,8 @@ mod checkpoint;
 mod entry;
 mod fault;
 mod log;
+#[cfg(test)]
+mod tests;
 mod tree;
 
 pub use checkpoint::{Checkpoint, SignNote, origin};

@@ -1,0 +1,209 @@
+//! The rules of `docs/formats/journal-v1.md`, one by one.
+
+use super::checkpoint::tests::TestSigner;
+use super::*;
+use crate::refusal::Refuse;
+use crate::storage::Directory;
+use serde::{Deserialize, Serialize};
+use std::fs;
+use std::path::Path;
+
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Happened {
+    what: String,
+}
+
+impl Event for Happened {
+    const TYPE: &'static str = "test.happened";
+}
+
+fn happened(what: &str) -> Line {
+    Happened { what: what.to_owned() }.line()
+}
+
+const TIME: u64 = 1_800_000_000;
+const ENTRIES: &str = "journal/entries.jsonl";
+const CHECKPOINT: &str = "journal/checkpoint";
+
+fn signer() -> TestSigner {
+    TestSigner::new(7)
+}
+
+/// A store with a beginning and two groups.
+fn store(at: &Path) -> (Directory, Journal) {
+    let directory = Directory::open(at).unwrap();
+    let created = StoreCreated {
+        format: StoreCreated::FORMAT.to_owned(),
+        version: 1,
+        store_id: "AAAAAAAAAAAAAAAAAAAAAA".to_owned(),
+        issuer: "https://tokens.example".to_owned(),
+        journal_key: coldsign_verify::base64url::encode(&signer().public_key()),
+    };
+    let mut journal = start(&directory, &created, &[happened("first")], &signer(), TIME, "admin").unwrap();
+    journal.commit(&[happened("second"), happened("\u{e9}\"\n")], &signer(), TIME + 60, "admin").unwrap();
+    (directory, journal)
+}
+
+fn whats(journal: &Journal) -> Vec<String> {
+    journal.entries().iter().filter_map(|entry| entry.event::<Happened>().unwrap()).map(|event| event.what).collect()
+}
+
+#[test]
+fn what_was_committed_is_read_back() {
+    let temp = tempfile::tempdir().unwrap();
+    let (directory, written) = store(temp.path());
+    let read = Journal::open(&directory).unwrap();
+    assert_eq!(read.entries(), written.entries());
+    assert_eq!(whats(&read), ["first", "second", "\u{e9}\"\n"]);
+    assert_eq!(read.note(), written.note());
+    assert_eq!(read.newest_time(), TIME + 60);
+    assert_eq!(read.entries()[1].by, "admin");
+    assert_eq!(read.torn_bytes(), 0);
+}
+
+#[test]
+fn the_published_vector_is_what_this_code_writes() {
+    let temp = tempfile::tempdir().unwrap();
+    store(temp.path());
+    let vectors = Path::new(env!("CARGO_MANIFEST_DIR")).join("keys/vectors");
+    for (ours, published) in [(ENTRIES, "journal-v1.jsonl"), (CHECKPOINT, "journal-v1.checkpoint")] {
+        let ours = fs::read_to_string(temp.path().join(ours)).unwrap();
+        assert_eq!(ours, fs::read_to_string(vectors.join(published)).unwrap(), "{published}");
+    }
+}
+
+#[test]
+fn bytes_that_were_never_acknowledged_are_ignored_then_cut_off() {
+    let temp = tempfile::tempdir().unwrap();
+    let (directory, _) = store(temp.path());
+    let whole = fs::read(temp.path().join(ENTRIES)).unwrap();
+    let mut next = Journal::open(&directory).unwrap();
+    next.commit(&[happened("torn")], &signer(), TIME + 61, "admin").unwrap();
+    let longer = fs::read(temp.path().join(ENTRIES)).unwrap();
+    let checkpoint = fs::read(temp.path().join(CHECKPOINT)).unwrap();
+    for keep in whole.len()..longer.len() {
+        fs::write(temp.path().join(ENTRIES), &longer[..keep]).unwrap();
+        // The checkpoint of before: the crash came between the two.
+        let before = Journal::open(&directory).err();
+        assert!(before.is_some(), "a checkpoint beyond the journal is damage, at {keep}");
+        store_checkpoint(temp.path(), &whole);
+        let mut journal = Journal::open(&directory).unwrap();
+        assert_eq!(whats(&journal).len(), 3, "at {keep}");
+        assert_eq!(journal.torn_bytes(), keep - whole.len());
+        journal.commit(&[happened("after")], &signer(), TIME + 62, "admin").unwrap();
+        let read = Journal::open(&directory).unwrap();
+        assert_eq!(whats(&read).last().map(String::as_str), Some("after"));
+        let cut = read.entries().iter().any(|entry| entry.kind == "journal.truncated");
+        assert_eq!(cut, keep > whole.len());
+        fs::write(temp.path().join(CHECKPOINT), &checkpoint).unwrap();
+    }
+}
+
+/// Puts the checkpoint of the last group of `entries` into place.
+fn store_checkpoint(at: &Path, entries: &[u8]) {
+    let text = std::str::from_utf8(entries).unwrap();
+    let last: serde_json::Value = serde_json::from_str(text.lines().last().unwrap()).unwrap();
+    fs::write(at.join(CHECKPOINT), last["note"].as_str().unwrap()).unwrap();
+}
+
+#[test]
+fn a_signed_group_beyond_the_checkpoint_rolls_forward() {
+    let temp = tempfile::tempdir().unwrap();
+    let (directory, mut journal) = store(temp.path());
+    let before = fs::read(temp.path().join(CHECKPOINT)).unwrap();
+    journal.commit(&[happened("third")], &signer(), TIME + 61, "admin").unwrap();
+    let after = fs::read(temp.path().join(CHECKPOINT)).unwrap();
+    fs::write(temp.path().join(CHECKPOINT), &before).unwrap();
+    let mut read = Journal::open(&directory).unwrap();
+    assert_eq!(whats(&read).last().map(String::as_str), Some("third"));
+    assert_eq!(fs::read(temp.path().join(CHECKPOINT)).unwrap(), before, "reading changes nothing");
+    read.roll_forward().unwrap();
+    assert_eq!(fs::read(temp.path().join(CHECKPOINT)).unwrap(), after);
+}
+
+#[test]
+fn a_group_signed_by_another_key_is_no_group() {
+    let temp = tempfile::tempdir().unwrap();
+    let (directory, mut journal) = store(temp.path());
+    let before = fs::read(temp.path().join(CHECKPOINT)).unwrap();
+    journal.commit(&[happened("forged")], &TestSigner::new(8), TIME + 61, "admin").unwrap();
+    assert!(Journal::open(&directory).is_err(), "its checkpoint is refused");
+    fs::write(temp.path().join(CHECKPOINT), &before).unwrap();
+    assert_eq!(whats(&Journal::open(&directory).unwrap()).len(), 3);
+}
+
+#[test]
+fn each_changed_byte_is_told_or_harmless() {
+    let temp = tempfile::tempdir().unwrap();
+    let (directory, written) = store(temp.path());
+    for file in [ENTRIES, CHECKPOINT] {
+        let whole = fs::read(temp.path().join(file)).unwrap();
+        for at in 0..whole.len() {
+            for flip in [0x01, 0x20, 0x80] {
+                let mut changed = whole.clone();
+                changed[at] ^= flip;
+                fs::write(temp.path().join(file), &changed).unwrap();
+                match Journal::open(&directory) {
+                    Err(fault) => assert!(fault.rule().is_some() || file == CHECKPOINT, "{fault}"),
+                    Ok(read) => assert_eq!(read.entries(), written.entries(), "{file} byte {at} flipped by {flip}"),
+                }
+            }
+        }
+        fs::write(temp.path().join(file), &whole).unwrap();
+    }
+}
+
+#[test]
+fn each_truncation_is_told() {
+    let temp = tempfile::tempdir().unwrap();
+    let (directory, _) = store(temp.path());
+    let whole = fs::read(temp.path().join(ENTRIES)).unwrap();
+    for keep in 0..whole.len() {
+        fs::write(temp.path().join(ENTRIES), &whole[..keep]).unwrap();
+        let fault = Journal::open(&directory).err().unwrap();
+        assert_eq!(fault.rule(), Some("JOURNAL-DAMAGED"), "at {keep}: {fault}");
+    }
+}
+
+#[test]
+fn lines_that_the_format_does_not_know_are_refused() {
+    let read = |line: &str| Entry::read(line.as_bytes()).map(|(entry, _)| entry);
+    let line = r#"{"index":1,"prev":"00","time":5,"by":"a","type":"test.happened","what":"x"}"#;
+    assert_eq!(read(line).unwrap().event::<Happened>().unwrap().unwrap().what, "x");
+    for bad in [line.replace(r#""what":"x""#, r#""what":"x","more":1"#), line.replace(r#""what":"x""#, r#""what":1"#)] {
+        assert_eq!(read(&bad).unwrap().event::<Happened>().unwrap_err().rule(), Some("JOURNAL-UNKNOWN-ENTRY"));
+    }
+    for bad in [
+        line.replace(r#""what""#, r#""time""#),
+        line.replace(r#""index":1"#, r#""index":-1"#),
+        line.replace(r#""by":"a""#, r#""by":null"#),
+        line.replace(r#""prev":"00","#, ""),
+        "[]".to_owned(),
+        String::new(),
+    ] {
+        assert!(read(&bad).is_err(), "{bad}");
+    }
+}
+
+#[test]
+fn a_newer_journal_is_refused_as_such() {
+    let temp = tempfile::tempdir().unwrap();
+    let (directory, _) = store(temp.path());
+    let text = fs::read_to_string(temp.path().join(ENTRIES)).unwrap();
+    let newer = text.replacen(r#""version":1"#, r#""version":2"#, 1);
+    fs::write(temp.path().join(ENTRIES), newer).unwrap();
+    assert_eq!(Journal::open(&directory).err().unwrap().rule(), Some("JOURNAL-VERSION"));
+}
+
+proptest::proptest! {
+    #[test]
+    fn no_bytes_make_it_panic(bytes in proptest::collection::vec(proptest::num::u8::ANY, 0..400)) {
+        let temp = tempfile::tempdir().unwrap();
+        let (directory, _) = store(temp.path());
+        fs::write(temp.path().join(ENTRIES), &bytes).unwrap();
+        proptest::prop_assert!(Journal::open(&directory).is_err());
+        let _ = Entry::read(&bytes);
+        let _ = Checkpoint::verify(&String::from_utf8_lossy(&bytes), "AAAA", &[0; 32]);
+    }
+}
