@@ -1,0 +1,122 @@
+//! A throwaway store, driven over the command line as an admin would.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::binary::coldsign;
+use crate::token::Token;
+
+/// The issuer of every throwaway store.
+const ISSUER: &str = "https://issuer.example.org";
+
+/// A store made by `init`, with the policy of one world applied and its keys generated.
+#[derive(Debug)]
+pub struct Appliance {
+    folder: TempDir,
+}
+
+impl Appliance {
+    /// Makes a store with `policies/<world>.toml`.
+    pub fn new(world: &str) -> Self {
+        let folder = tempfile::tempdir().expect("temporary folder");
+        fs::write(folder.path().join("passphrase"), "correct horse battery staple interop\n").expect("passphrase file");
+        let policy = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("policies/{world}.toml"));
+        let appliance = Self { folder };
+        let mut init = appliance.command(&["init", "--issuer", ISSUER, "--kdf-log-n", "10"]);
+        init.arg("--policy").arg(policy);
+        init.arg("--recovery-sheet").arg(appliance.path("recovery"));
+        finish(init);
+        appliance
+    }
+
+    /// What `iss` holds.
+    pub fn issuer(&self) -> &'static str {
+        ISSUER
+    }
+
+    /// Issues one token (`grant` is `SERVICE/ROLE[,ROLE…]`) and returns it as a raw token.
+    pub fn token(&self, grant: &str, subject: &str, options: &[&str]) -> Token {
+        let file = self.token_file(grant, subject, &[&["--form", "raw"], options].concat());
+        Token::new(&fs::read_to_string(file).expect("token file"))
+    }
+
+    /// Issues one token and returns the file its holder would get.
+    pub fn token_file(&self, grant: &str, subject: &str, options: &[&str]) -> PathBuf {
+        let to = tempfile::tempdir_in(self.folder.path()).expect("temporary folder").keep();
+        let mut issue = self.command(&["token", "issue", grant, subject]);
+        issue.args(options).arg("--to").arg(&to);
+        finish(issue);
+        let mut files = fs::read_dir(&to).expect("token folder");
+        let file = files.next().expect("a token file").expect("token folder").path();
+        assert!(files.next().is_none(), "more than one token file for {grant} {subject}");
+        file
+    }
+
+    /// Publishes, and returns what would lie on the stick.
+    pub fn publish(&self) -> Publication {
+        let to = tempfile::tempdir_in(self.folder.path()).expect("temporary folder").keep();
+        let mut publish = self.command(&["publish"]);
+        publish.arg("--to").arg(&to);
+        finish(publish);
+        Publication { folder: to.join("coldsign-publication-000001") }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(coldsign());
+        command.arg("--store").arg(self.path("store"));
+        command.arg("--passphrase-file").arg(self.path("passphrase"));
+        command.args(arguments);
+        command.env_remove("COLDSIGN_STORE");
+        command
+    }
+}
+
+/// The first publication of a store.
+#[derive(Debug)]
+pub struct Publication {
+    folder: PathBuf,
+}
+
+impl Publication {
+    /// The folder that the operator of `service` gets.
+    pub fn service(&self, service: &str) -> PathBuf {
+        self.folder.join(format!("for-{service}"))
+    }
+
+    /// The path of a file in it.
+    pub fn file(&self, service: &str, name: &str) -> PathBuf {
+        let path = self.service(service).join(name);
+        assert!(path.is_file(), "not published: {}", path.display());
+        path
+    }
+
+    /// The one file published for `service` whose name ends in `suffix`, for names that hold a key id.
+    pub fn key_file(&self, service: &str, suffix: &str) -> PathBuf {
+        let folder = self.service(service);
+        let names = fs::read_dir(&folder).expect("service folder").map(|entry| entry.expect("service folder").path());
+        let mut found = names.filter(|path| path.to_string_lossy().ends_with(suffix));
+        let file = found.next().unwrap_or_else(|| panic!("no *{suffix} in {}", folder.display()));
+        assert!(found.next().is_none(), "more than one *{suffix} in {}", folder.display());
+        file
+    }
+
+    /// `service.json`: what a verifier of `service` has to expect.
+    pub fn expectations(&self, service: &str) -> Value {
+        let bytes = fs::read(self.file(service, "service.json")).expect("service.json");
+        serde_json::from_slice(&bytes).expect("service.json is JSON")
+    }
+}
+
+fn finish(mut command: Command) {
+    let output = command.output().expect("coldsign starts");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{command:?}: {}\n{said}", output.status);
+}
