@@ -1,0 +1,226 @@
+//! What takes months in a store's life, with the time as a parameter.
+
+use coldsign::acts::issue::Batch;
+use coldsign::acts::keys::{self, Change};
+use coldsign::acts::{RELEASED, Session, Store, init, issue, publications, publish, status};
+use coldsign::keystore::{KdfCost, KeyState, Passphrase, RecoveryCode, Transition};
+use coldsign::refusal::Refusal;
+use std::path::{Path, PathBuf};
+use zeroize::Zeroizing;
+
+const POLICY: &str = include_str!("scenarios/policy.toml");
+const START: u64 = RELEASED + 1_000;
+const DAY: u64 = 86_400;
+/// m·P + D + L + S of the policy: 30 d + 14 d + 1 d + 60 s.
+const DISTRIBUTION: u64 = 45 * DAY + 60;
+
+struct Life {
+    folder: tempfile::TempDir,
+}
+
+impl Life {
+    fn begin() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let life = Self { folder };
+        init::init(&init::Request {
+            path: &life.place(),
+            issuer: "https://tokens.example",
+            admin: "admin",
+            passphrase: &passphrase(),
+            cost: KdfCost::new(10).unwrap(),
+            policy: POLICY,
+            recovery: &RecoveryCode::generate().unwrap(),
+            root_code: &RecoveryCode::generate().unwrap(),
+            root_to: None,
+            now: START,
+        })
+        .unwrap();
+        life
+    }
+
+    fn place(&self) -> PathBuf {
+        self.folder.path().join("store")
+    }
+
+    fn session(&self, now: u64) -> Session {
+        self.try_session(now).unwrap()
+    }
+
+    fn try_session(&self, now: u64) -> Result<Session, Refusal> {
+        Session::open(&self.place(), None, &passphrase(), now)
+    }
+
+    fn change(&self, key: &str, transition: Transition, now: u64) -> Result<KeyState, Refusal> {
+        let change = Change { key, transition, reason: None, accept_outage: false };
+        keys::change(&mut self.session(now), &change).map(|key| key.state)
+    }
+
+    fn issue(&self, lifetime: u64, now: u64) -> Result<issue::Issued, Refusal> {
+        let batch = Batch {
+            service: "api".to_owned(),
+            roles: vec!["reader".to_owned()],
+            subjects: vec!["ann".to_owned()],
+            lifetime: Some(lifetime),
+            not_before: None,
+            scopes: Vec::new(),
+            details: None,
+            cnf_jkt: None,
+            form: None,
+            reason: None,
+        };
+        issue::issue(&mut self.session(now), &batch).map(|mut issued| issued.remove(0))
+    }
+
+    fn publish(&self, now: u64) -> u64 {
+        publish::publish(&mut self.session(now), false).unwrap().seq
+    }
+
+    /// The `jwks.json` for `api` of the newest publication.
+    fn published(&self) -> String {
+        let store = Store::open(&self.place()).unwrap();
+        let newest = publications::find(&store, None).unwrap().made.seq;
+        let files = publications::files(&store, newest).unwrap();
+        String::from_utf8(files["for-api/jwks.json"].clone()).unwrap()
+    }
+
+    fn kid(&self, key: &str) -> String {
+        keys::find(&Store::open(&self.place()).unwrap(), key).unwrap().kid.clone()
+    }
+
+    fn has_private_half(&self, key: &str) -> bool {
+        self.place().join(format!("sealed/1/key-{}.age", self.kid(key))).exists()
+    }
+}
+
+fn passphrase() -> Passphrase {
+    Passphrase::new(Zeroizing::new("correct horse battery staple".to_owned())).unwrap()
+}
+
+fn rule<T>(refused: Result<T, Refusal>) -> &'static str {
+    refused.err().and_then(|refusal| refusal.reason().rule()).unwrap_or("not refused")
+}
+
+#[test]
+fn a_key_is_replaced_without_a_valid_token_refused() {
+    let life = Life::begin();
+    life.publish(START);
+    keys::generate(&mut life.session(START + DAY), "default").unwrap();
+    let second = START + DAY;
+    assert_eq!(rule(life.change("default/2", Transition::Activate, second)), "KEY-UNPUBLISHED");
+    assert_eq!(life.publish(second), 2);
+    assert!(life.published().contains(&life.kid("default/1")));
+    assert!(life.published().contains(&life.kid("default/2")));
+
+    // Not one second before the last stick can have arrived.
+    let earliest = second + DISTRIBUTION;
+    assert_eq!(rule(life.change("default/2", Transition::Activate, earliest - 1)), "KEY-EARLY");
+    assert_eq!(rule(life.change("default/1", Transition::Deactivate, earliest - 1)), "KEY-LAST");
+    let last = life.issue(30 * DAY, earliest - 1).unwrap();
+    assert_eq!(last.key, "default/1");
+    assert_eq!(life.change("default/2", Transition::Activate, earliest).unwrap(), KeyState::Active);
+    assert_eq!(life.issue(DAY, earliest).unwrap().key, "default/2");
+
+    // The old key verifies until its last token has expired everywhere: exp + skew, no leeway.
+    let verify_until = last.expires_at + 60;
+    assert!(life.has_private_half("default/1"));
+    let state = life.change("default/1", Transition::Deactivate, earliest + DAY).unwrap();
+    assert_eq!(state, KeyState::Deactivated { verify_until });
+    assert!(!life.has_private_half("default/1"));
+    life.publish(verify_until - 1);
+    assert!(life.published().contains(&life.kid("default/1")));
+    assert_eq!(rule(life.change("default/1", Transition::Destroy, verify_until - 1)), "KEY-NEEDED");
+
+    life.publish(verify_until);
+    assert!(!life.published().contains(&life.kid("default/1")));
+    let store = Store::open(&life.place()).unwrap();
+    let todo = status::summary(&store, verify_until).unwrap().todo;
+    assert!(todo.iter().any(|todo| todo.command == "coldsign key destroy default/1"), "{todo:?}");
+    assert_eq!(life.change("default/1", Transition::Destroy, verify_until).unwrap(), KeyState::Destroyed);
+}
+
+#[test]
+fn a_clock_that_goes_back_is_refused_beyond_the_skew() {
+    let life = Life::begin();
+    life.issue(DAY, START + DAY).unwrap();
+    let newest = START + DAY;
+    assert_eq!(life.session(newest - 60).now(), newest);
+    assert_eq!(rule(life.try_session(newest - 61)), "CLOCK-BEHIND");
+    assert_eq!(rule(life.try_session(RELEASED - 1)), "CLOCK-BEFORE-RELEASE");
+    assert_eq!(life.session(newest + 1).now(), newest + 1);
+}
+
+#[test]
+fn an_act_that_ended_between_recording_and_writing_shows_as_unconfirmed() {
+    let life = Life::begin();
+    // `issue` has recorded the token; nobody writes its file.
+    life.issue(DAY, START).unwrap();
+    let store = Store::open(&life.place()).unwrap();
+    assert_eq!(status::summary(&store, START).unwrap().unconfirmed, 1);
+}
+
+#[test]
+fn what_a_crash_left_behind_is_removed_by_the_next_act() {
+    let life = Life::begin();
+    life.publish(START);
+    let stray = |file: &str| life.place().join(file);
+    for file in
+        ["sealed/1/key-AAAA.age", "sealed/1/.key-BBBB.age.partial", "certificates/CCCC.pem", ".store.json.partial"]
+    {
+        std::fs::create_dir_all(stray(file).parent().unwrap()).unwrap();
+        std::fs::write(stray(file), b"x").unwrap();
+    }
+    std::fs::create_dir(stray("publications/000009")).unwrap();
+    std::fs::create_dir(stray("publications/000008.partial")).unwrap();
+    drop(life.session(START));
+    for file in [
+        "sealed/1/key-AAAA.age",
+        "sealed/1/.key-BBBB.age.partial",
+        "certificates/CCCC.pem",
+        ".store.json.partial",
+        "publications/000009",
+        "publications/000008.partial",
+    ] {
+        assert!(!stray(file).exists(), "{file}");
+    }
+    assert!(life.has_private_half("default/1"));
+    assert!(stray("publications/000001").exists());
+}
+
+#[test]
+fn a_private_half_whose_unlinking_failed_is_swept() {
+    let life = Life::begin();
+    life.publish(START);
+    keys::generate(&mut life.session(START), "default").unwrap();
+    let file = life.place().join(format!("sealed/1/key-{}.age", life.kid("default/2")));
+    let kept = std::fs::read(&file).unwrap();
+    life.change("default/2", Transition::Destroy, START).unwrap();
+    assert!(!file.exists());
+    std::fs::write(&file, kept).unwrap();
+    drop(life.session(START));
+    assert!(!file.exists());
+}
+
+#[test]
+fn a_store_put_together_from_two_is_refused() {
+    let (ours, theirs) = (Life::begin(), Life::begin());
+    let copy = |file: &str| std::fs::copy(theirs.place().join(file), ours.place().join(file)).unwrap();
+    // Their seal opens with their unlock, but speaks of their journal.
+    copy("sealed/1/seal.age");
+    copy("unlock/admin.age");
+    assert_eq!(rule(ours.try_session(START)), "STORE-ANCHOR");
+}
+
+#[test]
+fn a_key_file_of_another_key_is_refused() {
+    let life = Life::begin();
+    keys::generate(&mut life.session(START), "default").unwrap();
+    let file = |key: &str| life.place().join(format!("sealed/1/key-{}.age", life.kid(key)));
+    std::fs::copy(file("default/2"), file("default/1")).unwrap();
+    assert_eq!(rule(life.issue(DAY, START)), "STORE-DAMAGED");
+    assert_eq!(journal_lines(&life.place(), "token.issued"), 0);
+}
+
+fn journal_lines(store: &Path, kind: &str) -> usize {
+    let text = std::fs::read_to_string(store.join("journal/entries.jsonl")).unwrap();
+    text.lines().filter(|line| line.contains(&format!(r#""type":"{kind}""#))).count()
+}

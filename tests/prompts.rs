@@ -1,0 +1,162 @@
+//! The prompts, driven at a pseudo-terminal as a person would.
+
+use rexpect::session::{PtySession, spawn_command};
+use std::path::Path;
+use std::process::Command;
+
+const PASSPHRASE: &str = "correct horse battery staple";
+
+fn coldsign(folder: &Path, arguments: &[&str]) -> PtySession {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_coldsign"));
+    command.args(arguments).current_dir(folder).env_clear().env("TZ", "UTC").env("TERM", "dumb").env("LANG", "C.UTF-8");
+    command.env("COLDSIGN_STORE", folder.join("store")).env("HOME", folder);
+    spawn_command(command, Some(60_000)).expect("a pseudo-terminal")
+}
+
+/// The code that the sheet on the terminal shows on its line.
+fn code_of(sheet: &str, name: &str) -> String {
+    let line = sheet.lines().find(|line| line.starts_with(name)).unwrap_or_else(|| panic!("no {name} in {sheet}"));
+    line.split_whitespace().nth(2).expect("a code").to_owned()
+}
+
+/// What a new administrator types, one slip at every step.
+fn make_store(folder: &Path) -> String {
+    let mut p = coldsign(folder, &["init", "--kdf-log-n", "10"]);
+    p.exp_string("issuer, such as").unwrap();
+    p.send_line("not an issuer").unwrap();
+    p.exp_string("can't be an issuer").unwrap();
+    p.exp_string("issuer, such as").unwrap();
+    p.send_line("https://tokens.example").unwrap();
+    p.exp_string("kind of service [api]").unwrap();
+    p.send_line("banana").unwrap();
+    p.exp_string("one of api, fedn, flowkit, plain").unwrap();
+    p.exp_string("kind of service [api]").unwrap();
+    p.send_line("").unwrap();
+    p.exp_string("its name here").unwrap();
+    p.send_line("orders").unwrap();
+    p.exp_string("its audience").unwrap();
+    p.send_line("https://orders.example").unwrap();
+    p.exp_string("[admin]").unwrap();
+    p.send_line("anna").unwrap();
+    p.exp_string("new passphrase: ").unwrap();
+    p.send_line(PASSPHRASE).unwrap();
+    p.exp_string("the same again: ").unwrap();
+    p.send_line(PASSPHRASE).unwrap();
+    let sheet = p.exp_string("Then type them back").unwrap();
+    assert!(!sheet.contains(PASSPHRASE), "the passphrase was echoed");
+    let (recovery, root) = (code_of(&sheet, "recovery code"), code_of(&sheet, "root code"));
+    assert_ne!(recovery, root);
+    p.exp_string("recovery code: ").unwrap();
+    p.send_line(&root).unwrap();
+    p.exp_string("that is another code").unwrap();
+    p.exp_string("recovery code: ").unwrap();
+    p.send_line(&recovery[..recovery.len() - 1]).unwrap();
+    p.exp_string("a code has 28 letters and digits, this has 27").unwrap();
+    p.exp_string("recovery code: ").unwrap();
+    p.send_line(&recovery.to_lowercase().replace('-', " ")).unwrap();
+    p.exp_string("root code: ").unwrap();
+    p.send_line(&root).unwrap();
+    p.exp_string("made the store").unwrap();
+    p.exp_eof().unwrap();
+    recovery
+}
+
+#[test]
+fn a_person_makes_a_store_and_issues_a_token() {
+    let temp = tempfile::tempdir().unwrap();
+    let recovery = make_store(temp.path());
+    std::fs::create_dir(temp.path().join("out")).unwrap();
+
+    let issue = ["token", "issue", "orders/reader", "ann", "--to", "out"];
+    let mut p = coldsign(temp.path(), &issue);
+    p.exp_string("passphrase of anna: ").unwrap();
+    p.send_line("mistyped").unwrap();
+    p.exp_string("that is not the passphrase of unlock anna").unwrap();
+    p.exp_eof().unwrap();
+
+    let mut p = coldsign(temp.path(), &issue);
+    p.exp_string("passphrase of anna: ").unwrap();
+    p.send_line(PASSPHRASE).unwrap();
+    let seen = p.exp_string("orders-ann.header").unwrap();
+    assert!(!seen.contains(PASSPHRASE), "the passphrase was echoed");
+    p.exp_eof().unwrap();
+
+    let mut p = coldsign(temp.path(), &["--unlock", "recovery", "key", "generate", "default"]);
+    p.exp_string("recovery code: ").unwrap();
+    p.send_line(&recovery).unwrap();
+    p.exp_string("made default/2").unwrap();
+    p.exp_eof().unwrap();
+}
+
+/// A policy whose keys reach verifiers at once: no courier, no reload, no skew.
+const AT_ONCE: &str = r#"
+format = "coldsign-policy"
+version = 1
+
+[timing]
+skew = "0s"
+backdate = "0s"
+
+[distribution]
+publish_every = "1d"
+delivery = "0s"
+reload = "0s"
+lost_sticks = 0
+
+[keysets.default]
+algorithm = "EdDSA"
+
+[services.api]
+profile = "rfc9068"
+keyset = "default"
+audience = "https://api.example"
+
+[services.api.roles.reader]
+"#;
+
+#[test]
+fn what_destroys_a_key_is_asked_for_in_a_word() {
+    let temp = tempfile::tempdir().unwrap();
+    std::fs::write(temp.path().join("pass"), PASSPHRASE).unwrap();
+    std::fs::write(temp.path().join("policy.toml"), AT_ONCE).unwrap();
+    for arguments in [
+        &[
+            "init",
+            "--issuer",
+            "https://t.example",
+            "--policy",
+            "policy.toml",
+            "--recovery-sheet",
+            "sheet",
+            "--kdf-log-n",
+            "10",
+        ][..],
+        &["key", "generate", "default"],
+        &["publish"],
+        &["key", "activate", "default/2"],
+    ] {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_coldsign"));
+        command.args(["--passphrase-file", "pass"]).args(arguments).current_dir(temp.path());
+        let output = command.env("COLDSIGN_STORE", temp.path().join("store")).output().unwrap();
+        assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+    }
+    let private_halves = || {
+        let files = std::fs::read_dir(temp.path().join("store/sealed/1")).unwrap();
+        files.filter(|file| file.as_ref().unwrap().file_name().to_string_lossy().starts_with("key-")).count()
+    };
+    let before = private_halves();
+    let deactivate = ["--passphrase-file", "pass", "key", "deactivate", "default/1"];
+    let mut p = coldsign(temp.path(), &deactivate);
+    p.exp_string("The private half of default/1 will be destroyed").unwrap();
+    p.send_line("yes").unwrap();
+    p.exp_string("not confirmed [NOT-CONFIRMED]").unwrap();
+    p.exp_eof().unwrap();
+    assert_eq!(private_halves(), before);
+
+    let mut p = coldsign(temp.path(), &deactivate);
+    p.exp_string("Confirm with Yes (exactly)").unwrap();
+    p.send_line("Yes").unwrap();
+    p.exp_string("default/1 is verifying until").unwrap();
+    p.exp_eof().unwrap();
+    assert_eq!(private_halves(), before - 1);
+}
