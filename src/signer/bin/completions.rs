@@ -4,7 +4,7 @@ use super::Ended;
 use super::screen::Screen;
 use clap_complete::{Shell, generate};
 
-/// Prints the completions of a shell.
+/// Print the completions of a shell
 #[derive(clap::Args)]
 #[command(after_help = "\
 Examples:

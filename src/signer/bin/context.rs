@@ -32,6 +32,9 @@ impl Context {
         if let Some(place) = &self.global.store {
             return Ok(place.clone());
         }
+        if let Some(named) = std::env::var_os("COLDSIGN_STORE").filter(|named| !named.is_empty()) {
+            return Ok(PathBuf::from(named));
+        }
         let data = std::env::var_os("XDG_DATA_HOME").filter(|data| Path::new(data).is_absolute());
         let data = data.map(PathBuf::from).or_else(|| {
             let home = std::env::var_os("HOME").filter(|home| !home.is_empty())?;

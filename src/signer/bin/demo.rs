@@ -12,7 +12,9 @@ use coldsign_verify::{Algorithm, base64url};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-/// Shows all of it in a throwaway store: keys of three algorithms, tokens for four kinds of
+/// Show all of it in a throwaway store: keys, tokens, a publication, a refusal
+///
+/// Keys of three algorithms, tokens for four kinds of
 /// services, a publication, every token checked from the published folder alone, a forged one
 /// refused. Asks for nothing.
 #[derive(clap::Args)]

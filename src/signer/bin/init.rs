@@ -16,6 +16,8 @@ use coldsign::storage::{create_private_file, read_file, remove_file};
 use serde_json::json;
 use std::path::{Path, PathBuf};
 
+/// Make a store: keys, policy, unlock, recovery code
+///
 /// Makes a store with its keys, a policy that works as it stands, the first admin's unlock and a
 /// recovery code. Asks for what no option gives.
 #[derive(clap::Args)]

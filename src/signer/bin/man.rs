@@ -5,6 +5,8 @@ use super::screen::Screen;
 use coldsign::storage::{Outbox, StorageFault};
 use std::path::PathBuf;
 
+/// Write the manual pages
+///
 /// Writes one manual page for each command: coldsign.1, coldsign-token-issue.1, …
 #[derive(clap::Args)]
 #[command(after_help = "Examples:\n  coldsign man --to man1 && man -l man1/coldsign.1")]

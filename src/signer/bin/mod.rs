@@ -35,7 +35,7 @@ use std::process::ExitCode;
 #[command(name = "coldsign", version, propagate_version = true, disable_help_subcommand = true)]
 #[command(after_help = "\
 Examples:
-  coldsign demo                                    see all of it in half a minute, in a throwaway store
+  coldsign demo                                    see all of it, in a throwaway store
   coldsign init --issuer https://tokens.example    make a store
   coldsign token issue api/reader ann --to STICK   issue a token
   coldsign publish --to STICK                      what services need to check tokens
@@ -51,8 +51,8 @@ struct Cli {
 #[derive(clap::Args, Clone)]
 #[command(next_help_heading = "Options of every command")]
 pub struct Global {
-    /// The store [default: $XDG_DATA_HOME/coldsign]
-    #[arg(long, global = true, value_name = "DIR", env = "COLDSIGN_STORE", hide_env_values = true)]
+    /// The store [default: $COLDSIGN_STORE, else $XDG_DATA_HOME/coldsign]
+    #[arg(long, global = true, value_name = "DIR")]
     store: Option<PathBuf>,
     /// Read the passphrase from the first line of a file; - for standard input
     #[arg(long, global = true, value_name = "FILE")]
@@ -67,11 +67,8 @@ pub struct Global {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Show all of it in a throwaway store: keys, tokens, a publication, a refusal
     Demo(demo::Args),
-    /// Make a store: keys, policy, unlock, recovery code
     Init(init::Args),
-    /// What to do next; keys, services, publications
     Status(status::Args),
     /// Make keys and change their states
     #[command(subcommand)]
@@ -82,14 +79,11 @@ enum Command {
     /// Issue, list, inspect and verify tokens
     #[command(subcommand)]
     Token(token::Command),
-    /// Make the next publication where anything changed, and copy it out
     Publish(publish::Args),
     /// List, show and copy publications
     #[command(subcommand)]
     Publication(publication::Command),
-    /// Print the completions of a shell
     Completions(completions::Args),
-    /// Write the manual pages
     Man(man::Args),
 }
 

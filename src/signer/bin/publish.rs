@@ -9,6 +9,8 @@ use coldsign::storage::Outbox;
 use serde_json::json;
 use std::path::PathBuf;
 
+/// Make the next publication where anything changed, and copy it out
+///
 /// Makes the next publication where anything changed since the last one, keeps it in the store, and
 /// copies it out. What services need to check tokens is in its for-SERVICE folders.
 #[derive(clap::Args)]

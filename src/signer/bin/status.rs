@@ -9,6 +9,8 @@ use coldsign::acts::status::{Summary, summary};
 use coldsign::keystore::{KeyRecord, KeyState, Purpose};
 use serde_json::json;
 
+/// Say what to do next, then which keys, services and publications there are
+///
 /// Says what to do next, then which keys, services and publications there are. Asks for no
 /// passphrase: that the journal is the store's own is checked only by acts that open it.
 #[derive(clap::Args)]

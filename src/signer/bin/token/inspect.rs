@@ -10,6 +10,8 @@ use coldsign_verify::escape::escaped;
 use serde_json::{Value, json};
 use std::path::PathBuf;
 
+/// Show what a token says, without checking it
+///
 /// Shows what a token says, from a file or standard input, and what the journal knows of it where
 /// there is a store. Checks no signature: believe nothing it shows.
 #[derive(clap::Args)]

@@ -17,6 +17,8 @@ use std::path::PathBuf;
 const LARGE: usize = 2 << 10;
 const LARGEST_DETAIL: u64 = 64 << 10;
 
+/// Issue tokens as the policy in force allows
+///
 /// Issues one token for each subject, as the policy in force allows. Each is checked, recorded in
 /// the journal, and only then written; nothing is overwritten.
 #[derive(clap::Args)]
@@ -26,7 +28,7 @@ Examples:
   coldsign token issue fedn/client hospital-a hospital-b --lifetime 30d --to /media/usb
   coldsign token issue flowkit/analyst,viewer ward7 --reason 'ticket 1234' --to out
   coldsign token issue api/reader ann --scope orders:read --dry-run
-  coldsign token issue api/reader ann --to - | curl --oauth2-bearer \"$(cat)\" …")]
+  coldsign token issue api/reader ann --to - > ann.jwt")]
 pub struct Args {
     /// The grant: a service and one or more of its roles
     #[arg(value_name = "SERVICE/ROLE[,ROLE…]")]

@@ -8,6 +8,8 @@ use coldsign::acts::tokens::{Filter, list};
 use coldsign::issuing::record::{Delivery, TokenRecord};
 use serde_json::{Value, json};
 
+/// List tokens from the journal; needs no passphrase
+///
 /// Lists tokens from the journal, oldest first: who can reach what. Needs no passphrase.
 #[derive(clap::Args)]
 #[command(after_help = "\

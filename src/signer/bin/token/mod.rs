@@ -18,13 +18,9 @@ const LONGEST: u64 = 1 << 20;
 
 #[derive(clap::Subcommand)]
 pub enum Command {
-    /// Issue tokens as the policy in force allows
     Issue(issue::Args),
-    /// List tokens from the journal; needs no passphrase
     List(list::Args),
-    /// Show what a token says, without checking it
     Inspect(inspect::Args),
-    /// Check a token as its service would
     Verify(verify::Args),
 }
 

@@ -13,6 +13,8 @@ use coldsign_verify::{Expectations, Jwks, LONGEST_JWKS, Profile, Verifier};
 use serde_json::json;
 use std::path::PathBuf;
 
+/// Check a token as its service would
+///
 /// Checks a token as its service would, at this machine's time: with the keys this store would
 /// publish, with a published folder alone, or with any JWKS file.
 #[derive(clap::Args)]
