@@ -160,10 +160,10 @@ fn list(keyset: Option<&str>, all: bool, context: &Context, screen: &mut Screen)
         screen.object(&Value::Array(keys.into_iter().map(as_json).collect()));
         return Ok(());
     }
-    let mut table = Table::new(&["KEY", "ALGORITHM", "STATE", "MADE", "KID"]);
+    let mut table = Table::new(&["KEY", "ALGORITHM", "STATE", "MADE (UTC)", "KID"]);
     for key in keys {
         let algorithm = key.public.algorithm().to_string();
-        table.row(&[&key.name(), &algorithm, &state(key), &when::utc(key.made_at), &key.kid]);
+        table.row(&[&key.name(), &algorithm, &state(key), &when::minute(key.made_at), &key.kid]);
     }
     for line in table.lines(screen.width()) {
         screen.line(&line);

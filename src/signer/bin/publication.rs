@@ -45,10 +45,10 @@ pub fn run(command: Command, context: &Context, screen: &mut Screen) -> Ended {
                 screen.object(&rows.collect());
                 return Ok(());
             }
-            let mut table = Table::new(&["NUMBER", "MADE", "BY", "KEYS", "SHA-256 OF SHA256SUMS"]);
+            let mut table = Table::new(&["NUMBER", "MADE (UTC)", "BY", "KEYS", "SHA-256 OF SHA256SUMS"]);
             for one in all {
                 let keys = one.made.kids.len().to_string();
-                table.row(&[&one.made.seq.to_string(), &when::utc(one.at), &one.by, &keys, &one.made.manifest]);
+                table.row(&[&one.made.seq.to_string(), &when::minute(one.at), &one.by, &keys, &one.made.manifest]);
             }
             for line in table.lines(screen.width()) {
                 screen.line(&line);

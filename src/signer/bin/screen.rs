@@ -18,6 +18,7 @@ const LONGEST: usize = 1_000;
 pub struct Screen {
     json: bool,
     colour: bool,
+    wraps: bool,
     width: usize,
     failed: Option<io::Error>,
     reader_gone: bool,
@@ -28,7 +29,8 @@ impl Screen {
     pub fn new(json: bool) -> Self {
         let plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty())
             || std::env::var_os("TERM").is_some_and(|term| term == "dumb");
-        Self { json, colour: io::stderr().is_terminal() && !plain, width: width(), failed: None, reader_gone: false }
+        let terminal = io::stderr().is_terminal();
+        Self { json, colour: terminal && !plain, wraps: terminal, width: width(), failed: None, reader_gone: false }
     }
 
     /// Whether one JSON object is wanted.
@@ -131,7 +133,9 @@ impl Screen {
     }
 
     fn aside(&mut self, colour: &str, kind: &str, text: &str) {
-        let text = escaped_up_to(text, LONGEST);
+        let text = escaped_up_to(text, LONGEST).to_string();
+        // A command to paste stays in one piece.
+        let text = if self.wraps && kind != "hint: " { wrapped(&text, kind, self.width) } else { text };
         let kind =
             if self.colour && !colour.is_empty() { format!("\x1b[{colour}m{kind}\x1b[0m") } else { kind.to_owned() };
         // Nobody is left to tell where stderr fails.
@@ -139,8 +143,42 @@ impl Screen {
     }
 }
 
+/// Breaks a line between words, so that with its beginning it fits the terminal.
+fn wrapped(text: &str, kind: &str, width: usize) -> String {
+    let mut lines = String::new();
+    let mut column = "coldsign: ".len() + kind.len();
+    for word in text.split(' ') {
+        let length = word.chars().count();
+        if column + length > width && !lines.is_empty() {
+            lines.push_str("\n  ");
+            column = 2;
+        } else if !lines.is_empty() {
+            lines.push(' ');
+            column += 1;
+        }
+        lines.push_str(word);
+        column += length;
+    }
+    lines
+}
+
 fn width() -> usize {
     let columns = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok());
     let asked = columns.or_else(|| rustix::termios::tcgetwinsize(io::stdout()).ok().map(|size| size.ws_col.into()));
     asked.filter(|columns| *columns >= 40).unwrap_or(80)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_break_between_words_only() {
+        let text = "one two three four five six seven eight nine ten eleven";
+        let broken = wrapped(text, "error: ", 40);
+        assert!(broken.lines().skip(1).all(|line| line.starts_with("  ") && line.chars().count() <= 40), "{broken}");
+        assert_eq!(broken.replace("\n  ", " "), text);
+        let long = "x".repeat(100);
+        assert_eq!(wrapped(&long, "", 40), long);
+    }
 }

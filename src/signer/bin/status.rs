@@ -54,7 +54,8 @@ pub fn run(_: Args, context: &Context, screen: &mut Screen) -> Ended {
     if summary.unconfirmed > 0 {
         screen.line(&format!("{} tokens with delivery unconfirmed: coldsign token list", summary.unconfirmed));
     }
-    screen.line(&format!("journal fingerprint {} (its key is not authenticated here)", short(&summary.fingerprint)));
+    screen.line(&format!("journal fingerprint {}", short(&summary.fingerprint)));
+    screen.line("(read without unlocking: that the journal's key is this store's is not checked)");
     Ok(())
 }
 
@@ -65,18 +66,18 @@ pub fn short(hex: &str) -> String {
 }
 
 fn keys(summary: &Summary<'_>) -> Table {
-    let mut table = Table::new(&["KEY", "ALGORITHM", "STATE", "SINCE"]);
+    let mut table = Table::new(&["KEY", "ALGORITHM", "STATE", "SINCE (UTC)"]);
     for key in &summary.keys {
         let since = key.activated_at.unwrap_or(key.made_at);
-        table.row(&[&key.name(), &key.public.algorithm().to_string(), &state(key), &when::utc(since)]);
+        table.row(&[&key.name(), &key.public.algorithm().to_string(), &state(key), &when::minute(since)]);
     }
     table
 }
 
 fn services(summary: &Summary<'_>) -> Table {
-    let mut table = Table::new(&["SERVICE", "PROFILE", "KEYSET", "LIVE TOKENS", "LAST EXPIRY"]);
+    let mut table = Table::new(&["SERVICE", "PROFILE", "KEYSET", "LIVE TOKENS", "LAST EXPIRY (UTC)"]);
     for service in &summary.services {
-        let last = service.last_expiry.map(when::utc).unwrap_or_default();
+        let last = service.last_expiry.map(when::minute).unwrap_or_default();
         table.row(&[&service.name, service.profile, &service.keyset, &service.live.to_string(), &last]);
     }
     table

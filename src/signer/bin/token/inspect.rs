@@ -61,8 +61,8 @@ pub fn run(args: Args, context: &Context, screen: &mut Screen) -> Ended {
     if let Some(malformed) = &inspection.malformed {
         screen.line(&format!("no service would take it: {}", escaped(&malformed.to_string())));
     }
-    if let Some(token) = token {
-        screen.line(&verdict(token, now));
+    for line in token.map(|token| verdict(token, now)).unwrap_or_default() {
+        screen.line(&line);
     }
     Ok(())
 }
@@ -76,8 +76,8 @@ fn dated(member: &str, value: &Value, now: u64) -> String {
     }
 }
 
-fn verdict(token: Option<&TokenRecord>, now: u64) -> String {
-    let Some(token) = token else { return "never issued here".to_owned() };
+fn verdict(token: Option<&TokenRecord>, now: u64) -> Vec<String> {
+    let Some(token) = token else { return vec!["never issued here".to_owned()] };
     let issued = &token.issued;
     let life = if now < issued.nbf {
         format!("valid from {}", when::both(issued.nbf))
@@ -86,14 +86,16 @@ fn verdict(token: Option<&TokenRecord>, now: u64) -> String {
     } else {
         format!("expired {}", when::both(issued.exp))
     };
-    format!(
-        "issued here {} by {} as {}/{}, {life}, {}",
-        when::both(token.at),
-        token.by,
-        issued.service,
-        issued.roles.join(","),
-        token.delivery.words()
-    )
+    vec![
+        format!(
+            "issued here {} by {} as {}/{}",
+            when::both(token.at),
+            token.by,
+            issued.service,
+            issued.roles.join(",")
+        ),
+        format!("{life}, {}", token.delivery.words()),
+    ]
 }
 
 fn as_json(report: &Report, token: Option<Option<&TokenRecord>>, now: u64) -> Value {
