@@ -224,3 +224,58 @@ fn journal_lines(store: &Path, kind: &str) -> usize {
     let text = std::fs::read_to_string(store.join("journal/entries.jsonl")).unwrap();
     text.lines().filter(|line| line.contains(&format!(r#""type":"{kind}""#))).count()
 }
+
+#[test]
+fn a_key_of_a_single_key_service_is_published_when_it_signs() {
+    let life = Life::begin();
+    life.publish(START);
+    keys::generate(&mut life.session(START), "study").unwrap();
+    let todo = |now| status::summary(&Store::open(&life.place()).unwrap(), now).unwrap().todo;
+    assert!(todo(START).is_empty(), "{:?}", todo(START));
+    let change = |accept_outage| {
+        let change = Change { key: "study/2", transition: Transition::Activate, reason: None, accept_outage };
+        keys::change(&mut life.session(START + DAY), &change).map(|key| key.state)
+    };
+    assert_eq!(rule(change(false)), "KEY-SINGLE");
+    assert_eq!(change(true).unwrap(), KeyState::Active);
+    assert!(todo(START + DAY)[0].what.contains("study/2"));
+    life.publish(START + DAY);
+    assert!(todo(START + DAY).is_empty());
+    let store = Store::open(&life.place()).unwrap();
+    let env = String::from_utf8(publications::files(&store, 2).unwrap()["for-study/fedn.env"].clone()).unwrap();
+    let second = keys::find(&store, "study/2").unwrap().public.to_spki_pem();
+    assert!(env.contains(second.lines().nth(1).unwrap()), "{env}");
+}
+
+#[test]
+fn a_root_key_goes_to_the_stick_and_comes_back_from_a_store_that_could_not_be_made() {
+    let temp = tempfile::tempdir().unwrap();
+    let stick = temp.path().join("stick");
+    std::fs::create_dir(&stick).unwrap();
+    let make = |place: &str| {
+        init::init(&init::Request {
+            path: &temp.path().join(place),
+            issuer: "https://tokens.example",
+            admin: "admin",
+            passphrase: &passphrase(),
+            cost: KdfCost::new(10).unwrap(),
+            policy: POLICY,
+            recovery: &RecoveryCode::generate().unwrap(),
+            root_code: &RecoveryCode::generate().unwrap(),
+            root_to: Some(&stick),
+            now: START,
+        })
+        .map(drop)
+    };
+    let on_stick = || std::fs::read_dir(&stick).unwrap().count();
+    // A link to nowhere: all is made, but a directory can't be renamed over it.
+    std::os::unix::fs::symlink("nowhere", temp.path().join("link")).unwrap();
+    assert!(make("link").is_err());
+    assert_eq!(on_stick(), 0);
+    assert_eq!(std::fs::read_dir(temp.path()).unwrap().count(), 2, "something was left behind");
+
+    make("store").unwrap();
+    assert_eq!(on_stick(), 1);
+    let store = Store::open(&temp.path().join("store")).unwrap();
+    assert!(keys::find(&store, "root/1").unwrap().elsewhere);
+}

@@ -97,28 +97,29 @@ pub fn init(request: &Request<'_>) -> Result<Session, Refusal> {
     super::clock::act_time(request.now, 0, 0)?;
     let policy = Policy::parse(request.policy)?;
     let directory = Directory::create_beside(request.path)?;
-    match fill(&directory, &policy, request) {
-        Ok(sheet) => {
-            let lock = Lock::take(&directory)?;
-            let directory = directory.rename_to(request.path)?;
-            let store = super::Store::open(request.path)?;
-            let opened = keystore::Opened::open(
-                &directory,
-                sheet.generation,
-                store.journal(),
-                request.admin,
-                request.passphrase,
-            )?;
-            Ok(Session::of_new_store(store, opened, request.now, lock))
+    let mut root_file = None;
+    let made = fill(&directory, &policy, request, &mut root_file).and_then(|sheet| {
+        let lock = Lock::take(&directory)?;
+        Ok((sheet, lock, directory.rename_to(request.path)?))
+    });
+    let (sheet, lock, directory) = made.inspect_err(|_| {
+        directory.discard();
+        if let Some(file) = root_file {
+            storage::remove_file(&file);
         }
-        Err(refusal) => {
-            directory.discard();
-            Err(refusal)
-        }
-    }
+    })?;
+    let store = super::Store::open(request.path)?;
+    let generation = sheet.generation;
+    let opened = keystore::Opened::open(&directory, generation, store.journal(), request.admin, request.passphrase)?;
+    Ok(Session::of_new_store(store, opened, request.now, lock))
 }
 
-fn fill(directory: &Directory, policy: &Policy, request: &Request<'_>) -> Result<StoreSheet, Refusal> {
+fn fill(
+    directory: &Directory,
+    policy: &Policy,
+    request: &Request<'_>,
+    root_file: &mut Option<PathBuf>,
+) -> Result<StoreSheet, Refusal> {
     let sheet = StoreSheet {
         format: StoreSheet::FORMAT.to_owned(),
         version: 1,
@@ -145,7 +146,7 @@ fn fill(directory: &Directory, policy: &Policy, request: &Request<'_>) -> Result
     }
     events.push(made("journal", Purpose::Journal, &journal_key, false).line());
     let opened = keystore::create_seal(directory, request.admin, journal_key, &sheet.store_id, &genesis, &recipients)?;
-    events.push(make_root(directory, request)?);
+    events.push(make_root(directory, request, root_file)?);
     let bundle = SecretKey::generate(Algorithm::EdDsa, RsaBits::Two)?;
     events.push(made("bundle", Purpose::Bundle, &bundle, false).line());
     opened.keep(bundle)?;
@@ -166,7 +167,7 @@ fn fill(directory: &Directory, policy: &Policy, request: &Request<'_>) -> Result
 }
 
 /// The root's key lies apart from all others, under a code of its own.
-fn make_root(directory: &Directory, request: &Request<'_>) -> Result<Line, Refusal> {
+fn make_root(directory: &Directory, request: &Request<'_>, made_file: &mut Option<PathBuf>) -> Result<Line, Refusal> {
     let root = SecretKey::generate(Algorithm::EdDsa, RsaBits::Two)?;
     let code = request.root_code.to_passphrase();
     let sealed = keystore::seal_root(&root, &code, request.cost)?;
@@ -175,6 +176,7 @@ fn make_root(directory: &Directory, request: &Request<'_>) -> Result<Line, Refus
         Some(place) => {
             let path: PathBuf = place.join(format!("coldsign-root-{}", file));
             storage::create_private_file(&path, &sealed)?;
+            *made_file = Some(path);
         }
         None => directory.below("roots")?.create_file(&file, &sealed)?,
     }

@@ -118,6 +118,9 @@ pub struct Change<'a> {
 pub fn change(session: &mut Session, change: &Change<'_>) -> Result<KeyRecord, Refusal> {
     let key = find(session.store(), change.key)?.clone();
     let line = permitted(session.store(), &key, change, session.now())?;
+    if matches!(change.transition, Transition::Activate | Transition::Resume) {
+        keystore::second_opinion(&session.opened().load(&key)?)?;
+    }
     session.record(&[line])?;
     let after = find(session.store(), &key.kid)?.clone();
     if !after.has_private_half() {
@@ -138,7 +141,10 @@ pub fn permitted(store: &Store, key: &KeyRecord, change: &Change<'_>, now: u64) 
     Ok(match change.transition {
         Transition::Activate => {
             refuse_outage(store, &policy, key, change)?;
-            key.known_to_verifiers(window(store, &policy, key), now)?;
+            // A key that only single-key services will read reaches them by hand, at the cutover.
+            if policy.services_of(&key.keyset).any(|service| service.consumer == Consumer::Overlap) {
+                key.known_to_verifiers(window(store, &policy, key), now)?;
+            }
             KeyActivated { kid, reason }.line()
         }
         Transition::Suspend => KeySuspended { kid, reason }.line(),

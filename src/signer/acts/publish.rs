@@ -67,15 +67,19 @@ fn keep(session: &mut Session, built: &Publication) -> Result<(), Refusal> {
     let store = session.store();
     let folder = store.directory().below("publications")?;
     Outbox::open(folder.path())?.create_folder(&super::publications::folder_in_store(built.seq), &built.files)?;
-    let kids = store
-        .ledger()
-        .keys
-        .all()
-        .iter()
-        .filter(|key| key.purpose == Purpose::Token && key.published_at(session.now()))
-        .map(|key| key.kid.clone())
-        .collect();
+    let (policy, _) = store.policy()?;
+    let kids = distributed(store, &policy, session.now()).map(|key| key.kid.clone()).collect();
     session.record(&[PublicationMade { seq: built.seq, manifest: built.manifest_sha256.clone(), kids }.line()])
+}
+
+/// The keys that a publication made at that time carries to some service: every published key of a
+/// keyset that an overlap service reads; of the others only the one that signs.
+pub fn distributed<'a>(store: &'a Store, policy: &'a Policy, now: u64) -> impl Iterator<Item = &'a KeyRecord> {
+    let keys = &store.ledger().keys;
+    keys.all().iter().filter(move |key| key.purpose == Purpose::Token && key.published_at(now)).filter(move |key| {
+        let signs = keys.signing(&key.keyset).is_some_and(|signing| signing.kid == key.kid);
+        policy.services_of(&key.keyset).any(|service| service.consumer == Consumer::Overlap || signs)
+    })
 }
 
 /// What each service gets: the keys of its own keyset, and nothing else.

@@ -3,7 +3,7 @@
 use super::Store;
 use crate::issuing::Policy;
 use crate::journal::{hex, sha256};
-use crate::keystore::{KeyRecord, KeyState, Purpose};
+use crate::keystore::{KeyRecord, KeyState};
 use crate::publishing::record::PublicationRecord;
 use crate::refusal::Refusal;
 
@@ -116,11 +116,7 @@ fn todo(store: &Store, policy: &Policy, now: u64) -> Result<Vec<Todo>, Refusal> 
             add(format!("keyset {} has no signing key: its services get no tokens", keyset.name), command);
         }
     }
-    let unpublished: Vec<String> = ledger
-        .keys
-        .all()
-        .iter()
-        .filter(|key| key.purpose == Purpose::Token && key.published_at(now))
+    let unpublished: Vec<String> = super::publish::distributed(store, policy, now)
         .filter(|key| ledger.publications.first_published(&key.kid).is_none())
         .map(KeyRecord::name)
         .collect();

@@ -137,7 +137,10 @@ impl Store {
     /// # Errors
     /// As the system refuses.
     pub fn policy_is_applied(&self) -> Result<bool, Refusal> {
-        let edited = hex(&sha256(self.edited_policy()?.as_bytes()));
+        let edited = match self.directory.read("policy.toml", LARGEST_POLICY) {
+            Err(StorageFault::Missing(_)) => return Ok(false),
+            read => hex(&sha256(&read?)),
+        };
         let newest = self.ledger.policies.newest();
         Ok(newest.is_some_and(|policy| policy.applied.sha256 == edited))
     }

@@ -244,7 +244,7 @@ impl Directory {
     ///
     /// # Errors
     /// [`StorageFault::Exists`]; the directory then keeps its name.
-    pub fn rename_to(self, to: &Path) -> Result<Self, StorageFault> {
+    pub fn rename_to(&self, to: &Path) -> Result<Self, StorageFault> {
         if fs::read_dir(to).is_ok_and(|mut entries| entries.next().is_some()) {
             return Err(StorageFault::Exists(to.to_owned()));
         }
@@ -256,7 +256,7 @@ impl Directory {
     }
 
     /// Removes the directory with all that is in it: for one that never got its final name.
-    pub fn discard(self) {
+    pub fn discard(&self) {
         let _ = fs::remove_dir_all(&self.path);
     }
 }
