@@ -113,7 +113,9 @@ fn of_one(source: &Source) -> Vec<String> {
     });
     let by_method =
         tokens.windows(3).filter(|three| three[0].text == "." && three[2].text == "(").filter_map(|three| {
-            let thing = forbidden(room, all_tests || source.in_tests(three[1].at), |thing| thing.methods.contains(&three[1].text))?;
+            let thing = forbidden(room, all_tests || source.in_tests(three[1].at), |thing| {
+                thing.methods.contains(&three[1].text)
+            })?;
             Some((three[1].at, thing.name, format!(".{}()", three[1].text)))
         });
     let told = |(at, thing, how)| format!("{}:{}: {room} may not touch {thing}: {how}", source.path, source.line(at));

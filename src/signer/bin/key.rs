@@ -4,11 +4,10 @@ use super::Ended;
 use super::ask;
 use super::context::Context;
 use super::screen::Screen;
-use super::status::state;
 use super::table::Table;
 use super::when;
 use coldsign::acts::keys::{self, Change};
-use coldsign::keystore::{KeyRecord, KeyState, Transition};
+use coldsign::keystore::{KeyRecord, KeyState, Purpose, Transition};
 use coldsign::publishing::fingerprint;
 use coldsign::storage::{StorageFault, read_file};
 use serde_json::{Value, json};
@@ -226,6 +225,18 @@ fn change(named: Named, transition: Transition, accept_outage: bool, context: &C
         _ => {}
     }
     Ok(())
+}
+
+/// A key's state in plain words.
+pub fn state(key: &KeyRecord) -> String {
+    match (&key.state, key.purpose) {
+        (KeyState::Active, Purpose::Journal) => "signs checkpoints".to_owned(),
+        (KeyState::Active, Purpose::Bundle) => "kept for bundles".to_owned(),
+        (KeyState::Active, Purpose::Root) if key.elsewhere => "root, kept elsewhere".to_owned(),
+        (KeyState::Active, Purpose::Root) => "root, under its own code".to_owned(),
+        (KeyState::Deactivated { verify_until }, _) => format!("verifying until {}", when::utc(*verify_until)),
+        (state, _) => state.words(),
+    }
 }
 
 /// A key as the commands' JSON has it.

@@ -2,11 +2,11 @@
 
 use super::Ended;
 use super::context::Context;
+use super::key::{self, state};
 use super::screen::Screen;
 use super::table::Table;
 use super::when;
 use coldsign::acts::status::{Summary, summary};
-use coldsign::keystore::{KeyRecord, KeyState, Purpose};
 use serde_json::json;
 
 /// Say what to do next, then which keys, services and publications there are
@@ -83,24 +83,12 @@ fn services(summary: &Summary<'_>) -> Table {
     table
 }
 
-/// A key's state in plain words.
-pub fn state(key: &KeyRecord) -> String {
-    match (&key.state, key.purpose) {
-        (KeyState::Active, Purpose::Journal) => "signs checkpoints".to_owned(),
-        (KeyState::Active, Purpose::Bundle) => "kept for bundles".to_owned(),
-        (KeyState::Active, Purpose::Root) if key.elsewhere => "root, kept elsewhere".to_owned(),
-        (KeyState::Active, Purpose::Root) => "root, under its own code".to_owned(),
-        (KeyState::Deactivated { verify_until }, _) => format!("verifying until {}", when::utc(*verify_until)),
-        (state, _) => state.words(),
-    }
-}
-
 fn as_json(summary: &Summary<'_>, issuer: &str) -> serde_json::Value {
     json!({
         "time": summary.now,
         "issuer": issuer,
         "todo": summary.todo.iter().map(|todo| json!({"what": todo.what, "command": todo.command})).collect::<Vec<_>>(),
-        "keys": summary.keys.iter().map(|key| super::key::as_json(key)).collect::<Vec<_>>(),
+        "keys": summary.keys.iter().map(|key| key::as_json(key)).collect::<Vec<_>>(),
         "services": summary.services.iter().map(|service| json!({
             "service": service.name, "profile": service.profile, "keyset": service.keyset,
             "live_tokens": service.live, "last_expiry": service.last_expiry,
