@@ -1,5 +1,13 @@
 //! What takes months in a store's life, with the time as a parameter.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "a test fails by panicking"
+)]
+
 use coldsign::acts::issue::Batch;
 use coldsign::acts::keys::{self, Change};
 use coldsign::acts::{RELEASED, Session, Store, init, issue, publications, publish, status};
@@ -278,4 +286,26 @@ fn a_root_key_goes_to_the_stick_and_comes_back_from_a_store_that_could_not_be_ma
     assert_eq!(on_stick(), 1);
     let store = Store::open(&temp.path().join("store")).unwrap();
     assert!(keys::find(&store, "root/1").unwrap().elsewhere);
+}
+
+#[test]
+fn the_root_key_is_opened_by_no_unlock() {
+    let life = Life::begin();
+    let session = life.session(START);
+    let root = keys::find(session.store(), "root/1").unwrap();
+    let refused = session.opened().load(root).map(drop).map_err(Refusal::from);
+    assert_eq!(rule(refused), "KEY-NO-PRIVATE");
+}
+
+#[test]
+fn a_journal_that_can_not_be_written_issues_nothing() {
+    let life = Life::begin();
+    let mut session = life.session(START);
+    // Also root can't write into a directory as if it were a file.
+    let entries = life.place().join("journal/entries.jsonl");
+    std::fs::remove_file(&entries).unwrap();
+    std::fs::create_dir(&entries).unwrap();
+    assert_eq!(rule(keys::generate(&mut session, "default").map(drop)), "JOURNAL-NOT-RECORDED");
+    let sealed = std::fs::read_dir(life.place().join("sealed/1")).unwrap().count();
+    assert_eq!(sealed, 7, "seal, journal, bundle and four token keys: the fifth was taken back");
 }

@@ -1,5 +1,13 @@
 //! The prompts, driven at a pseudo-terminal as a person would.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "a test fails by panicking"
+)]
+
 use rexpect::session::{PtySession, spawn_command};
 use std::path::Path;
 use std::process::Command;

@@ -96,8 +96,6 @@ fn offences(sources: &[Source]) -> Vec<String> {
 }
 
 fn of_one(source: &Source) -> Vec<String> {
-    // A member's integration tests are tests from their first line.
-    let all_tests = source.path.split('/').nth(2) == Some("tests");
     let (root, room) = match source.path.split('/').nth(1) {
         Some("signer") => ("src/signer", room(&source.path)),
         Some(member) => ("src", member),
@@ -106,16 +104,14 @@ fn of_one(source: &Source) -> Vec<String> {
     let paths = named(source, &module_of(&source.path, root));
     let tokens = source.tokens();
     let by_path = paths.into_iter().filter_map(|path| {
-        let thing = forbidden(room, all_tests || source.in_tests(path.at), |thing| {
+        let thing = forbidden(room, source.in_tests(path.at), |thing| {
             thing.paths.iter().any(|pattern| reaches(&path.segments, pattern))
         })?;
         Some((path.at, thing.name, path.segments.join("::")))
     });
     let by_method =
         tokens.windows(3).filter(|three| three[0].text == "." && three[2].text == "(").filter_map(|three| {
-            let thing = forbidden(room, all_tests || source.in_tests(three[1].at), |thing| {
-                thing.methods.contains(&three[1].text)
-            })?;
+            let thing = forbidden(room, source.in_tests(three[1].at), |thing| thing.methods.contains(&three[1].text))?;
             Some((three[1].at, thing.name, format!(".{}()", three[1].text)))
         });
     let told = |(at, thing, how)| format!("{}:{}: {room} may not touch {thing}: {how}", source.path, source.line(at));

@@ -23,6 +23,14 @@
 //! The environment: `coldsign` is the binary under test, `COLDSIGN_STORE` is `store`, `PASS` is
 //! `--passphrase-file pass`.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "a test fails by panicking"
+)]
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};

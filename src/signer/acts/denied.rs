@@ -108,12 +108,10 @@ pub enum Denied {
         keyset: String,
     },
     /// A certificate can't be made any more.
-    #[error("key {key} of service {service} has no certificate, and its private half is gone")]
+    #[error("key {key} has no certificate, and its private half is gone")]
     NoCertificate {
         /// Keyset and number.
         key: String,
-        /// The service.
-        service: String,
     },
     /// No such publication.
     #[error("there is no publication {0}")]
@@ -121,18 +119,6 @@ pub enum Denied {
     /// Nothing was ever published.
     #[error("nothing was published yet")]
     NeverPublished,
-    /// A token is over its service's limit.
-    #[error("the token has {bytes} bytes; {service} takes {limit}")]
-    TokenTooLarge {
-        /// Its length.
-        bytes: usize,
-        /// The service.
-        service: String,
-        /// The policy's limit.
-        limit: usize,
-        /// What takes the space, a line each.
-        parts: Vec<String>,
-    },
     /// A fresh token did not pass our own verifier.
     #[error("a token for {subject} did not pass its check: {what}")]
     SelfCheck {
@@ -168,7 +154,6 @@ impl Refuse for Denied {
             Self::NothingToPublish { .. } => "PUBLISH-NO-KEY",
             Self::NoCertificate { .. } => "PUBLISH-NO-CERTIFICATE",
             Self::NoPublication(_) | Self::NeverPublished => "PUBLICATION-UNKNOWN",
-            Self::TokenTooLarge { .. } => "TOKEN-SIZE",
             Self::SelfCheck { .. } => "TOKEN-SELF-CHECK",
             Self::SubjectTwice(_) => "TOKEN-SUBJECT-TWICE",
         })
@@ -192,11 +177,6 @@ impl Refuse for Denied {
             Self::KeyKnown(_) => line("no public key may serve two keysets or purposes; nothing was taken"),
             Self::KeysetAlgorithm { .. } | Self::KeysetGone(_) => {
                 line("verifiers hold its keys; give the new series a name of its own")
-            }
-            Self::TokenTooLarge { parts, .. } => {
-                let mut why = parts.clone();
-                why.push("nothing was signed or written".to_owned());
-                why
             }
             Self::SelfCheck { .. } => line("no service would take it; nothing was recorded or written"),
             _ => Vec::new(),

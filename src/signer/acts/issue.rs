@@ -5,7 +5,7 @@ use super::{Denied, Session, Store};
 use crate::issuing::delivery::{self, Delivered};
 use crate::issuing::policy::{KidForm, Service, TokenForm};
 use crate::issuing::record::{TokenDelivered, TokenIssued, TokenUndelivered};
-use crate::issuing::{Draft, Policy, Request, draft, size_report};
+use crate::issuing::{Draft, Policy, Request, draft, size};
 use crate::journal::{Event, Line, hex, sha256};
 use crate::keystore::{self, KeyRecord, SecretKey};
 use crate::publishing::libtrust_kid;
@@ -77,7 +77,6 @@ pub fn plan(store: &Store, batch: &Batch, now: u64) -> Result<Vec<Planned>, Refu
         return Err(Denied::PolicyUnapplied.into());
     }
     let (policy, _) = store.policy()?;
-    service_of(&policy, &batch.service)?;
     for (at, subject) in batch.subjects.iter().enumerate() {
         if batch.subjects.iter().skip(at + 1).any(|other| other == subject) {
             return Err(Denied::SubjectTwice(subject.clone()).into());
@@ -128,9 +127,7 @@ pub fn issue(session: &mut Session, batch: &Batch) -> Result<Vec<Issued>, Refusa
     let mut lines: Vec<Line> = Vec::with_capacity(planned.len());
     for Planned { subject, draft, .. } in planned {
         let token = zeroize::Zeroizing::new(sign(&secret, service, &draft)?);
-        if token.len() > service.max_token_bytes {
-            return Err(too_large(service, &draft, token.len()).into());
-        }
+        size::check(&draft, token.len())?;
         check.token(&token, &subject, &draft)?;
         let file = render(&policy, batch, &subject, &token)?;
         lines.push(
@@ -229,7 +226,8 @@ impl crate::refusal::Refuse for Undelivered {
         vec![
             format!("{} tokens were written before it", self.out),
             format!("not written, and recorded so: {}", self.held.join(", ")),
-            "issue those again when there is room; the ones recorded will never be valid anywhere".to_owned(),
+            "nobody has them, but a part of a file may be out: they count as issued until they expire".to_owned(),
+            "issue them again when there is room".to_owned(),
         ]
     }
 }
@@ -297,20 +295,6 @@ fn sign(secret: &SecretKey, service: &Service, draft: &Draft) -> Result<String, 
     Ok(token)
 }
 
-fn too_large(service: &Service, draft: &Draft, bytes: usize) -> Denied {
-    Denied::TokenTooLarge {
-        bytes,
-        service: service.name.clone(),
-        limit: service.max_token_bytes,
-        parts: size_report(draft, bytes)
-            .parts
-            .iter()
-            .take(4)
-            .map(|(part, bytes)| format!("{part}: {bytes} bytes"))
-            .collect(),
-    }
-}
-
 /// Every token must pass the verifier that services use, with the keys that services get.
 struct SelfCheck {
     verifier: Verifier,
@@ -334,6 +318,57 @@ impl SelfCheck {
             Ok(())
         } else {
             Err(failed("its claims are not those that were drafted".to_owned()))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::keystore::RsaBits;
+    use crate::refusal::Refuse;
+    use coldsign_verify::Algorithm;
+
+    const POLICY: &str = r#"
+        format = "coldsign-policy"
+        version = 1
+        [keysets.default]
+        algorithm = "EdDSA"
+        [services.api]
+        profile = "rfc9068"
+        keyset = "default"
+        audience = "https://api.example"
+        [services.api.roles.reader]
+        [services.api.roles.writer]
+    "#;
+
+    fn drafted(role: &str) -> Draft {
+        let request = Request {
+            service: "api".to_owned(),
+            roles: vec![role.to_owned()],
+            subject: "ann".to_owned(),
+            ..Request::default()
+        };
+        let policy = Policy::parse(POLICY).unwrap();
+        draft(&policy, "https://tokens.example", &request, UnixTime(1_800_000_000), role).unwrap()
+    }
+
+    fn check_for(key: &SecretKey) -> SelfCheck {
+        let jwks = Jwks::new([(key.kid().to_owned(), key.public().clone())]).unwrap();
+        let expected = Expectations::rfc9068("https://tokens.example", "https://api.example");
+        SelfCheck { verifier: Verifier::new(jwks, expected) }
+    }
+
+    #[test]
+    fn a_token_that_its_service_would_not_take_stays_in() {
+        let key = || SecretKey::generate(Algorithm::EdDsa, RsaBits::Two).unwrap();
+        let (ours, other) = (key(), key());
+        let (reader, writer) = (drafted("reader"), drafted("writer"));
+        let token = assemble(&ours, reader.typ, &reader.claims_json).unwrap();
+        assert!(check_for(&ours).token(&token, "ann", &reader).is_ok());
+        for refused in [check_for(&other).token(&token, "ann", &reader), check_for(&ours).token(&token, "ann", &writer)]
+        {
+            assert_eq!(refused.unwrap_err().rule(), Some("TOKEN-SELF-CHECK"));
         }
     }
 }

@@ -46,6 +46,15 @@ pub fn import(session: &mut Session, keyset: &str, text: &str) -> Result<KeyReco
     take_in(session, keyset, key, Some(source))
 }
 
+/// Refuses a keyset that the policy in force does not have.
+///
+/// # Errors
+/// [`Denied::NoKeyset`].
+pub fn check_keyset(store: &Store, name: &str) -> Result<(), Refusal> {
+    let (policy, _) = store.policy()?;
+    Ok(keyset_of(&policy, name).map(|_| ())?)
+}
+
 fn keyset_of<'p>(policy: &'p Policy, name: &str) -> Result<&'p Keyset, Denied> {
     policy.keyset(name).ok_or_else(|| Denied::NoKeyset {
         name: name.to_owned(),
@@ -184,10 +193,11 @@ pub fn removal(store: &Store, policy: &Policy, key: &KeyRecord) -> Removal {
     }
 }
 
+/// Only a key whose successor signs may end: going back to an older one would be a cutover too.
 fn refuse_last(store: &Store, policy: &Policy, key: &KeyRecord) -> Result<(), TransitionDenied> {
-    let another =
-        store.ledger().keys.of_keyset(&key.keyset).any(|other| other.kid != key.kid && other.state == KeyState::Active);
-    if another || policy.services_of(&key.keyset).next().is_none() {
+    let newest = store.ledger().keys.newest_activated(&key.keyset);
+    let succeeded = newest.is_some_and(|newest| newest.kid != key.kid && newest.state == KeyState::Active);
+    if succeeded || policy.services_of(&key.keyset).next().is_none() {
         return Ok(());
     }
     Err(TransitionDenied::Last { key: key.name(), keyset: key.keyset.clone() })

@@ -63,6 +63,26 @@ pub fn publish(session: &mut Session, renew: bool) -> Result<Published, Refusal>
     Ok(Published { seq, manifest: built.manifest_sha256, new: true, changes })
 }
 
+/// Whether a publication made at that time would hold anything else than the newest one.
+///
+/// # Errors
+/// As the store refuses.
+pub fn would_change(store: &Store, now: u64) -> Result<bool, Refusal> {
+    let Some(newest) = store.ledger().publications.newest() else { return Ok(true) };
+    let (policy, _) = store.policy()?;
+    let mut kept = BTreeMap::new();
+    for key in certified(store, &policy, now) {
+        match store.ledger().publications.certificate(&key.kid) {
+            Some(sha256) => kept.insert(key.kid.clone(), kept_certificate(store, &format!("{}.pem", key.kid), sha256)?),
+            None => return Ok(true),
+        };
+    }
+    let materials = materials(store, &policy, now)?;
+    let built = publishing::build(newest.made.seq, &store.sheet().store_id, now, &materials, &kept)?;
+    let files = super::publications::files(store, newest.made.seq)?;
+    Ok(!difference(&Substance::of(&files), &Substance::of(&built.files)).is_empty())
+}
+
 fn keep(session: &mut Session, built: &Publication) -> Result<(), Refusal> {
     let store = session.store();
     let folder = store.directory().below("publications")?;
@@ -154,6 +174,13 @@ fn check_signing_keys(session: &Session) -> Result<(), Refusal> {
     Ok(())
 }
 
+/// The keys over which some service of the policy wants a certificate.
+fn certified<'a>(store: &'a Store, policy: &'a Policy, now: u64) -> impl Iterator<Item = &'a KeyRecord> {
+    let wanted =
+        |key: &&KeyRecord| policy.services_of(&key.keyset).any(|service| service.export.contains(&Export::X509));
+    store.ledger().keys.all().iter().filter(move |key| key.published_at(now)).filter(wanted)
+}
+
 /// The certificates that services of the policy want, by kid. Those not there yet are made and
 /// kept: a certificate of the same key must never change under a service.
 fn certificates(session: &mut Session) -> Result<BTreeMap<String, String>, Refusal> {
@@ -161,23 +188,18 @@ fn certificates(session: &mut Session) -> Result<BTreeMap<String, String>, Refus
     let (policy, _) = store.policy()?;
     let mut certificates = BTreeMap::new();
     let mut lines: Vec<Line> = Vec::new();
-    for service in policy.services().filter(|service| service.export.contains(&Export::X509)) {
-        for key in store.ledger().keys.of_keyset(&service.keyset) {
-            if !key.published_at(session.now()) || certificates.contains_key(&key.kid) {
-                continue;
+    for key in certified(store, &policy, session.now()) {
+        let file = format!("{}.pem", key.kid);
+        let pem = match store.ledger().publications.certificate(&key.kid) {
+            Some(sha256_known) => kept_certificate(store, &file, sha256_known)?,
+            None => {
+                let pem = make_certificate(session, key)?;
+                store.directory().below("certificates")?.create_file(&file, pem.as_bytes())?;
+                lines.push(CertificateMade { kid: key.kid.clone(), sha256: hex(&sha256(pem.as_bytes())) }.line());
+                pem
             }
-            let file = format!("{}.pem", key.kid);
-            let pem = match store.ledger().publications.certificate(&key.kid) {
-                Some(sha256_known) => kept_certificate(store, &file, sha256_known)?,
-                None => {
-                    let pem = make_certificate(session, service, key)?;
-                    store.directory().below("certificates")?.create_file(&file, pem.as_bytes())?;
-                    lines.push(CertificateMade { kid: key.kid.clone(), sha256: hex(&sha256(pem.as_bytes())) }.line());
-                    pem
-                }
-            };
-            certificates.insert(key.kid.clone(), pem);
-        }
+        };
+        certificates.insert(key.kid.clone(), pem);
     }
     if !lines.is_empty() {
         session.record(&lines)?;
@@ -187,16 +209,16 @@ fn certificates(session: &mut Session) -> Result<BTreeMap<String, String>, Refus
 
 fn kept_certificate(store: &Store, file: &str, sha256_known: &str) -> Result<String, Refusal> {
     let file = format!("certificates/{file}");
-    let pem = store.directory().read_text(&file, LARGEST)?;
+    let pem = store.kept_text(&file, LARGEST)?;
     if hex(&sha256(pem.as_bytes())) != sha256_known {
         return Err(Denied::Damaged { file, what: "it is not the certificate that was made".to_owned() }.into());
     }
     Ok(pem)
 }
 
-fn make_certificate(session: &Session, service: &Service, key: &KeyRecord) -> Result<String, Refusal> {
+fn make_certificate(session: &Session, key: &KeyRecord) -> Result<String, Refusal> {
     if !key.has_private_half() {
-        return Err(Denied::NoCertificate { key: key.name(), service: service.name.clone() }.into());
+        return Err(Denied::NoCertificate { key: key.name() }.into());
     }
     let secret = session.opened().load(key)?;
     let serial = keystore::random::<16>()?;

@@ -126,11 +126,18 @@ fn todo(store: &Store, policy: &Policy, now: u64) -> Result<Vec<Todo>, Refusal> 
         let due = newest.at.saturating_add(policy.distribution().publish_every);
         if now >= due {
             add("the publishing interval is over".to_owned(), "coldsign publish --renew --to DIR".to_owned());
-        } else if policy_changed_since(store, newest) {
-            add(
-                "the policy was changed since the newest publication".to_owned(),
-                "coldsign publish --to DIR".to_owned(),
-            );
+        } else {
+            match super::publish::would_change(store, now) {
+                Ok(false) => {}
+                Ok(true) => add(
+                    "what services need has changed since the newest publication".to_owned(),
+                    "coldsign publish --to DIR".to_owned(),
+                ),
+                Err(refusal) => add(
+                    format!("whether services need a new publication can't be told: {refusal}"),
+                    "coldsign publication list".to_owned(),
+                ),
+            }
         }
     }
     for key in ledger.keys.all() {
@@ -144,8 +151,4 @@ fn todo(store: &Store, policy: &Policy, now: u64) -> Result<Vec<Todo>, Refusal> 
         }
     }
     Ok(todo)
-}
-
-fn policy_changed_since(store: &Store, publication: &PublicationRecord) -> bool {
-    store.ledger().policies.newest().is_some_and(|policy| policy.at > publication.at)
 }

@@ -117,7 +117,7 @@ impl Store {
     /// [`Denied::Damaged`].
     pub fn policy_text(&self, record: &PolicyRecord) -> Result<String, Refusal> {
         let file = format!("policies/{}.toml", record.applied.sha256);
-        let text = self.directory.read_text(&file, LARGEST_POLICY)?;
+        let text = self.kept_text(&file, LARGEST_POLICY)?;
         if hex(&sha256(text.as_bytes())) != record.applied.sha256 {
             return Err(Denied::Damaged { file, what: "its text is not what was applied".to_owned() }.into());
         }
@@ -143,6 +143,16 @@ impl Store {
         };
         let newest = self.ledger.policies.newest();
         Ok(newest.is_some_and(|policy| policy.applied.sha256 == edited))
+    }
+
+    /// A file the journal speaks of, as text: one that is not there is damage.
+    pub(super) fn kept_text(&self, file: &str, cap: u64) -> Result<String, Refusal> {
+        match self.directory.read_text(file, cap) {
+            Err(StorageFault::Missing(_)) => {
+                Err(Denied::Damaged { file: file.to_owned(), what: "it is gone".to_owned() }.into())
+            }
+            read => Ok(read?),
+        }
     }
 
     fn skew(&self) -> u64 {

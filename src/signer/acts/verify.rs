@@ -4,8 +4,9 @@ use super::issue::{expectations, kid_for, service_of};
 use super::{Denied, Store};
 use crate::publishing::{ServiceSheet, verify_folder};
 use crate::refusal::{Refusal, Refuse};
-use crate::storage::{Directory, StorageFault, holds_file};
+use crate::storage::{Directory, StorageFault, folder_above, holds_file};
 use coldsign_verify::{Jwks, UnixTime, VerifiedToken, Verifier};
+use std::collections::BTreeMap;
 use std::path::Path;
 
 const LARGEST: u64 = 1 << 20;
@@ -31,8 +32,10 @@ pub fn verifier_of_store(store: &Store, service: &str, now: u64) -> Result<Verif
 /// # Errors
 /// [`NotPublished`], or as its files refuse.
 pub fn verifier_of_folder(folder: &Path) -> Result<(Verifier, ServiceSheet), Refusal> {
-    if let Some(whole) = folder.parent().filter(|parent| holds_file(parent, "SHA256SUMS")) {
-        let files = whole_publication(whole)?;
+    if let Some((whole, _)) = folder_above(folder)
+        && holds_file(&whole, "SHA256SUMS")
+    {
+        let files = whole_publication(&whole)?;
         verify_folder(&files).map_err(|differences| NotPublished {
             folder: whole.display().to_string(),
             differences: differences.iter().map(ToString::to_string).collect(),
@@ -53,10 +56,9 @@ pub fn verify(verifier: &Verifier, token: &[u8], now: u64) -> Result<VerifiedTok
     verifier.verify(text, UnixTime(now)).map_err(|refusal| TokenRefused(refusal).into())
 }
 
-fn whole_publication(path: &Path) -> Result<std::collections::BTreeMap<String, Vec<u8>>, StorageFault> {
-    let parent = Directory::open(path.parent().unwrap_or(Path::new(".")))?;
-    let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-    parent.read_folder(&name, LARGEST)
+fn whole_publication(path: &Path) -> Result<BTreeMap<String, Vec<u8>>, StorageFault> {
+    let (above, name) = folder_above(path).ok_or_else(|| StorageFault::Missing(path.to_owned()))?;
+    Directory::open(&above)?.read_folder(&name, LARGEST)
 }
 
 /// A token that a service would refuse.

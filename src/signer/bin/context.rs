@@ -45,7 +45,7 @@ impl Context {
 
     /// The store, for reading.
     pub fn store(&self) -> Result<Store, Refusal> {
-        Ok(Store::open(&self.place()?)?)
+        Store::open(&self.place()?)
     }
 
     /// The store for reading where there is one; a store that can't be read is a refusal.

@@ -1,6 +1,9 @@
 //! Refusals of the command line itself.
 
+use coldsign::acts::shell_word;
+use coldsign::issuing::PolicyFaults;
 use coldsign::refusal::Refuse;
+use std::path::PathBuf;
 
 /// What a command can't go on with.
 #[derive(Debug, thiserror::Error)]
@@ -46,6 +49,17 @@ pub enum Fault {
     /// Something to be given is missing.
     #[error("{0}")]
     Missing(&'static str),
+    /// Nobody took the token that was printed.
+    #[error("standard output was closed before the token was taken")]
+    NotTaken,
+    /// A policy file with faults, which is not the store's.
+    #[error("{} has {}", file.display(), count(faults))]
+    Policy {
+        /// The file.
+        file: PathBuf,
+        /// Its faults.
+        faults: PolicyFaults,
+    },
     /// The answer was no.
     #[error("not confirmed")]
     NotConfirmed,
@@ -59,6 +73,8 @@ impl Refuse for Fault {
         match self {
             Self::Code(_) => Some("UNLOCK-CODE"),
             Self::NotConfirmed => Some("NOT-CONFIRMED"),
+            Self::NotTaken => Some("TOKEN-UNDELIVERED"),
+            Self::Policy { faults, .. } => faults.rule(),
             _ => None,
         }
     }
@@ -66,14 +82,24 @@ impl Refuse for Fault {
     fn why(&self) -> Vec<String> {
         match self {
             Self::NotConfirmed | Self::NotTheSame(_) | Self::Code(_) => vec!["nothing was done".to_owned()],
+            Self::NotTaken => vec!["the token is recorded as not delivered; issue it again".to_owned()],
+            Self::Policy { file, faults } => faults.iter().map(|fault| format!("{} {fault}", file.display())).collect(),
             _ => Vec::new(),
         }
     }
 
     fn hint(&self) -> Option<String> {
         match self {
+            Self::Policy { file, .. } => Some(format!("coldsign policy check {}", shell_word(file))),
             Self::NoPlace => Some("coldsign --store DIR status".to_owned()),
             _ => None,
         }
+    }
+}
+
+fn count(faults: &PolicyFaults) -> String {
+    match faults.iter().count() {
+        1 => "one fault".to_owned(),
+        many => format!("{many} faults"),
     }
 }

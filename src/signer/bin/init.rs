@@ -7,7 +7,7 @@ use super::fault::Fault;
 use super::screen::Screen;
 use super::when;
 use coldsign::acts::init::{self, Request};
-use coldsign::acts::{Session, shell_word};
+use coldsign::acts::{Session, Store, shell_word};
 use coldsign::issuing::Policy;
 use coldsign::issuing::policy::{LARGEST, StarterKind, StarterPlan, starter};
 use coldsign::keystore::{KdfCost, Passphrase, RecoveryCode};
@@ -71,7 +71,10 @@ pub fn run(args: Args, context: &Context, screen: &mut Screen) -> Ended {
     };
     init::check_issuer(&issuer)?;
     let policy = policy_text(&args, &issuer)?;
-    Policy::parse(&policy)?;
+    match (Policy::parse(&policy), &args.policy) {
+        (Err(faults), Some(file)) => return Err(Fault::Policy { file: file.clone(), faults }.into()),
+        (parsed, _) => parsed?,
+    };
     let admin = match &args.admin {
         Some(admin) => admin.clone(),
         None if args.issuer.is_some() => "admin".to_owned(),
@@ -97,7 +100,10 @@ pub fn run(args: Args, context: &Context, screen: &mut Screen) -> Ended {
         now,
     };
     let session = init::init(&request).inspect_err(|_| {
-        if let Some(sheet) = &args.recovery_sheet {
+        // A store that stands keeps its codes, whatever failed after it was made.
+        if let Some(sheet) = &args.recovery_sheet
+            && !Store::is_at(&place)
+        {
             remove_file(sheet);
         }
     })?;

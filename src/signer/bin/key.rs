@@ -6,12 +6,13 @@ use super::context::Context;
 use super::screen::Screen;
 use super::table::Table;
 use super::when;
+use coldsign::acts::Store;
 use coldsign::acts::keys::{self, Change};
 use coldsign::keystore::{KeyRecord, KeyState, Purpose, Transition};
 use coldsign::publishing::fingerprint;
 use coldsign::storage::{StorageFault, read_file};
 use serde_json::{Value, json};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
 
 /// The largest private key file that is read, in bytes.
@@ -98,6 +99,7 @@ pub struct Named {
 pub fn run(command: Command, context: &Context, screen: &mut Screen) -> Ended {
     match command {
         Command::Generate { keyset } => {
+            keys::check_keyset(&context.store()?, &keyset)?;
             let mut session = context.session(screen)?;
             let key = keys::generate(&mut session, &keyset)?;
             made(&key, "made", screen);
@@ -117,19 +119,18 @@ pub fn run(command: Command, context: &Context, screen: &mut Screen) -> Ended {
     }
 }
 
-fn import(keyset: &str, file: &PathBuf, context: &Context, screen: &mut Screen) -> Ended {
+fn import(keyset: &str, file: &Path, context: &Context, screen: &mut Screen) -> Ended {
     let bytes = Zeroizing::new(read_file(file, LARGEST_KEY)?);
-    let text = std::str::from_utf8(&bytes).map_err(|_| StorageFault::NotText(file.clone()))?;
+    let text = std::str::from_utf8(&bytes).map_err(|_| StorageFault::NotText(file.to_owned()))?;
+    keys::check_keyset(&context.store()?, keyset)?;
     let mut session = context.session(screen)?;
     let key = keys::import(&mut session, keyset, text)?;
     made(&key, "took in", screen);
-    if !screen.json() {
-        screen.warning(&format!(
-            "{} still holds the private key in the clear: destroy that file and every copy of it",
-            file.display()
-        ));
-        screen.note("whoever has had a copy can sign tokens; a key made here would have none");
-    }
+    screen.warning(&format!(
+        "{} still holds the private key in the clear: destroy that file and every copy of it",
+        file.display()
+    ));
+    screen.note("whoever has had a copy can sign tokens; a key made here would have none");
     Ok(())
 }
 
@@ -162,7 +163,7 @@ fn list(keyset: Option<&str>, all: bool, context: &Context, screen: &mut Screen)
     let mut table = Table::new(&["KEY", "ALGORITHM", "STATE", "MADE (UTC)", "KID"]);
     for key in keys {
         let algorithm = key.public.algorithm().to_string();
-        table.row(&[&key.name(), &algorithm, &state(key), &when::minute(key.made_at), &key.kid]);
+        table.row(&[&key.name(), &algorithm, &state(key, &store), &when::minute(key.made_at), &key.kid]);
     }
     for line in table.lines(screen.width()) {
         screen.line(&line);
@@ -188,7 +189,7 @@ fn show(name: &str, pem: bool, jwk: bool, context: &Context, screen: &mut Screen
     row("for", key.purpose.word().to_owned());
     row("algorithm", key.public.algorithm().to_string());
     row("kid", key.kid.clone());
-    row("state", format!("{} ({})", state(key), key.state.name()));
+    row("state", format!("{} ({})", state(key, &store), key.state.name()));
     row("made", when::utc(key.made_at));
     row("first signed", key.activated_at.map(when::utc).unwrap_or("never".to_owned()));
     row("first published", published.map(when::utc).unwrap_or("never".to_owned()));
@@ -205,7 +206,8 @@ fn change(named: Named, transition: Transition, accept_outage: bool, context: &C
     let store = context.store()?;
     let key = keys::find(&store, &named.key)?;
     keys::permitted(&store, key, &change, context.now()?)?;
-    if matches!(transition, Transition::Deactivate) && !named.yes {
+    let destroys = matches!(transition, Transition::Deactivate | Transition::Destroy) && key.has_private_half();
+    if destroys && !named.yes {
         ask::confirm(&format!("The private half of {} will be destroyed; backups may still hold it.", key.name()))?;
     }
     drop(store);
@@ -215,7 +217,7 @@ fn change(named: Named, transition: Transition, accept_outage: bool, context: &C
         screen.object(&as_json(&after));
         return Ok(());
     }
-    screen.note(&format!("{} is {}", after.name(), state(&after)));
+    screen.note(&format!("{} is {}", after.name(), state(&after, session.store())));
     match after.state {
         KeyState::Deactivated { .. } => {
             screen.note("its private half is unlinked; backups and worn flash cells may still hold it");
@@ -228,12 +230,16 @@ fn change(named: Named, transition: Transition, accept_outage: bool, context: &C
 }
 
 /// A key's state in plain words.
-pub fn state(key: &KeyRecord) -> String {
+pub fn state(key: &KeyRecord, store: &Store) -> String {
     match (&key.state, key.purpose) {
         (KeyState::Active, Purpose::Journal) => "signs checkpoints".to_owned(),
         (KeyState::Active, Purpose::Bundle) => "kept for bundles".to_owned(),
         (KeyState::Active, Purpose::Root) if key.elsewhere => "root, kept elsewhere".to_owned(),
         (KeyState::Active, Purpose::Root) => "root, under its own code".to_owned(),
+        (KeyState::PreActivation, _) if store.ledger().publications.first_published(&key.kid).is_none() => {
+            "not published, not signing".to_owned()
+        }
+        (KeyState::PreActivation, _) => "published, not signing".to_owned(),
         (KeyState::Deactivated { verify_until }, _) => format!("verifying until {}", when::utc(*verify_until)),
         (state, _) => state.words(),
     }

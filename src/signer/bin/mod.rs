@@ -102,8 +102,10 @@ fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
         Ok(cli) => cli,
         Err(usage) => {
             let status = u8::try_from(usage.exit_code()).unwrap_or(2);
-            // Help goes to stdout, and `| head` is no error there either.
-            return if usage.print().is_ok() || status == 0 { status } else { 2 };
+            // Help goes to stdout: `| head` is no error there either, a full disk is.
+            let told = usage.print();
+            let lost = told.is_err_and(|error| error.kind() != std::io::ErrorKind::BrokenPipe);
+            return if lost && status == 0 { 1 } else { status };
         }
     };
     let mut screen = Screen::new(cli.global.json);

@@ -2,6 +2,7 @@
 
 use super::Ended;
 use super::context::Context;
+use super::fault::Fault;
 use super::screen::Screen;
 use super::when;
 use coldsign::acts::policy::{self, Comparison};
@@ -39,14 +40,14 @@ pub fn run(command: Command, context: &Context, screen: &mut Screen) -> Ended {
         Command::Check { file: Some(file) } => {
             let bytes = read_file(&file, LARGEST as u64)?;
             let text = String::from_utf8(bytes).map_err(|_| StorageFault::NotText(file.clone()))?;
-            let policy = Policy::parse(&text)?;
-            checked(&file.display().to_string(), &policy, screen);
+            let policy = Policy::parse(&text).map_err(|faults| Fault::Policy { file: file.clone(), faults })?;
+            checked(&file.display().to_string(), &policy, None, screen);
         }
         Command::Check { file: None } => {
             let store = context.store()?;
             let policy = Policy::parse(&store.edited_policy()?)?;
             let comparison = policy::compare(&store)?;
-            checked("policy.toml", &policy, screen);
+            checked("policy.toml", &policy, Some(comparison.in_force), screen);
             if !comparison.in_force {
                 screen.note("it is not in force yet");
                 screen.hint("coldsign policy diff");
@@ -95,8 +96,16 @@ pub fn run(command: Command, context: &Context, screen: &mut Screen) -> Ended {
     Ok(())
 }
 
-fn checked(file: &str, policy: &Policy, screen: &mut Screen) {
+fn checked(file: &str, policy: &Policy, in_force: Option<bool>, screen: &mut Screen) {
     let roles: usize = policy.services().map(|service| service.roles.len()).sum();
+    if screen.json() {
+        screen.object(&json!({
+            "file": file, "faults": [], "in_force": in_force,
+            "keysets": policy.keysets().map(|keyset| keyset.name.clone()).collect::<Vec<_>>(),
+            "services": policy.services().map(|service| service.name.clone()).collect::<Vec<_>>(),
+        }));
+        return;
+    }
     screen.note(&format!(
         "{file} has no fault: {} keysets, {} services, {roles} roles",
         policy.keysets().count(),

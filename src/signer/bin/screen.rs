@@ -1,7 +1,8 @@
 //! All printing.
 //!
 //! - stdout carries only the product: what was asked for, in words or as one JSON object.
-//! - Everything else goes to stderr, behind `coldsign: `, lower case, no full stop.
+//! - Everything else goes to stderr, behind `coldsign: `, lower case, no full stop. With `--json`
+//!   what was done is in the product: stderr has warnings, or one JSON object with the refusal.
 //! - What an operator must answer goes to the terminal (`ask.rs`).
 //! - Text from outside is escaped before it gets here or here.
 //! - A reader that has gone (`| head`) is no error; a full disk is.
@@ -51,7 +52,7 @@ impl Screen {
 
     /// The product as JSON.
     pub fn object(&mut self, value: &Value) {
-        self.line(&format!("{value:#}"));
+        self.line(&plain_ascii(&format!("{value:#}")));
     }
 
     /// The product as it is.
@@ -77,8 +78,11 @@ impl Screen {
         self.failed.is_none() && !self.reader_gone
     }
 
-    /// What was done.
+    /// What was done. A script that asked for JSON has it in the product.
     pub fn note(&mut self, text: &str) {
+        if self.json {
+            return;
+        }
         self.aside("", "", text);
     }
 
@@ -89,6 +93,9 @@ impl Screen {
 
     /// A command that goes on from here.
     pub fn hint(&mut self, command: &str) {
+        if self.json {
+            return;
+        }
         self.aside("36", "hint: ", command);
     }
 
@@ -119,7 +126,7 @@ impl Screen {
                 "why": reason.why(),
                 "hint": reason.hint(),
             }});
-            let _ = writeln!(io::stderr().lock(), "{told:#}");
+            let _ = writeln!(io::stderr().lock(), "{}", plain_ascii(&format!("{told:#}")));
             return;
         }
         let rule = reason.rule().map(|rule| format!(" [{rule}]")).unwrap_or_default();
@@ -141,6 +148,23 @@ impl Screen {
         // Nobody is left to tell where stderr fails.
         let _ = writeln!(io::stderr().lock(), "coldsign: {kind}{text}");
     }
+}
+
+/// JSON with every character beyond ASCII, and DEL, as `\u…`: it says the same, and nothing in it can
+/// move a cursor or change the direction of reading.
+fn plain_ascii(json: &str) -> String {
+    let mut plain = String::with_capacity(json.len());
+    for character in json.chars() {
+        if character.is_ascii() && character != '\u{7f}' {
+            plain.push(character);
+        } else {
+            let mut units = [0; 2];
+            for unit in character.encode_utf16(&mut units) {
+                plain.push_str(&format!("\\u{unit:04x}"));
+            }
+        }
+    }
+    plain
 }
 
 /// Breaks a line between words, so that with its beginning it fits the terminal.
@@ -171,6 +195,14 @@ fn width() -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn json_says_the_same_in_ascii() {
+        let value = json!({"\u{202e}k": "\u{7f}\u{9b}\u{1f600}é\n\u{1b}"});
+        let text = plain_ascii(&value.to_string());
+        assert!(text.bytes().all(|byte| (0x20..0x7f).contains(&byte)), "{text}");
+        assert_eq!(serde_json::from_str::<Value>(&text).unwrap(), value);
+    }
 
     #[test]
     fn lines_break_between_words_only() {

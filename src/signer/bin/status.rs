@@ -6,6 +6,7 @@ use super::key::{self, state};
 use super::screen::Screen;
 use super::table::Table;
 use super::when;
+use coldsign::acts::Store;
 use coldsign::acts::status::{Summary, summary};
 use serde_json::json;
 
@@ -37,7 +38,9 @@ pub fn run(_: Args, context: &Context, screen: &mut Screen) -> Ended {
         }
     }
     screen.line("");
-    for line in keys(&summary).lines(width).iter().chain([&String::new()]).chain(&services(&summary).lines(width)) {
+    for line in
+        keys(&summary, &store).lines(width).iter().chain([&String::new()]).chain(&services(&summary).lines(width))
+    {
         screen.line(line);
     }
     screen.line("");
@@ -65,11 +68,11 @@ pub fn short(hex: &str) -> String {
     digits.chunks(4).map(|four| four.iter().collect::<String>()).collect::<Vec<_>>().join(" ")
 }
 
-fn keys(summary: &Summary<'_>) -> Table {
+fn keys(summary: &Summary<'_>, store: &Store) -> Table {
     let mut table = Table::new(&["KEY", "ALGORITHM", "STATE", "SINCE (UTC)"]);
     for key in &summary.keys {
         let since = key.activated_at.unwrap_or(key.made_at);
-        table.row(&[&key.name(), &key.public.algorithm().to_string(), &state(key), &when::minute(since)]);
+        table.row(&[&key.name(), &key.public.algorithm().to_string(), &state(key, store), &when::minute(since)]);
     }
     table
 }

@@ -2,7 +2,7 @@
 
 use super::entry::{Committed, Truncated};
 use super::{Checkpoint, Digest, Entry, Event, JournalFault, Line, SignNote, StoreCreated, Tree, hex, sha256};
-use crate::storage::Directory;
+use crate::storage::{Directory, StorageFault};
 use coldsign_verify::base64url;
 
 const ENTRIES: &str = "journal/entries.jsonl";
@@ -77,8 +77,8 @@ impl Journal {
     /// [`JournalFault::Damaged`] or [`JournalFault::Short`] where something acknowledged does not
     /// hold; [`JournalFault::Version`] for a newer format.
     pub fn open(store: &Directory) -> Result<Self, JournalFault> {
-        let bytes = store.read(ENTRIES, LARGEST)?;
-        let note = store.read_text(CHECKPOINT, 4096)?;
+        let bytes = store.read(ENTRIES, LARGEST).map_err(|fault| gone("entries.jsonl", fault))?;
+        let note = store.read_text(CHECKPOINT, 4096).map_err(|fault| gone("checkpoint", fault))?;
         let (genesis, genesis_hash, key) = read_genesis(&bytes)?;
         let promised = Checkpoint::verify(&note, &genesis.store_id, &key).map_err(|what| damaged(1, what))?;
         let scan = Scan::of(&bytes, &genesis.store_id, &key, promised.size)?;
@@ -214,7 +214,7 @@ impl Journal {
         }
         let note = Checkpoint::of(&tree).sign(&self.genesis.store_id, signer)?;
         add(&Committed { note: note.clone() }.line(), &mut tree)?;
-        self.store.append(ENTRIES, self.committed_bytes, text.as_bytes())?;
+        self.store.append(ENTRIES, self.committed_bytes, text.as_bytes()).map_err(JournalFault::NotRecorded)?;
         // From here on the group is recorded, whatever becomes of the checkpoint file.
         self.committed_bytes += text.len() as u64;
         self.tree = tree;
@@ -340,6 +340,14 @@ fn read_genesis(bytes: &[u8]) -> Result<(StoreCreated, Digest, [u8; 32]), Journa
 
 fn read_line(line: &[u8], number: u64) -> Result<(Entry, String), JournalFault> {
     Entry::read(line).map_err(|what| JournalFault::Damaged { file: "entries.jsonl", line: number, what })
+}
+
+/// A store always has both files: one that is not there was taken away.
+fn gone(file: &'static str, fault: StorageFault) -> JournalFault {
+    match fault {
+        StorageFault::Missing(_) => JournalFault::Damaged { file, line: 1, what: "it is gone".to_owned() },
+        other => other.into(),
+    }
 }
 
 fn damaged(line: u64, what: &str) -> JournalFault {

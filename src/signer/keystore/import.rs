@@ -64,13 +64,16 @@ impl Refuse for ImportFault {
         let mut why = vec!["no key was taken".to_owned()];
         if matches!(self, Self::Unsound(_)) {
             why.push("the public half is derived from the private one, and must be the one named".to_owned());
+            why.push("RSA keys need 2048, 3072 or 4096 bits and the exponent 65537".to_owned());
         }
         why
     }
 
     fn hint(&self) -> Option<String> {
         match self {
-            Self::Label { .. } => Some("openssl pkcs8 -topk8 -nocrypt -in OLD.pem -out NEW.pem".to_owned()),
+            Self::Label { label } if label.contains("PRIVATE KEY") => {
+                Some("openssl pkcs8 -topk8 -nocrypt -in OLD.pem -out NEW.pem".to_owned())
+            }
             _ => None,
         }
     }
@@ -119,6 +122,7 @@ fn from_jwk(algorithm: Algorithm, text: &str) -> Result<SecretKey, ImportFault> 
     };
     let mut jwk = PrivateJwk(members);
     jwk.check_alg(algorithm)?;
+    jwk.check_use()?;
     let unsound = || ImportFault::Unsound(algorithm);
     let key = match algorithm {
         Algorithm::EdDsa | Algorithm::Ed25519 => {
@@ -186,6 +190,20 @@ impl PrivateJwk {
             }
             _ => Ok(()),
         }
+    }
+
+    /// A key that is marked for something else is not ours to sign with (RFC 7517 §4.2, §4.3).
+    fn check_use(&self) -> Result<(), ImportFault> {
+        let signs = |operations: &Value| {
+            operations.as_array().is_some_and(|operations| operations.iter().any(|operation| operation == "sign"))
+        };
+        if self.0.get("use").is_some_and(|use_| use_ != "sig") {
+            return Err(ImportFault::Member { member: "use", what: "is not sig" });
+        }
+        if self.0.get("key_ops").is_some_and(|operations| !signs(operations)) {
+            return Err(ImportFault::Member { member: "key_ops", what: "does not hold sign" });
+        }
+        Ok(())
     }
 
     fn bytes(&self, member: &'static str, what: &'static str) -> Result<Zeroizing<Vec<u8>>, ImportFault> {
@@ -260,6 +278,10 @@ mod tests {
         let mismatched = RFC8037.replace("11qYAY", "21qYAY");
         assert_eq!(rule(Algorithm::EdDsa, &mismatched), "IMPORT-UNSOUND");
         assert_eq!(rule(Algorithm::Es256, RFC8037), "IMPORT-UNSOUND");
+        let encrypting = RFC8037.replace(r#""kty""#, r#""use":"enc","kty""#);
+        assert_eq!(rule(Algorithm::EdDsa, &encrypting), "IMPORT-UNSOUND");
+        let verifying = RFC8037.replace(r#""kty""#, r#""key_ops":["verify"],"kty""#);
+        assert_eq!(rule(Algorithm::EdDsa, &verifying), "IMPORT-UNSOUND");
         let short = RFC8037.replace("nWGxne_9", "nWGx");
         assert_eq!(rule(Algorithm::EdDsa, &short), "IMPORT-UNSOUND");
     }

@@ -2,6 +2,7 @@
 
 use super::{KeyRecord, KeyState, Purpose};
 use crate::refusal::Refuse;
+use coldsign_verify::UnixTime;
 
 /// A change of a key's state that an operator asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -81,7 +82,7 @@ pub enum TransitionDenied {
         key: String,
     },
     /// Verifiers may not have it yet.
-    #[error("{key} can't sign before {allowed_at}")]
+    #[error("{key} can't sign before {}", UnixTime(*.allowed_at))]
     Early {
         /// Keyset and number.
         key: String,
@@ -93,7 +94,7 @@ pub enum TransitionDenied {
         distribution: u64,
     },
     /// No other key could sign.
-    #[error("{key} is the only signing key of its keyset")]
+    #[error("{key} is the key that {keyset} signs with")]
     Last {
         /// Keyset and number.
         key: String,
@@ -101,7 +102,7 @@ pub enum TransitionDenied {
         keyset: String,
     },
     /// Verifiers still need it.
-    #[error("{key} verifies tokens until {until}")]
+    #[error("{key} verifies tokens until {}", UnixTime(*.until))]
     Needed {
         /// Keyset and number.
         key: String,

@@ -3,7 +3,7 @@
 use super::seal::{open_with_passphrase, seal, seal_to_passphrase};
 use super::{KdfCost, KeyRecord, KeystoreFault, Passphrase, Purpose, SealingIdentity, SecretKey};
 use crate::journal::{Journal, JournalFault, SignNote, hex};
-use crate::storage::Directory;
+use crate::storage::{Directory, StorageFault};
 use coldsign_verify::base64url;
 use ed25519::pkcs8::SecretDocument;
 use serde::{Deserialize, Serialize};
@@ -139,7 +139,7 @@ impl Opened {
             .map_err(damaged(&file))?;
 
         let file = format!("sealed/{generation}/seal.age");
-        let sealed = store.read(&file, LARGEST)?;
+        let sealed = read_sealed(store, &file)?;
         let plaintext = identity.open(&sealed).map_err(damaged(&file))?;
         let seal: Seal = serde_json::from_slice(&plaintext).map_err(|_| damaged(&file)("it is no seal"))?;
         if seal.format != "coldsign-seal" || seal.version != 1 {
@@ -267,7 +267,7 @@ fn load(
 ) -> Result<SecretKey, KeystoreFault> {
     let file = format!("sealed/{generation}/key-{}.age", name.kid);
     let damaged = |what: &str| KeystoreFault::Damaged { file: file.clone(), what: what.to_owned() };
-    let sealed = store.read(&file, LARGEST)?;
+    let sealed = read_sealed(store, &file)?;
     let pem = sealing.open(&sealed).map_err(damaged)?;
     let pem = std::str::from_utf8(&pem).map_err(|_| damaged("it holds no PEM block"))?;
     let (_, document) = SecretDocument::from_pem(pem).map_err(|_| damaged("it holds no PEM block"))?;
@@ -279,6 +279,14 @@ fn load(
         });
     }
     Ok(key)
+}
+
+/// A file that the journal or the seal speaks of: one that is not there was taken away.
+fn read_sealed(store: &Directory, file: &str) -> Result<Vec<u8>, KeystoreFault> {
+    store.read(file, LARGEST).map_err(|fault| match fault {
+        StorageFault::Missing(_) => KeystoreFault::Damaged { file: file.to_owned(), what: "it is gone".to_owned() },
+        other => other.into(),
+    })
 }
 
 fn check_anchor(seal: &Seal, journal: &Journal) -> Result<(), KeystoreFault> {

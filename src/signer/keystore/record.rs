@@ -65,7 +65,7 @@ impl KeyState {
     /// In plain words, without a date.
     pub fn words(&self) -> String {
         match self {
-            Self::PreActivation => "published, not signing",
+            Self::PreActivation => "not signing yet",
             Self::Active => "signing",
             Self::Suspended => "paused",
             Self::Deactivated { .. } => "verifying only",
@@ -94,6 +94,8 @@ pub struct KeyRecord {
     pub made_at: u64,
     /// When it first signed.
     pub activated_at: Option<u64>,
+    /// The journal entry that first let it sign: of two keys the later one is the successor.
+    pub activation: Option<u64>,
     /// Whether the private half was never in this store.
     pub elsewhere: bool,
     /// In what form it was imported, if it was.
@@ -142,6 +144,7 @@ impl Keys {
             let key = self.changed(entry, &event.kid)?;
             key.state = KeyState::Active;
             key.activated_at.get_or_insert(entry.time);
+            key.activation.get_or_insert(entry.index);
         } else if let Some(event) = entry.event::<KeySuspended>()? {
             self.changed(entry, &event.kid)?.state = KeyState::Suspended;
         } else if let Some(event) = entry.event::<KeyResumed>()? {
@@ -176,9 +179,17 @@ impl Keys {
         self.records.iter().filter(move |key| key.keyset == keyset)
     }
 
-    /// The key that signs for a keyset: of those active the newest.
+    /// The key that signs for a keyset: the one activated last. Where that one is paused none does;
+    /// an older key never takes over again, for services may have let it go.
     pub fn signing<'a>(&'a self, keyset: &'a str) -> Option<&'a KeyRecord> {
-        self.of_keyset(keyset).filter(|key| key.state == KeyState::Active).max_by_key(|key| key.number)
+        self.newest_activated(keyset).filter(|key| key.state == KeyState::Active)
+    }
+
+    /// Of a keyset's keys that still can sign, the one activated last.
+    pub fn newest_activated<'a>(&'a self, keyset: &'a str) -> Option<&'a KeyRecord> {
+        self.of_keyset(keyset)
+            .filter(|key| matches!(key.state, KeyState::Active | KeyState::Suspended))
+            .max_by_key(|key| key.activation)
     }
 
     /// The number the keyset's next key gets.
@@ -208,6 +219,7 @@ impl Keys {
             kid: made.kid,
             public,
             activated_at: (state == KeyState::Active).then_some(entry.time),
+            activation: (state == KeyState::Active).then_some(entry.index),
             state,
             made_at: entry.time,
             elsewhere: made.elsewhere,

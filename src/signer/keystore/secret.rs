@@ -151,7 +151,8 @@ impl SecretKey {
         let failed = || KeystoreFault::Operation("writing a private key");
         let pem = |der: &[u8]| {
             SecretDocument::try_from(der)
-                .and_then(|document| Ok(document.to_pem("PRIVATE KEY", LineEnding::LF)?))
+                .map_err(|_| failed())?
+                .to_pem("PRIVATE KEY", LineEnding::LF)
                 .map_err(|_| failed())
         };
         match &self.half {
@@ -183,7 +184,13 @@ impl SecretKey {
 
     pub(super) fn rsa_bits(&self) -> usize {
         match &self.half {
-            Half::Rs256(pair) => pair.public_modulus_len() * 8,
+            Half::Rs256(pair) => {
+                let public = pair.public_key();
+                let modulus = public.modulus();
+                let bytes = modulus.big_endian_without_leading_zero();
+                let unused = bytes.first().map_or(0, |first| first.leading_zeros() as usize);
+                (bytes.len() * 8).saturating_sub(unused)
+            }
             _ => 0,
         }
     }

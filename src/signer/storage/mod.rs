@@ -15,6 +15,7 @@ pub use fault::StorageFault;
 pub use handed_in::{read_file, read_stream};
 pub use lock::Lock;
 pub use outbox::{
-    Outbox, create_private_file, holds_file, inside_git_work_tree, new_folder, remove_file, restrict_process,
+    Outbox, create_private_file, folder_above, holds_file, inside_git_work_tree, new_folder, remove_file,
+    restrict_process,
 };
 pub use terminal::Terminal;

@@ -133,6 +133,13 @@ pub fn new_folder(path: &Path) -> Result<(), StorageFault> {
     Directory::create(path).map(|_| ())
 }
 
+/// The folder that a folder lies in, and its own name there, however the path to it is written.
+pub fn folder_above(folder: &Path) -> Option<(PathBuf, String)> {
+    let real = folder.canonicalize().ok()?;
+    let name = real.file_name()?.to_string_lossy().into_owned();
+    Some((real.parent()?.to_owned(), name))
+}
+
 /// Whether a file of that name lies in a folder.
 pub fn holds_file(folder: &Path, name: &str) -> bool {
     folder.join(name).is_file()

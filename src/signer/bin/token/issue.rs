@@ -85,8 +85,10 @@ pub fn run(args: Args, context: &Context, screen: &mut Screen) -> Ended {
     // Whatever can be refused is refused before anybody types a passphrase.
     let planned = issue::plan(&store, &batch, now.max(store.journal().newest_time()))?;
     if args.dry_run {
-        for planned in &planned {
-            show(planned, screen);
+        if screen.json() {
+            screen.object(&json!({"dry_run": planned.iter().map(as_json).collect::<Vec<_>>()}));
+        } else {
+            planned.iter().for_each(|planned| show(planned, screen));
         }
         return Ok(());
     }
@@ -124,7 +126,7 @@ fn batch(args: &Args, now: u64) -> Result<Batch, Refusal> {
         lifetime: args.lifetime.as_deref().map(when::span).transpose()?,
         not_before: args.not_before.as_deref().map(|text| when::point(text, now)).transpose()?,
         scopes: args.scope.clone(),
-        details: details.map(Into::into),
+        details,
         cnf_jkt: args.cnf_jkt.clone(),
         form: args.form.map(|form| match form {
             Form::Raw => TokenForm::Raw,
@@ -143,7 +145,11 @@ fn to_stdout(batch: &Batch, context: &Context, screen: &mut Screen) -> Ended {
         screen.product(token.token.as_bytes());
         screen.product(b"\n");
     }
-    if screen.flush() { issue::confirm(&mut session, &issued, &[]) } else { issue::confirm(&mut session, &[], &issued) }
+    if screen.flush() {
+        return issue::confirm(&mut session, &issued, &[]);
+    }
+    issue::confirm(&mut session, &[], &issued)?;
+    Err(Fault::NotTaken.into())
 }
 
 fn report(issued: &[Issued], outbox: &Outbox, screen: &mut Screen) {
@@ -176,15 +182,6 @@ fn report(issued: &[Issued], outbox: &Outbox, screen: &mut Screen) {
 
 fn show(planned: &Planned, screen: &mut Screen) {
     let draft = &planned.draft;
-    if screen.json() {
-        let reasons: serde_json::Map<_, _> =
-            draft.reasons.iter().map(|reason| (reason.claim.clone(), reason.why.clone().into())).collect();
-        screen.object(&json!({
-            "subject": planned.subject, "typ": draft.typ, "keyset": draft.keyset, "claims": draft.claims_map(),
-            "reasons": reasons, "file": planned.file_name,
-        }));
-        return;
-    }
     screen.line(&format!(
         "{} (typ {}, signed by keyset {}; a dry run)",
         escaped(&planned.subject),
@@ -200,4 +197,14 @@ fn show(planned: &Planned, screen: &mut Screen) {
     }
     screen.line(&format!("  valid from {} to {}", when::both(draft.not_before.0), when::both(draft.expires_at.0)));
     screen.line(&format!("  file       {}", planned.file_name));
+}
+
+fn as_json(planned: &Planned) -> serde_json::Value {
+    let draft = &planned.draft;
+    let reasons: serde_json::Map<_, _> =
+        draft.reasons.iter().map(|reason| (reason.claim.clone(), reason.why.clone().into())).collect();
+    json!({
+        "subject": planned.subject, "typ": draft.typ, "keyset": draft.keyset, "claims": draft.claims_map(),
+        "reasons": reasons, "file": planned.file_name,
+    })
 }
