@@ -40,6 +40,7 @@ impl Life {
             recovery: &RecoveryCode::generate().unwrap(),
             root_code: &RecoveryCode::generate().unwrap(),
             root_to: None,
+            recovery_sheet: None,
             now: START,
         })
         .unwrap();
@@ -171,9 +172,7 @@ fn what_a_crash_left_behind_is_removed_by_the_next_act() {
     let life = Life::begin();
     life.publish(START);
     let stray = |file: &str| life.place().join(file);
-    for file in
-        ["sealed/1/key-AAAA.age", "sealed/1/.key-BBBB.age.partial", "certificates/CCCC.pem", ".store.json.partial"]
-    {
+    for file in ["sealed/1/key-AAAA.age", "sealed/1/.key-BBBB.age.partial", ".store.json.partial"] {
         std::fs::create_dir_all(stray(file).parent().unwrap()).unwrap();
         std::fs::write(stray(file), b"x").unwrap();
     }
@@ -183,7 +182,6 @@ fn what_a_crash_left_behind_is_removed_by_the_next_act() {
     for file in [
         "sealed/1/key-AAAA.age",
         "sealed/1/.key-BBBB.age.partial",
-        "certificates/CCCC.pem",
         ".store.json.partial",
         "publications/000009",
         "publications/000008.partial",
@@ -271,6 +269,7 @@ fn a_root_key_goes_to_the_stick_and_comes_back_from_a_store_that_could_not_be_ma
             recovery: &RecoveryCode::generate().unwrap(),
             root_code: &RecoveryCode::generate().unwrap(),
             root_to: Some(&stick),
+            recovery_sheet: None,
             now: START,
         })
         .map(drop)

@@ -41,6 +41,13 @@ fn make_store(folder: &Path) -> String {
     p.exp_string("kind of service [api]").unwrap();
     p.send_line("").unwrap();
     p.exp_string("its name here").unwrap();
+    p.send_line("My Service").unwrap();
+    p.exp_string("its audience").unwrap();
+    p.send_line("https://orders.example").unwrap();
+    p.exp_string("can't name a service").unwrap();
+    p.exp_string("kind of service [api]").unwrap();
+    p.send_line("api").unwrap();
+    p.exp_string("its name here").unwrap();
     p.send_line("orders").unwrap();
     p.exp_string("its audience").unwrap();
     p.send_line("https://orders.example").unwrap();

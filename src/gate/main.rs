@@ -75,7 +75,20 @@ fn answer(check: &Check) -> Result<VerifiedToken, String> {
     let now = UnixTime::try_from(SystemTime::now()).map_err(|_| "the clock is before 1970".to_owned())?;
     let token = read(check.token.as_deref())?;
     let token = String::from_utf8_lossy(&token);
-    verifier.verify(token.trim_ascii(), now).map_err(|refusal| format!("refused: {refusal} [{}]", refusal.code()))
+    verifier.verify(bare(&token), now).map_err(|refusal| format!("refused: {refusal} [{}]", refusal.code()))
+}
+
+/// The token in a header file: what stands before it is set aside.
+fn bare(text: &str) -> &str {
+    let mut token = text.trim_ascii();
+    for before in ["authorization:", "bearer "] {
+        if let Some((start, rest)) = token.split_at_checked(before.len())
+            && start.eq_ignore_ascii_case(before)
+        {
+            token = rest.trim_ascii();
+        }
+    }
+    token
 }
 
 fn expectations(check: &Check) -> Result<Expectations, String> {

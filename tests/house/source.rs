@@ -33,7 +33,8 @@ impl Source {
         let (code, literals) = blank(text);
         // A member's integration tests are tests from their first line.
         let member_tests = path.split('/').nth(2) == Some("tests");
-        let tests = if member_tests { vec![0..code.len()] } else { test_ranges(&code) };
+        let whole = 0..code.len();
+        let tests = if member_tests { Vec::from([whole]) } else { test_ranges(&code) };
         Source { path: path.to_owned(), code, literals, tests }
     }
 

@@ -127,6 +127,20 @@ pub enum Denied {
         /// The verifier's word.
         what: String,
     },
+    /// More subjects than one act takes.
+    #[error("{found} subjects at once; {most} are taken")]
+    BatchTooLarge {
+        /// Subjects named.
+        found: usize,
+        /// Subjects taken.
+        most: usize,
+    },
+    /// `policy.toml` is not there.
+    #[error("{} is gone", .0.display())]
+    PolicyGone(PathBuf),
+    /// What goes out would lie in the store.
+    #[error("{} lies in the store", .0.display())]
+    InStore(PathBuf),
     /// Two subjects are the same.
     #[error("subject {0} is named twice")]
     SubjectTwice(String),
@@ -155,6 +169,9 @@ impl Refuse for Denied {
             Self::NoCertificate { .. } => "PUBLISH-NO-CERTIFICATE",
             Self::NoPublication(_) | Self::NeverPublished => "PUBLICATION-UNKNOWN",
             Self::SelfCheck { .. } => "TOKEN-SELF-CHECK",
+            Self::BatchTooLarge { .. } => "TOKEN-BATCH",
+            Self::PolicyGone(_) => "POLICY-GONE",
+            Self::InStore(_) => "OUTPUT-IN-STORE",
             Self::SubjectTwice(_) => "TOKEN-SUBJECT-TWICE",
         })
     }
@@ -174,6 +191,9 @@ impl Refuse for Denied {
                 line("no token is issued under a policy that nobody has applied; nothing was signed")
             }
             Self::NoSigningKey { .. } => line("nothing was signed or written"),
+            Self::BatchTooLarge { .. } => line("nothing was signed or written; issue them in several acts"),
+            Self::PolicyGone(_) => line("the one in force is kept in the store: it can be put back"),
+            Self::InStore(_) => line("only coldsign writes there; nothing was done"),
             Self::KeyKnown(_) => line("no public key may serve two keysets or purposes; nothing was taken"),
             Self::KeysetAlgorithm { .. } | Self::KeysetGone(_) => {
                 line("verifiers hold its keys; give the new series a name of its own")
@@ -185,8 +205,9 @@ impl Refuse for Denied {
 
     fn hint(&self) -> Option<String> {
         Some(match self {
-            Self::NoStore(path) => format!("coldsign --store {} init", shell_word(path)),
+            Self::NoStore(path) => format!("coldsign --store {} init", path_word(path)),
             Self::PolicyUnapplied => "coldsign policy diff".to_owned(),
+            Self::PolicyGone(path) => format!("coldsign policy show > {}", path_word(path)),
             Self::NoKeyset { nearest: Some(nearest), .. } => format!("coldsign key list {nearest}"),
             Self::NoKeyset { .. } => "coldsign policy show".to_owned(),
             Self::NoKey { nearest: Some(nearest), .. } => format!("coldsign key show {nearest}"),
@@ -195,7 +216,7 @@ impl Refuse for Denied {
             Self::NoSigningKey { keyset, .. } => format!("coldsign key generate {keyset}"),
             Self::NothingToPublish { keyset, .. } => format!("coldsign key generate {keyset}"),
             Self::NoPublication(_) => "coldsign publication list".to_owned(),
-            Self::NeverPublished => "coldsign publish --to DIR".to_owned(),
+            Self::NeverPublished => "coldsign publish --to .".to_owned(),
             _ => return None,
         })
     }
@@ -206,6 +227,14 @@ pub fn shell_word(path: &std::path::Path) -> String {
     let text = path.display().to_string();
     let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+=:@%".contains(c);
     if !text.is_empty() && text.chars().all(plain) { text } else { format!("'{}'", text.replace('\'', r"'\''")) }
+}
+
+/// A path as a word that neither a shell nor a command takes for anything else.
+pub fn path_word(path: &std::path::Path) -> String {
+    if path.display().to_string().starts_with('-') {
+        return shell_word(&std::path::Path::new(".").join(path));
+    }
+    shell_word(path)
 }
 
 /// The nearest of some names, where one is near enough to have been meant.

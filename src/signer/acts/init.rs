@@ -8,7 +8,7 @@ use crate::keystore::{
     self, KdfCost, KeyGenerated, Passphrase, Purpose, RecoveryCode, RsaBits, SecretKey, UnlockAdded, Unlocks,
 };
 use crate::refusal::Refusal;
-use crate::storage::{self, Directory, Lock};
+use crate::storage::{self, Directory, StorageFault};
 use coldsign_verify::{Algorithm, base64url};
 use std::path::{Path, PathBuf};
 
@@ -32,6 +32,8 @@ pub struct Request<'a> {
     pub root_code: &'a RecoveryCode,
     /// Where the root's key goes instead of the store.
     pub root_to: Option<&'a Path>,
+    /// Where the codes were written: taken back where the store is not made.
+    pub recovery_sheet: Option<&'a Path>,
     /// Seconds since the epoch.
     pub now: u64,
 }
@@ -96,14 +98,21 @@ pub fn init(request: &Request<'_>) -> Result<Session, Refusal> {
     check_unlock_name(request.admin)?;
     super::clock::act_time(request.now, 0, 0)?;
     let policy = Policy::parse(request.policy)?;
-    let directory = Directory::create_beside(request.path)?;
+    let mark = hex(&*keystore::random::<6>()?);
+    let (directory, lock) = Directory::create_beside(request.path, &mark)?;
     let mut root_file = None;
     let made = fill(&directory, &policy, request, &mut root_file).and_then(|sheet| {
-        let lock = Lock::take(&directory)?;
-        Ok((sheet, lock, directory.rename_to(request.path)?))
+        let renamed = directory.rename_to(request.path).map_err(|fault| match fault {
+            StorageFault::Exists(path) => Refusal::from(Denied::StoreExists(path)),
+            other => other.into(),
+        })?;
+        Ok((sheet, renamed))
     });
-    let (sheet, lock, directory) = made.inspect_err(|_| {
+    let (sheet, directory) = made.inspect_err(|_| {
         directory.discard();
+        if let Some(sheet) = request.recovery_sheet {
+            storage::remove_file(sheet);
+        }
         if let Some(file) = root_file {
             storage::remove_file(&file);
         }

@@ -14,6 +14,10 @@ use crate::storage::{Outbox, StorageFault};
 use coldsign_verify::jws::{Sign, assemble};
 use coldsign_verify::{Expectations, Jwks, Profile, UnixTime, Verifier, base64url};
 use serde_json::Value;
+use std::collections::HashSet;
+
+/// The most subjects of one act: it is one commit, and nobody watches a longer one.
+const LARGEST_BATCH: usize = 10_000;
 
 /// What is asked for, for one or more subjects.
 #[derive(Debug, Clone)]
@@ -77,10 +81,12 @@ pub fn plan(store: &Store, batch: &Batch, now: u64) -> Result<Vec<Planned>, Refu
         return Err(Denied::PolicyUnapplied.into());
     }
     let (policy, _) = store.policy()?;
-    for (at, subject) in batch.subjects.iter().enumerate() {
-        if batch.subjects.iter().skip(at + 1).any(|other| other == subject) {
-            return Err(Denied::SubjectTwice(subject.clone()).into());
-        }
+    if batch.subjects.len() > LARGEST_BATCH {
+        return Err(Denied::BatchTooLarge { found: batch.subjects.len(), most: LARGEST_BATCH }.into());
+    }
+    let mut seen = HashSet::new();
+    if let Some(twice) = batch.subjects.iter().find(|subject| !seen.insert(subject.as_str())) {
+        return Err(Denied::SubjectTwice(twice.clone()).into());
     }
     let mut planned = Vec::with_capacity(batch.subjects.len());
     for subject in &batch.subjects {
@@ -195,13 +201,11 @@ pub fn deliver(session: &mut Session, issued: &[Issued], outbox: &Outbox) -> Res
 /// As the store refuses: their delivery then stays unconfirmed.
 pub fn confirm(session: &mut Session, out: &[Issued], held: &[Issued]) -> Result<(), Refusal> {
     let jtis = |tokens: &[Issued]| tokens.iter().map(|token| token.jti.clone()).collect();
+    // A line of the journal has an end: a thousand ids are 25 KiB.
+    const AT_ONCE: usize = 1_000;
     let mut lines = Vec::new();
-    if !out.is_empty() {
-        lines.push(TokenDelivered { jtis: jtis(out) }.line());
-    }
-    if !held.is_empty() {
-        lines.push(TokenUndelivered { jtis: jtis(held) }.line());
-    }
+    lines.extend(out.chunks(AT_ONCE).map(|some| TokenDelivered { jtis: jtis(some) }.line()));
+    lines.extend(held.chunks(AT_ONCE).map(|some| TokenUndelivered { jtis: jtis(some) }.line()));
     session.record(&lines)
 }
 

@@ -21,7 +21,7 @@ pub mod tokens;
 pub mod verify;
 
 pub use clock::{ClockDenied, RELEASED};
-pub use denied::{Denied, shell_word};
+pub use denied::{Denied, path_word, shell_word};
 pub use ledger::Ledger;
 pub use sheet::StoreSheet;
 pub use store::{Session, Store};

@@ -45,7 +45,8 @@ pub fn publish(session: &mut Session, renew: bool) -> Result<Published, Refusal>
     let built = publishing::build(seq, &store.sheet().store_id, session.now(), &materials, &certificates)?;
     let changes = match newest {
         Some(newest) => {
-            let kept = super::publications::files(store, newest.made.seq)?;
+            // A damaged copy of the old one must not keep the new one from being made.
+            let kept = super::publications::files(store, newest.made.seq).unwrap_or_default();
             let changes = difference(&Substance::of(&kept), &Substance::of(&built.files));
             if changes.is_empty() && !renew {
                 return Ok(Published {

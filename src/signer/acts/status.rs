@@ -2,8 +2,9 @@
 
 use super::Store;
 use crate::issuing::Policy;
+use crate::issuing::record::Delivery;
 use crate::journal::{hex, sha256};
-use crate::keystore::{KeyRecord, KeyState};
+use crate::keystore::{KeyRecord, KeyState, Purpose};
 use crate::publishing::record::PublicationRecord;
 use crate::refusal::Refusal;
 
@@ -68,12 +69,7 @@ pub fn summary(store: &Store, now: u64) -> Result<Summary<'_>, Refusal> {
         services: policy.services().map(|service| service_summary(store, service, now)).collect(),
         newest_publication,
         unlocks: ledger.unlocks.all().iter().map(|unlock| unlock.added.name.as_str()).collect(),
-        unconfirmed: ledger
-            .tokens
-            .all()
-            .iter()
-            .filter(|token| token.delivery == crate::issuing::record::Delivery::Unconfirmed)
-            .count(),
+        unconfirmed: ledger.tokens.all().iter().filter(|token| token.delivery == Delivery::Unconfirmed).count(),
         checkpoint: store.journal().note(),
         fingerprint: hex(&sha256(store.journal().note().as_bytes())),
     })
@@ -121,17 +117,17 @@ fn todo(store: &Store, policy: &Policy, now: u64) -> Result<Vec<Todo>, Refusal> 
         .map(KeyRecord::name)
         .collect();
     if !unpublished.is_empty() {
-        add(format!("not published yet: {}", unpublished.join(", ")), "coldsign publish --to DIR".to_owned());
+        add(format!("not published yet: {}", unpublished.join(", ")), "coldsign publish --to .".to_owned());
     } else if let Some(newest) = ledger.publications.newest() {
         let due = newest.at.saturating_add(policy.distribution().publish_every);
         if now >= due {
-            add("the publishing interval is over".to_owned(), "coldsign publish --renew --to DIR".to_owned());
+            add("the publishing interval is over".to_owned(), "coldsign publish --renew --to .".to_owned());
         } else {
             match super::publish::would_change(store, now) {
                 Ok(false) => {}
                 Ok(true) => add(
                     "what services need has changed since the newest publication".to_owned(),
-                    "coldsign publish --to DIR".to_owned(),
+                    "coldsign publish --to .".to_owned(),
                 ),
                 Err(refusal) => add(
                     format!("whether services need a new publication can't be told: {refusal}"),
@@ -139,6 +135,21 @@ fn todo(store: &Store, policy: &Policy, now: u64) -> Result<Vec<Todo>, Refusal> 
                 ),
             }
         }
+    }
+    let unconfirmed = ledger
+        .tokens
+        .all()
+        .iter()
+        .filter(|token| token.delivery == Delivery::Unconfirmed && token.issued.exp > now)
+        .count();
+    if unconfirmed > 0 {
+        add(
+            format!("{unconfirmed} tokens were signed, but whether their files were written is not known"),
+            "coldsign token list".to_owned(),
+        );
+    }
+    for file in missing_files(store) {
+        add(format!("{file} is gone from the store"), "coldsign status --json".to_owned());
     }
     for key in ledger.keys.all() {
         if let KeyState::Deactivated { verify_until } = key.state
@@ -151,4 +162,19 @@ fn todo(store: &Store, policy: &Policy, now: u64) -> Result<Vec<Todo>, Refusal> 
         }
     }
     Ok(todo)
+}
+
+/// Files that the journal speaks of and that are not there. Whether those that are there are whole
+/// is not looked at.
+fn missing_files(store: &Store) -> Vec<String> {
+    let (ledger, directory) = (store.ledger(), store.directory());
+    let generation = store.sheet().generation;
+    let unlocks = ledger.unlocks.all().iter().map(|unlock| format!("unlock/{}.age", unlock.added.name));
+    let keys = ledger.keys.all().iter().filter(|key| key.has_private_half()).map(|key| match key.purpose {
+        Purpose::Root => format!("roots/key-{}.age", key.kid),
+        _ => format!("sealed/{generation}/key-{}.age", key.kid),
+    });
+    let policies = ledger.policies.all().iter().map(|policy| format!("policies/{}.toml", policy.applied.sha256));
+    let files = unlocks.chain(keys).chain(policies).chain([format!("sealed/{generation}/seal.age")]);
+    files.filter(|file| !directory.has(file)).collect()
 }

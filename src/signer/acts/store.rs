@@ -7,7 +7,7 @@ use crate::issuing::record::PolicyRecord;
 use crate::journal::{Entry, Journal, Line, hex, sha256};
 use crate::keystore::{NewKey, Opened, Passphrase, Unlocks};
 use crate::refusal::Refusal;
-use crate::storage::{Directory, Lock, StorageFault, holds_file};
+use crate::storage::{Directory, Lock, Outbox, StorageFault, holds_file};
 use std::path::Path;
 
 /// The largest policy there can be, in bytes.
@@ -60,6 +60,17 @@ impl Store {
         let mut ledger = Ledger::default();
         ledger.apply(journal.entries())?;
         Ok(Self { directory, sheet, journal, ledger })
+    }
+
+    /// Refuses a place for products that lies in the store.
+    ///
+    /// # Errors
+    /// [`Denied::InStore`].
+    pub fn refuse_inside(&self, outbox: &Outbox) -> Result<(), Denied> {
+        if outbox.lies_in(self.directory.path()) {
+            return Err(Denied::InStore(outbox.path().to_owned()));
+        }
+        Ok(())
     }
 
     /// Whether a store is in that place, whatever its state.
@@ -129,7 +140,10 @@ impl Store {
     /// # Errors
     /// As the system refuses.
     pub fn edited_policy(&self) -> Result<String, Refusal> {
-        Ok(self.directory.read_text("policy.toml", LARGEST_POLICY)?)
+        match self.directory.read_text("policy.toml", LARGEST_POLICY) {
+            Err(StorageFault::Missing(path)) => Err(Denied::PolicyGone(path).into()),
+            read => Ok(read?),
+        }
     }
 
     /// Whether `policy.toml` is what was applied last.
@@ -226,16 +240,19 @@ fn sweep(store: &Store, opened: &Opened) -> Result<Vec<String>, Refusal> {
     for below in ["", "journal", "policies", "unlock", "certificates", "publications"] {
         store.directory.sweep_partials(below)?;
     }
+    // Only what this program itself can have left there: anything else is not ours to remove.
+    let newest = store.ledger.publications.newest().map_or(0, |newest| newest.made.seq);
     for name in store.directory.names("publications")? {
-        let known = name.parse().is_ok_and(|seq| store.ledger.publications.by_seq(seq).is_some());
-        if !known {
+        let ours = name.len() == 6 && name.parse::<u64>().is_ok_and(|seq| seq > newest);
+        if ours && store.directory.has_folder(&format!("publications/{name}")) {
             store.directory.remove_folder(&format!("publications/{name}"))?;
             swept.push(format!("publications/{name}"));
         }
     }
     for name in store.directory.names("certificates")? {
-        let known = name.strip_suffix(".pem").is_some_and(|kid| store.ledger.publications.certificate(kid).is_some());
-        if !known {
+        let Some(kid) = name.strip_suffix(".pem") else { continue };
+        let orphan = store.ledger.keys.by_kid(kid).is_some() && store.ledger.publications.certificate(kid).is_none();
+        if orphan {
             store.directory.remove_file(&format!("certificates/{name}"))?;
             swept.push(format!("certificates/{name}"));
         }

@@ -8,7 +8,8 @@ use super::when;
 use coldsign::acts::{Session, Store};
 use coldsign::keystore::{Passphrase, RecoveryCode};
 use coldsign::refusal::Refusal;
-use coldsign::storage::{read_file, read_stream};
+use coldsign::storage::{read_descriptor, read_file};
+use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
 
@@ -80,7 +81,7 @@ impl Context {
     pub fn passphrase_from_file(&self) -> Result<Option<Zeroizing<String>>, Refusal> {
         let Some(file) = &self.global.passphrase_file else { return Ok(None) };
         let bytes = if file.as_os_str() == "-" {
-            read_stream(std::io::stdin().lock(), Path::new("standard input"), LONGEST_PASSPHRASE)?
+            read_descriptor(std::io::stdin().as_fd(), LONGEST_PASSPHRASE)?
         } else {
             read_file(file, LONGEST_PASSPHRASE)?
         };

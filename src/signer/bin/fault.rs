@@ -1,6 +1,6 @@
 //! Refusals of the command line itself.
 
-use coldsign::acts::shell_word;
+use coldsign::acts::path_word;
 use coldsign::issuing::PolicyFaults;
 use coldsign::refusal::Refuse;
 use std::path::PathBuf;
@@ -49,6 +49,25 @@ pub enum Fault {
     /// Something to be given is missing.
     #[error("{0}")]
     Missing(&'static str),
+    /// A publication that is made and kept, but could not be copied out.
+    #[error("publication {seq} is made, but could not be copied: {what}")]
+    NotCopied {
+        /// Its number.
+        seq: u64,
+        /// What the system said.
+        what: String,
+    },
+    /// A file that is no key set.
+    #[error("{file} is no key set to verify with: {what}")]
+    Keys {
+        /// The file.
+        file: String,
+        /// What is wrong.
+        what: String,
+    },
+    /// Services named at init that make no sound policy.
+    #[error("the services named make no sound policy")]
+    Services(Vec<String>),
     /// Nobody took the token that was printed.
     #[error("standard output was closed before the token was taken")]
     NotTaken,
@@ -82,6 +101,7 @@ impl Refuse for Fault {
     fn why(&self) -> Vec<String> {
         match self {
             Self::NotConfirmed | Self::NotTheSame(_) | Self::Code(_) => vec!["nothing was done".to_owned()],
+            Self::Services(facts) => facts.clone(),
             Self::NotTaken => vec!["the token is recorded as not delivered; issue it again".to_owned()],
             Self::Policy { file, faults } => faults.iter().map(|fault| format!("{} {fault}", file.display())).collect(),
             _ => Vec::new(),
@@ -90,7 +110,12 @@ impl Refuse for Fault {
 
     fn hint(&self) -> Option<String> {
         match self {
-            Self::Policy { file, .. } => Some(format!("coldsign policy check {}", shell_word(file))),
+            Self::Policy { file, faults } => {
+                let line = faults.iter().next().map_or(1, |fault| fault.line);
+                Some(format!("\"${{EDITOR:-vi}}\" +{line} {}", path_word(file)))
+            }
+            Self::Services(_) => Some("coldsign init --help".to_owned()),
+            Self::NotCopied { seq, .. } => Some(format!("coldsign publication copy {seq} --to .")),
             Self::NoPlace => Some("coldsign --store DIR status".to_owned()),
             _ => None,
         }

@@ -6,13 +6,14 @@ use super::context::Context;
 use super::fault::Fault;
 use super::screen::Screen;
 use super::when;
+use coldsign::acts::Session;
 use coldsign::acts::init::{self, Request};
-use coldsign::acts::{Session, Store, shell_word};
 use coldsign::issuing::Policy;
 use coldsign::issuing::policy::{LARGEST, StarterKind, StarterPlan, starter};
 use coldsign::keystore::{KdfCost, Passphrase, RecoveryCode};
 use coldsign::refusal::Refusal;
-use coldsign::storage::{create_private_file, read_file, remove_file};
+use coldsign::storage::{create_private_file, read_file};
+use coldsign_verify::escape::escaped;
 use serde_json::json;
 use std::path::{Path, PathBuf};
 
@@ -73,7 +74,11 @@ pub fn run(args: Args, context: &Context, screen: &mut Screen) -> Ended {
     let policy = policy_text(&args, &issuer)?;
     match (Policy::parse(&policy), &args.policy) {
         (Err(faults), Some(file)) => return Err(Fault::Policy { file: file.clone(), faults }.into()),
-        (parsed, _) => parsed?,
+        (Err(faults), None) => {
+            let facts = faults.iter().map(|fault| fault.fact.clone()).collect();
+            return Err(Fault::Services(facts).into());
+        }
+        (Ok(_), _) => {}
     };
     let admin = match &args.admin {
         Some(admin) => admin.clone(),
@@ -97,16 +102,10 @@ pub fn run(args: Args, context: &Context, screen: &mut Screen) -> Ended {
         recovery: &recovery,
         root_code: &root_code,
         root_to: args.root_to.as_deref(),
+        recovery_sheet: args.recovery_sheet.as_deref(),
         now,
     };
-    let session = init::init(&request).inspect_err(|_| {
-        // A store that stands keeps its codes, whatever failed after it was made.
-        if let Some(sheet) = &args.recovery_sheet
-            && !Store::is_at(&place)
-        {
-            remove_file(sheet);
-        }
-    })?;
+    let session = init::init(&request)?;
     report(&session, &place, args.kdf_log_n, screen);
     Ok(())
 }
@@ -131,12 +130,7 @@ fn report(session: &Session, place: &Path, kdf_log_n: u8, screen: &mut Screen) {
         screen.warning(&format!("a try at the passphrase costs only 2^{kdf_log_n} KiB; 2^18 is the standard"));
     }
     screen.note(&format!("the policy in force is {}: look it over", place.join("policy.toml").display()));
-    let store = if std::env::var_os("COLDSIGN_STORE").is_some_and(|named| *named == *place) {
-        String::new()
-    } else {
-        format!(" --store {}", shell_word(place))
-    };
-    screen.hint(&format!("coldsign{store} publish --to DIR"));
+    screen.hint("coldsign publish --to .");
 }
 
 fn ask_issuer() -> Result<String, Refusal> {
@@ -228,7 +222,15 @@ fn ask_services() -> Result<Vec<(String, StarterKind)>, Refusal> {
             "plain" => StarterKind::Plain { audience: (!answer.is_empty()).then_some(answer) },
             _ => StarterKind::Api { audience: answer },
         };
-        return Ok(vec![(name, service)]);
+        let services = vec![(name, service)];
+        match Policy::parse(&starter(&StarterPlan::with("https://tokens.example", services.clone()))) {
+            Ok(_) => return Ok(services),
+            Err(faults) => {
+                for fault in faults.iter() {
+                    ask::tell(&format!("{}\n", escaped(&fault.fact)))?;
+                }
+            }
+        }
     }
 }
 

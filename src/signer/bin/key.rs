@@ -143,7 +143,7 @@ fn made(key: &KeyRecord, verb: &str, screen: &mut Screen) {
     if key.state == KeyState::PreActivation {
         screen.note("it signs once verifiers can be counted on to know it: publish, wait, activate");
     }
-    screen.hint("coldsign publish --to DIR");
+    screen.hint("coldsign publish --to .");
 }
 
 fn list(keyset: Option<&str>, all: bool, context: &Context, screen: &mut Screen) -> Ended {
@@ -156,6 +156,9 @@ fn list(keyset: Option<&str>, all: bool, context: &Context, screen: &mut Screen)
         .filter(|key| keyset.is_none_or(|keyset| key.keyset == keyset))
         .filter(|key| all || key.state != KeyState::Destroyed)
         .collect();
+    if let (true, Some(keyset)) = (keys.is_empty(), keyset) {
+        keys::check_keyset(&store, keyset)?;
+    }
     if screen.json() {
         screen.object(&Value::Array(keys.into_iter().map(as_json).collect()));
         return Ok(());
@@ -221,9 +224,9 @@ fn change(named: Named, transition: Transition, accept_outage: bool, context: &C
     match after.state {
         KeyState::Deactivated { .. } => {
             screen.note("its private half is unlinked; backups and worn flash cells may still hold it");
-            screen.hint("coldsign publish --to DIR");
+            screen.hint("coldsign publish --to .");
         }
-        KeyState::Destroyed => screen.hint("coldsign publish --to DIR"),
+        KeyState::Destroyed => screen.hint("coldsign publish --to ."),
         _ => {}
     }
     Ok(())

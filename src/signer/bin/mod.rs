@@ -32,7 +32,7 @@ use std::process::ExitCode;
 /// Keeps encrypted private keys on a machine without a network, issues tokens (JWTs) for services
 /// that check them with public material carried over by hand, and records every act in a journal.
 #[derive(Parser)]
-#[command(name = "coldsign", version, propagate_version = true, disable_help_subcommand = true)]
+#[command(name = "coldsign", version, propagate_version = true)]
 #[command(after_help = "\
 Examples:
   coldsign demo                                    see all of it, in a throwaway store
@@ -103,12 +103,16 @@ fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
         Err(usage) => {
             let status = u8::try_from(usage.exit_code()).unwrap_or(2);
             // Help goes to stdout: `| head` is no error there either, a full disk is.
+            if usage.use_stderr() {
+                screen::usage(&usage.render().to_string());
+                return status;
+            }
             let told = usage.print();
             let lost = told.is_err_and(|error| error.kind() != std::io::ErrorKind::BrokenPipe);
             return if lost && status == 0 { 1 } else { status };
         }
     };
-    let mut screen = Screen::new(cli.global.json);
+    let mut screen = Screen::new(cli.global.json, cli.global.store.as_deref());
     let context = Context::new(cli.global);
     let ended = dispatch(cli.command, &context, &mut screen);
     screen.end(ended)

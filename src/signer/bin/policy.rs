@@ -45,7 +45,8 @@ pub fn run(command: Command, context: &Context, screen: &mut Screen) -> Ended {
         }
         Command::Check { file: None } => {
             let store = context.store()?;
-            let policy = Policy::parse(&store.edited_policy()?)?;
+            let policy = Policy::parse(&store.edited_policy()?)
+                .map_err(|faults| Fault::Policy { file: store.directory().path().join("policy.toml"), faults })?;
             let comparison = policy::compare(&store)?;
             checked("policy.toml", &policy, Some(comparison.in_force), screen);
             if !comparison.in_force {

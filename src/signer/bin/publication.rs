@@ -74,6 +74,7 @@ pub fn run(command: Command, context: &Context, screen: &mut Screen) -> Ended {
             let seq = publications::find(&store, number)?.made.seq;
             let manifest = publications::find(&store, number)?.made.manifest.clone();
             let outbox = Outbox::open(&to)?;
+            store.refuse_inside(&outbox)?;
             let folder = outbox.path().join(folder_name(seq));
             let new = publications::copy(&store, seq, &outbox)?;
             if screen.json() {

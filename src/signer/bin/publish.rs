@@ -2,6 +2,7 @@
 
 use super::Ended;
 use super::context::Context;
+use super::fault::Fault;
 use super::screen::Screen;
 use coldsign::acts::{publications, publish};
 use coldsign::publishing::{Change, folder_name};
@@ -29,11 +30,15 @@ pub struct Args {
 
 pub fn run(args: Args, context: &Context, screen: &mut Screen) -> Ended {
     let outbox = args.to.as_deref().map(Outbox::open).transpose()?;
+    if let Some(outbox) = &outbox {
+        context.store()?.refuse_inside(outbox)?;
+    }
     let mut session = context.session(screen)?;
     let published = publish::publish(&mut session, args.renew)?;
     let mut copied = None;
     if let Some(outbox) = &outbox {
-        publications::copy(session.store(), published.seq, outbox)?;
+        publications::copy(session.store(), published.seq, outbox)
+            .map_err(|refusal| Fault::NotCopied { seq: published.seq, what: refusal.to_string() })?;
         copied = Some(outbox.path().join(folder_name(published.seq)));
     }
     if screen.json() {
@@ -58,7 +63,7 @@ pub fn run(args: Args, context: &Context, screen: &mut Screen) -> Ended {
     }
     match &copied {
         Some(folder) => screen.note(&format!("copied to {}", folder.display())),
-        None => screen.hint(&format!("coldsign publication copy {seq} --to DIR")),
+        None => screen.hint(&format!("coldsign publication copy {seq} --to .")),
     }
     screen.note("to compare by another way: the SHA-256 of its SHA256SUMS");
     screen.line(&published.manifest);

@@ -7,10 +7,12 @@
 //! - Text from outside is escaped before it gets here or here.
 //! - A reader that has gone (`| head`) is no error; a full disk is.
 
+use coldsign::acts::path_word;
 use coldsign::refusal::Refusal;
 use coldsign_verify::escape::escaped_up_to;
 use serde_json::{Value, json};
 use std::io::{self, ErrorKind, IsTerminal, Write};
+use std::path::Path;
 
 /// How much of a refusal's text is shown, in characters.
 const LONGEST: usize = 1_000;
@@ -18,6 +20,7 @@ const LONGEST: usize = 1_000;
 /// stdout and stderr.
 pub struct Screen {
     json: bool,
+    store: Option<String>,
     colour: bool,
     wraps: bool,
     width: usize,
@@ -27,11 +30,20 @@ pub struct Screen {
 
 impl Screen {
     /// The process's own.
-    pub fn new(json: bool) -> Self {
+    pub fn new(json: bool, store: Option<&Path>) -> Self {
+        let store = store.map(path_word);
         let plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty())
             || std::env::var_os("TERM").is_some_and(|term| term == "dumb");
         let terminal = io::stderr().is_terminal();
-        Self { json, colour: terminal && !plain, wraps: terminal, width: width(), failed: None, reader_gone: false }
+        Self {
+            json,
+            store,
+            colour: terminal && !plain,
+            wraps: terminal,
+            width: width(),
+            failed: None,
+            reader_gone: false,
+        }
     }
 
     /// Whether one JSON object is wanted.
@@ -39,7 +51,7 @@ impl Screen {
         self.json
     }
 
-    /// Columns of the terminal; 80 where there is none.
+    /// Columns of the terminal; more than enough where there is none.
     pub fn width(&self) -> usize {
         self.width
     }
@@ -96,7 +108,8 @@ impl Screen {
         if self.json {
             return;
         }
-        self.aside("36", "hint: ", command);
+        let command = self.command(command);
+        self.paste(&command);
     }
 
     /// Prints a refusal and says how the process ends: 0 done, 1 refused.
@@ -124,7 +137,7 @@ impl Screen {
                 "fact": refusal.to_string(),
                 "rule": reason.rule(),
                 "why": reason.why(),
-                "hint": reason.hint(),
+                "hint": reason.hint().map(|command| self.command(&command)),
             }});
             let _ = writeln!(io::stderr().lock(), "{}", plain_ascii(&format!("{told:#}")));
             return;
@@ -135,18 +148,47 @@ impl Screen {
             self.aside("", "", &line);
         }
         if let Some(command) = reason.hint() {
-            self.hint(&command);
+            let command = self.command(&command);
+            self.paste(&command);
+        }
+    }
+
+    /// A command as it must be typed to mean this store, not the usual one.
+    pub fn command(&self, command: &str) -> String {
+        match (&self.store, command.strip_prefix("coldsign ")) {
+            (Some(store), Some(rest)) if !rest.starts_with("--store ") => format!("coldsign --store {store} {rest}"),
+            _ => command.to_owned(),
+        }
+    }
+
+    /// A command to paste: in one piece and to the letter, unless it could deceive the eye.
+    fn paste(&mut self, command: &str) {
+        let shown = escaped_up_to(command, usize::MAX).to_string();
+        if shown.replace("\\\\", "\\") == command {
+            self.lead("36", "hint: ", command);
+        } else {
+            self.lead("36", "hint: ", &shown);
         }
     }
 
     fn aside(&mut self, colour: &str, kind: &str, text: &str) {
         let text = escaped_up_to(text, LONGEST).to_string();
-        // A command to paste stays in one piece.
-        let text = if self.wraps && kind != "hint: " { wrapped(&text, kind, self.width) } else { text };
+        let text = if self.wraps { wrapped(&text, kind, self.width) } else { text };
+        self.lead(colour, kind, &text);
+    }
+
+    fn lead(&mut self, colour: &str, kind: &str, text: &str) {
         let kind =
             if self.colour && !colour.is_empty() { format!("\x1b[{colour}m{kind}\x1b[0m") } else { kind.to_owned() };
         // Nobody is left to tell where stderr fails.
         let _ = writeln!(io::stderr().lock(), "coldsign: {kind}{text}");
+    }
+}
+
+/// What is wrong with a command line, which may be quoted in it.
+pub fn usage(text: &str) {
+    for line in text.lines() {
+        let _ = writeln!(io::stderr().lock(), "{}", escaped_up_to(line, LONGEST));
     }
 }
 
@@ -189,7 +231,12 @@ fn wrapped(text: &str, kind: &str, width: usize) -> String {
 fn width() -> usize {
     let columns = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok());
     let asked = columns.or_else(|| rustix::termios::tcgetwinsize(io::stdout()).ok().map(|size| size.ws_col.into()));
-    asked.filter(|columns| *columns >= 40).unwrap_or(80)
+    match asked {
+        Some(columns) if columns >= 40 => columns,
+        Some(_) => 80,
+        // A file or a pipe: nothing has to be cut.
+        None => 1_000,
+    }
 }
 
 #[cfg(test)]

@@ -34,7 +34,8 @@ pub fn run(_: Args, context: &Context, screen: &mut Screen) -> Ended {
         screen.line("To do:");
         for todo in &summary.todo {
             screen.line(&format!("  {}", todo.what));
-            screen.line(&format!("    {}", todo.command));
+            let command = screen.command(&todo.command);
+            screen.line(&format!("    {command}"));
         }
     }
     screen.line("");

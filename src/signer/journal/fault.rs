@@ -51,6 +51,9 @@ pub enum JournalFault {
     /// The checkpoint could not be signed.
     #[error("the journal's checkpoint could not be signed")]
     Unsigned,
+    /// An entry that no reader would take.
+    #[error("an entry would have {0} bytes; the journal takes 1 MiB a line")]
+    TooLong(usize),
     /// The group could not be appended.
     #[error("{0}")]
     NotRecorded(StorageFault),
@@ -65,7 +68,7 @@ impl Refuse for JournalFault {
             Self::Damaged { .. } | Self::Short { .. } => Some("JOURNAL-DAMAGED"),
             Self::Malformed { .. } | Self::UnknownType { .. } => Some("JOURNAL-UNKNOWN-ENTRY"),
             Self::Version { .. } => Some("JOURNAL-VERSION"),
-            Self::NotRecorded(_) => Some("JOURNAL-NOT-RECORDED"),
+            Self::NotRecorded(_) | Self::TooLong(_) => Some("JOURNAL-NOT-RECORDED"),
             Self::Unsigned | Self::Storage(_) => None,
         }
     }
@@ -80,7 +83,7 @@ impl Refuse for JournalFault {
                 vec!["it may be from a newer coldsign; nothing was done".to_owned()]
             }
             Self::Unsigned => vec!["nothing was recorded".to_owned()],
-            Self::NotRecorded(_) => {
+            Self::NotRecorded(_) | Self::TooLong(_) => {
                 vec!["nothing was recorded, so nothing was issued, published or changed".to_owned()]
             }
             Self::Storage(fault) => fault.why(),

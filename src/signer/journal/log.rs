@@ -201,6 +201,9 @@ impl Journal {
         let mut entries = Vec::with_capacity(events.len() + 1);
         let mut add = |line: &Line, tree: &mut Tree| -> Result<(), JournalFault> {
             let line = line.render(tree.size(), &last, now, by);
+            if line.len() > LONGEST_LINE {
+                return Err(JournalFault::TooLong(line.len()));
+            }
             let (entry, _) = read_line(line.as_bytes(), tree.size() + 1)?;
             entries.push(entry);
             tree.push(line.as_bytes());

@@ -196,6 +196,18 @@ fn a_newer_journal_is_refused_as_such() {
     assert_eq!(Journal::open(&directory).err().unwrap().rule(), Some("JOURNAL-VERSION"));
 }
 
+#[test]
+fn a_line_that_no_reader_would_take_is_never_written() {
+    let temp = tempfile::tempdir().unwrap();
+    let (directory, mut journal) = store(temp.path());
+    let long = happened(&"x".repeat(1 << 20));
+    let refused = journal.commit(&[happened("before"), long], &signer(), TIME + 61, "admin").unwrap_err();
+    assert_eq!(refused.rule(), Some("JOURNAL-NOT-RECORDED"));
+    assert_eq!(whats(&Journal::open(&directory).unwrap()).len(), 3);
+    journal.commit(&[happened("after")], &signer(), TIME + 62, "admin").unwrap();
+    assert_eq!(whats(&Journal::open(&directory).unwrap()).len(), 4);
+}
+
 proptest::proptest! {
     #[test]
     fn no_bytes_make_it_panic(bytes in proptest::collection::vec(proptest::num::u8::ANY, 0..400)) {

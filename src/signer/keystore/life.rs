@@ -171,7 +171,7 @@ impl Refuse for TransitionDenied {
     fn hint(&self) -> Option<String> {
         match self {
             Self::State { key, instead: Some(instead), .. } => Some(format!("coldsign key {instead} {key}")),
-            Self::Unpublished { .. } => Some("coldsign publish --to DIR".to_owned()),
+            Self::Unpublished { .. } => Some("coldsign publish --to .".to_owned()),
             Self::Last { keyset, .. } => Some(format!("coldsign key generate {keyset}")),
             Self::SingleKey { key, .. } => Some(format!("coldsign key activate {key} --accept-outage")),
             _ => None,

@@ -1,6 +1,6 @@
 //! A directory of the store: durable writes, bounded reads.
 
-use super::StorageFault;
+use super::{Lock, StorageFault};
 use std::collections::BTreeMap;
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{Read, Seek, SeekFrom, Write};
@@ -41,20 +41,29 @@ impl Directory {
         Ok(Self { path: path.to_owned() })
     }
 
-    /// A new directory beside the place it will have in the end ([`Directory::rename_to`]). What an
-    /// earlier attempt left there is removed.
+    /// A new directory beside the place it will have in the end ([`Directory::rename_to`]), under a
+    /// name of its own (`mark`), locked. What attempts that are over left beside that place is
+    /// removed; others that are still at it are left alone.
     ///
     /// # Errors
     /// As the system refuses.
-    pub fn create_beside(place: &Path) -> Result<Self, StorageFault> {
-        let partial = partial_of(&std::path::absolute(place).map_err(StorageFault::system("read", place))?);
-        if let Some(parent) = partial.parent() {
-            fs::create_dir_all(parent).map_err(StorageFault::system("created", parent))?;
+    pub fn create_beside(place: &Path, mark: &str) -> Result<(Self, Lock), StorageFault> {
+        let place = std::path::absolute(place).map_err(StorageFault::system("read", place))?;
+        let name = place.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        let above = place.parent().unwrap_or(&place);
+        fs::create_dir_all(above).map_err(StorageFault::system("created", above))?;
+        let beside = Self { path: above.to_owned() };
+        let (begin, end) = (format!(".{name}."), PARTIAL);
+        for left in beside.names("")? {
+            let path = above.join(&left);
+            let abandoned = left.starts_with(&begin) && left.ends_with(end) && path.join("lock").is_file();
+            if abandoned && Lock::try_take(&Self { path: path.clone() }).is_some() {
+                fs::remove_dir_all(&path).map_err(StorageFault::system("removed", &path))?;
+            }
         }
-        if fs::symlink_metadata(&partial).is_ok() {
-            fs::remove_dir_all(&partial).map_err(StorageFault::system("removed", &partial))?;
-        }
-        Self::create(&partial)
+        let made = Self::create(&above.join(format!("{begin}{mark}{end}")))?;
+        let lock = Lock::take(&made).inspect_err(|_| made.discard())?;
+        Ok((made, lock))
     }
 
     /// Where it is.
@@ -78,6 +87,11 @@ impl Directory {
     /// Whether a file or directory of that name is there.
     pub fn has(&self, name: &str) -> bool {
         fs::symlink_metadata(self.path.join(name)).is_ok()
+    }
+
+    /// Whether a folder of that name is there.
+    pub fn has_folder(&self, name: &str) -> bool {
+        fs::symlink_metadata(self.path.join(name)).is_ok_and(|found| found.is_dir())
     }
 
     /// The names in it, sorted; a directory that is not there has none.
@@ -240,15 +254,16 @@ impl Directory {
         Ok(files)
     }
 
-    /// Gives the directory its final name, where nothing or only an empty directory may be.
+    /// Gives the directory its final name, where nothing or only an empty directory may be. Of two
+    /// that want the same name only one gets it.
     ///
     /// # Errors
     /// [`StorageFault::Exists`]; the directory then keeps its name.
     pub fn rename_to(&self, to: &Path) -> Result<Self, StorageFault> {
-        if fs::read_dir(to).is_ok_and(|mut entries| entries.next().is_some()) {
-            return Err(StorageFault::Exists(to.to_owned()));
+        if fs::read_dir(to).is_ok_and(|mut entries| entries.next().is_none()) {
+            fs::remove_dir(to).map_err(StorageFault::system("created", to))?;
         }
-        fs::rename(&self.path, to).map_err(StorageFault::system("created", to))?;
+        rename_new(&self.path, to).map_err(StorageFault::system("created", to))?;
         if let Some(parent) = to.parent() {
             sync_directory(parent)?;
         }

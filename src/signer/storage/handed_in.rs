@@ -1,8 +1,9 @@
 //! Files and streams that come from outside: bounded, ordinary, read once.
 
 use super::StorageFault;
-use std::fs::OpenOptions;
+use std::fs::{File, OpenOptions};
 use std::io::Read;
+use std::os::fd::BorrowedFd;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
@@ -27,12 +28,23 @@ pub fn read_file(path: &Path, cap: u64) -> Result<Vec<u8>, StorageFault> {
     read_stream(file, path, cap)
 }
 
+/// All of standard input, past any buffer that would keep a copy.
+///
+/// # Errors
+/// As [`read_stream`].
+pub fn read_descriptor(input: BorrowedFd<'_>, cap: u64) -> Result<Vec<u8>, StorageFault> {
+    let name = Path::new("standard input");
+    let own = input.try_clone_to_owned().map_err(StorageFault::system("read", name))?;
+    read_stream(File::from(own), name, cap)
+}
+
 /// All of a stream, at most `cap` bytes; `name` stands for it in errors.
 ///
 /// # Errors
 /// [`StorageFault::TooLarge`], or the system's.
 pub fn read_stream(stream: impl Read, name: &Path, cap: u64) -> Result<Vec<u8>, StorageFault> {
-    let mut bytes = Vec::new();
+    // Room from the start: a growing buffer would leave copies of a secret behind.
+    let mut bytes = Vec::with_capacity(usize::try_from(cap.saturating_add(1).min(64 << 10)).unwrap_or(0));
     stream.take(cap.saturating_add(1)).read_to_end(&mut bytes).map_err(StorageFault::system("read", name))?;
     if bytes.len() as u64 > cap {
         return Err(StorageFault::TooLarge { path: name.to_owned(), cap });

@@ -3,6 +3,7 @@
 use super::{Directory, StorageFault};
 use std::fs::{File, OpenOptions, TryLockError};
 use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
 use std::thread::sleep;
 use std::time::Duration;
 
@@ -23,14 +24,7 @@ impl Lock {
     /// [`StorageFault::Busy`] where another act still holds it then.
     pub fn take(store: &Directory) -> Result<Self, StorageFault> {
         let path = store.path().join("lock");
-        let file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .mode(0o600)
-            .open(&path)
-            .map_err(StorageFault::system("locked", &path))?;
+        let file = open(&path).map_err(StorageFault::system("locked", &path))?;
         for _ in 0..TRIES {
             match file.try_lock() {
                 Ok(()) => return Ok(Self { _file: file }),
@@ -42,6 +36,17 @@ impl Lock {
         }
         Err(StorageFault::Busy(store.path().to_owned()))
     }
+
+    /// The lock where nobody holds it, at once.
+    pub fn try_take(store: &Directory) -> Option<Self> {
+        let file = open(&store.path().join("lock")).ok()?;
+        file.try_lock().ok()?;
+        Some(Self { _file: file })
+    }
+}
+
+fn open(path: &Path) -> std::io::Result<File> {
+    OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path)
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ mod terminal;
 
 pub use directory::Directory;
 pub use fault::StorageFault;
-pub use handed_in::{read_file, read_stream};
+pub use handed_in::{read_descriptor, read_file, read_stream};
 pub use lock::Lock;
 pub use outbox::{
     Outbox, create_private_file, folder_above, holds_file, inside_git_work_tree, new_folder, remove_file,

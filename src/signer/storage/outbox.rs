@@ -2,7 +2,7 @@
 
 use super::directory::{partial_of, rename_new, sync_directory, write_durably};
 use super::{Directory, StorageFault};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -13,7 +13,7 @@ pub struct Outbox {
 }
 
 impl Outbox {
-    /// An existing directory, or a new one below an existing parent.
+    /// An existing directory, or one below an existing parent that is made with the first product.
     ///
     /// # Errors
     /// As the system refuses; [`StorageFault::Exists`] where a file has that name.
@@ -21,9 +21,30 @@ impl Outbox {
         match fs::metadata(path) {
             Ok(found) if !found.is_dir() => return Err(StorageFault::Exists(path.to_owned())),
             Ok(_) => {}
-            Err(_) => fs::create_dir(path).map_err(StorageFault::system("created", path))?,
+            Err(_) => {
+                let above = path.parent().filter(|above| !above.as_os_str().is_empty());
+                let above = above.unwrap_or(Path::new("."));
+                fs::metadata(above).map_err(StorageFault::system("read", above))?;
+            }
         }
         Ok(Self { path: path.to_owned() })
+    }
+
+    fn make(&self) -> Result<(), StorageFault> {
+        match fs::create_dir(&self.path) {
+            Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => {
+                Err(StorageFault::system("created", &self.path)(error))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether it lies in that directory, or is it.
+    pub fn lies_in(&self, directory: &Path) -> bool {
+        let Ok(directory) = directory.canonicalize() else { return false };
+        let absolute = std::path::absolute(&self.path).unwrap_or_default();
+        let real = absolute.ancestors().find_map(|above| above.canonicalize().ok());
+        real.is_some_and(|real| real.starts_with(&directory))
     }
 
     /// Where it is.
@@ -36,18 +57,17 @@ impl Outbox {
     /// # Errors
     /// [`StorageFault::Exists`] with the first such name.
     pub fn refuse_taken(&self, names: &[String]) -> Result<(), StorageFault> {
-        let mut taken: Vec<String> = Vec::new();
-        for entry in fs::read_dir(&self.path).map_err(StorageFault::system("read", &self.path))? {
-            let entry = entry.map_err(StorageFault::system("read", &self.path))?;
-            taken.push(entry.file_name().to_string_lossy().to_lowercase());
-        }
-        for name in names {
-            if taken.contains(&name.to_lowercase()) {
-                return Err(StorageFault::Exists(self.path.join(name)));
+        let mut taken = HashSet::new();
+        if fs::metadata(&self.path).is_ok() {
+            for entry in fs::read_dir(&self.path).map_err(StorageFault::system("read", &self.path))? {
+                let entry = entry.map_err(StorageFault::system("read", &self.path))?;
+                taken.insert(entry.file_name().to_string_lossy().to_lowercase());
             }
-            taken.push(name.to_lowercase());
         }
-        Ok(())
+        match names.iter().find(|name| !taken.insert(name.to_lowercase())) {
+            Some(name) => Err(StorageFault::Exists(self.path.join(name))),
+            None => Ok(()),
+        }
     }
 
     /// Whether a folder of that name is there with exactly these files.
@@ -62,6 +82,7 @@ impl Outbox {
     /// # Errors
     /// As the system refuses; then no file of that name has appeared.
     pub fn create_file(&self, name: &str, bytes: &[u8]) -> Result<(), StorageFault> {
+        self.make()?;
         create_private_file(&self.path.join(name), bytes)
     }
 
@@ -70,6 +91,7 @@ impl Outbox {
     /// # Errors
     /// As the system refuses; the old file then stands.
     pub fn replace_public_file(&self, name: &str, bytes: &[u8]) -> Result<(), StorageFault> {
+        self.make()?;
         let path = self.path.join(name);
         let partial = partial_of(&path);
         write_durably(&partial, bytes, 0o644)
@@ -84,6 +106,7 @@ impl Outbox {
     /// # Errors
     /// [`StorageFault::Exists`]; on any error nothing of that name has appeared.
     pub fn create_folder(&self, name: &str, files: &BTreeMap<String, Vec<u8>>) -> Result<(), StorageFault> {
+        self.make()?;
         let target = self.path.join(name);
         if fs::symlink_metadata(&target).is_ok() {
             return Err(StorageFault::Exists(target));

@@ -101,6 +101,7 @@ pub fn run(args: Args, context: &Context, screen: &mut Screen) -> Ended {
         return to_stdout(&batch, context, screen);
     }
     let outbox = Outbox::open(to)?;
+    store.refuse_inside(&outbox)?;
     outbox.refuse_taken(&planned.iter().map(|one| one.file_name.clone()).collect::<Vec<_>>())?;
     drop(store);
     let mut session = context.session(screen)?;
@@ -176,7 +177,7 @@ fn report(issued: &[Issued], outbox: &Outbox, screen: &mut Screen) {
     }
     if issued.iter().any(|token| !token.key_published) {
         screen.warning("no publication holds its key yet: no service can check it");
-        screen.hint("coldsign publish --to DIR");
+        screen.hint("coldsign publish --to .");
     }
 }
 

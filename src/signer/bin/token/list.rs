@@ -42,6 +42,10 @@ pub fn run(args: Args, context: &Context, screen: &mut Screen) -> Ended {
         screen.object(&Value::Array(tokens.into_iter().map(|token| as_json(token, now)).collect()));
         return Ok(());
     }
+    if tokens.is_empty() {
+        screen.note("no token in the journal matches");
+        return Ok(());
+    }
     let mut table = Table::new(&["SUBJECT", "SERVICE/ROLES", "UNTIL (UTC)", "ISSUED (UTC)", "BY", ""]);
     for token in tokens {
         let grant = format!("{}/{}", token.issued.service, token.issued.roles.join(","));

@@ -10,8 +10,9 @@ use super::context::Context;
 use super::fault::Fault;
 use super::screen::Screen;
 use coldsign::refusal::Refusal;
-use coldsign::storage::{read_file, read_stream};
-use std::path::{Path, PathBuf};
+use coldsign::storage::{read_descriptor, read_file};
+use std::os::fd::AsFd;
+use std::path::PathBuf;
 
 /// The longest token file that is read, in bytes.
 const LONGEST: u64 = 1 << 20;
@@ -38,7 +39,7 @@ pub fn run(command: Command, context: &Context, screen: &mut Screen) -> Ended {
 fn read_token(file: Option<&PathBuf>) -> Result<Vec<u8>, Refusal> {
     match file {
         Some(file) if file.as_os_str() != "-" => Ok(read_file(file, LONGEST)?),
-        _ => Ok(read_stream(std::io::stdin().lock(), Path::new("standard input"), LONGEST)?),
+        _ => Ok(read_descriptor(std::io::stdin().as_fd(), LONGEST)?),
     }
 }
 

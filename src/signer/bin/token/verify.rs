@@ -81,7 +81,7 @@ fn verifier(args: &Args, context: &Context, at: u64) -> Result<Verifier, Refusal
     }
     let file = args.jwks.as_ref().ok_or(Fault::Missing("no keys are named"))?;
     let jwks = Jwks::parse(&read_file(file, LONGEST_JWKS as u64)?)
-        .map_err(|error| Fault::Json { file: file.display().to_string(), what: error.to_string() })?;
+        .map_err(|error| Fault::Keys { file: file.display().to_string(), what: error.to_string() })?;
     let profile: Profile = args.profile.parse().map_err(|_| Fault::Missing("no such profile"))?;
     let audience = || args.audience.as_deref().ok_or(Fault::Missing("this profile wants --audience"));
     let expected = match profile {

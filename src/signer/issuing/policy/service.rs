@@ -310,7 +310,15 @@ fn custom_claim(section: &Section<'_>, report: &mut Report) -> Option<CustomClai
     } else if !names::is_claim(&name) {
         report.fault(table.line_of("name"), Rule::Claim, format!("{name:?} can't be the name of a claim"));
     }
-    Some(CustomClaim { name, value: value? })
+    let value = value?;
+    // FEDn reads it from an environment file, where not every reader takes quotes and dollars alike.
+    for (field, text) in [("name", &name), ("value", &value)] {
+        if text.is_empty() || !text.chars().all(|c| c.is_ascii_alphanumeric() || "._:/@%+,=-".contains(c)) {
+            let fact = format!("{text:?} can't stand in an environment file: letters, digits and ._:/@%+,=- only");
+            report.fault(table.line_of(field), Rule::Text, fact);
+        }
+    }
+    Some(CustomClaim { name, value })
 }
 
 fn discover_host(section: &Section<'_>, report: &mut Report) -> Option<String> {
