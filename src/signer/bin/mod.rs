@@ -71,17 +71,29 @@ enum Command {
     Init(init::Args),
     Status(status::Args),
     /// Make keys and change their states
-    #[command(subcommand)]
+    #[command(
+        subcommand,
+        after_help = "Examples:\n  coldsign key generate default\n  coldsign key list\n  coldsign key activate default/2"
+    )]
     Key(key::Command),
     /// Check, compare, apply and show the policy
-    #[command(subcommand)]
+    #[command(
+        subcommand,
+        after_help = "Examples:\n  coldsign policy check\n  coldsign policy diff\n  coldsign policy apply"
+    )]
     Policy(policy::Command),
     /// Issue, list, inspect and verify tokens
-    #[command(subcommand)]
+    #[command(
+        subcommand,
+        after_help = "Examples:\n  coldsign token issue api/reader ann --to /media/usb\n  coldsign token list --live\n  coldsign token inspect api-ann.jwt"
+    )]
     Token(token::Command),
     Publish(publish::Args),
     /// List, show and copy publications
-    #[command(subcommand)]
+    #[command(
+        subcommand,
+        after_help = "Examples:\n  coldsign publication list\n  coldsign publication copy 3 --to /media/usb"
+    )]
     Publication(publication::Command),
     Completions(completions::Args),
     Man(man::Args),
