@@ -1,6 +1,7 @@
 //! Sealing with age: files to a passphrase, files to an identity.
 
 use super::KeystoreFault;
+use crate::storage::keep_in_memory;
 use age::secrecy::{ExposeSecret, SecretString};
 use age::{Decryptor, Encryptor};
 use std::io::{Read, Write};
@@ -33,7 +34,9 @@ impl Passphrase {
 
 impl From<Zeroizing<String>> for Passphrase {
     fn from(text: Zeroizing<String>) -> Self {
-        Self(SecretString::from(text.as_str().to_owned()))
+        let secret = SecretString::from(text.as_str().to_owned());
+        keep_in_memory(secret.expose_secret());
+        Self(secret)
     }
 }
 
@@ -179,6 +182,7 @@ fn encrypt(encryptor: Encryptor, plaintext: &[u8]) -> Result<Vec<u8>, KeystoreFa
 fn read_plaintext(stream: impl Read) -> Result<Zeroizing<Vec<u8>>, &'static str> {
     // Room enough from the start: a growing buffer would leave copies behind.
     let mut plaintext = Zeroizing::new(Vec::with_capacity(16 << 10));
+    keep_in_memory(plaintext.spare_capacity_mut());
     stream.take(LARGEST_PLAINTEXT).read_to_end(&mut plaintext).map_err(|_| "it was changed, or cut short")?;
     Ok(plaintext)
 }

@@ -1,6 +1,7 @@
 //! Private keys in memory.
 
 use super::{KeystoreFault, random};
+use crate::storage::keep_in_memory;
 use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der};
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa::KeySize;
@@ -118,7 +119,10 @@ impl SecretKey {
 
     fn with_half(algorithm: Algorithm, half: Half) -> Result<Self, KeystoreFault> {
         let public = match &half {
-            Half::Ed25519(key) => PublicKey::ed25519(algorithm, key.verifying_key().as_bytes()),
+            Half::Ed25519(key) => {
+                keep_in_memory(&**key);
+                PublicKey::ed25519(algorithm, key.verifying_key().as_bytes())
+            }
             Half::Es256(pair) => PublicKey::p256(pair.public_key().as_ref()),
             Half::Rs256(pair) => {
                 let public = pair.public_key();

@@ -1,13 +1,16 @@
 //! Files: the store's own and those handed in or out.
 //!
 //! Owns every system call on a file. Nothing it writes can be seen half done: a file appears under
-//! its name complete and durable, or not at all. It knows no formats and no secrets.
+//! its name complete and durable, or not at all; and what the system would write of the process
+//! itself, to core files and swap space. It knows no formats and no secrets.
 
 mod directory;
 mod fault;
 mod handed_in;
 mod lock;
 mod outbox;
+mod place;
+mod process;
 mod terminal;
 
 pub use directory::Directory;
@@ -16,6 +19,7 @@ pub use handed_in::{read_descriptor, read_file, read_stream};
 pub use lock::Lock;
 pub use outbox::{
     Outbox, create_private_file, folder_above, holds_file, inside_git_work_tree, new_folder, remove_file,
-    restrict_process,
 };
+pub use place::{Space, entries_of_others, holds_any, names_in, open_to_others, real_place, space};
+pub use process::{Restrictions, keep_in_memory, lock_memory, restrict_process};
 pub use terminal::Terminal;

@@ -176,15 +176,6 @@ pub fn inside_git_work_tree(path: &Path) -> Option<PathBuf> {
     real.ancestors().find(|ancestor| ancestor.join(".git").exists()).map(Path::to_owned)
 }
 
-/// Sets the process's umask so that no file is ever made readable to others by accident, and
-/// forbids core files: they would hold keys.
-pub fn restrict_process() {
-    use rustix::process::{Resource, Rlimit, setrlimit};
-    rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o022));
-    let none = Rlimit { current: Some(0), maximum: Some(0) };
-    let _ = setrlimit(Resource::Core, none);
-}
-
 fn fill(folder: &Path, files: &BTreeMap<String, Vec<u8>>) -> Result<(), StorageFault> {
     fs::create_dir(folder).map_err(StorageFault::system("created", folder))?;
     for (name, bytes) in files {

@@ -1,0 +1,170 @@
+//! What the system may write of the running program to a disk, and who may look into it: the real
+//! binary, stopped while it waits for a passphrase.
+#![cfg(target_os = "linux")]
+
+use coldsign::storage::{Restrictions, lock_memory, restrict_process};
+use std::io::Write;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::os::unix::process::ExitStatusExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+/// A user without privileges, where this test may become one.
+const NOBODY: u32 = 65_534;
+
+/// A folder with a store, and the binary where any user can start it.
+struct Place {
+    folder: tempfile::TempDir,
+}
+
+impl Place {
+    fn new() -> Self {
+        let place = Self { folder: tempfile::tempdir().expect("a folder") };
+        open_to_all(place.folder.path());
+        std::fs::copy(env!("CARGO_BIN_EXE_coldsign"), place.path("coldsign")).expect("a copy of the binary");
+        std::fs::write(place.path("pass"), "correct horse battery staple").expect("a passphrase");
+        let init = "./coldsign --store store --passphrase-file pass init --issuer https://tokens.example \
+                    --api api=https://api.example --recovery-sheet sheet --kdf-log-n 10";
+        let made = Command::new("sh").args(["-c", init]).current_dir(place.folder.path()).output().expect("init");
+        assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+        if is_root() {
+            let given = Command::new("chown").arg("-R").arg(NOBODY.to_string()).arg(place.folder.path()).status();
+            assert!(given.expect("chown").success());
+        }
+        place
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// Starts `command` with core files of any size allowed, as an ordinary user.
+    fn start(&self, command: &str) -> Child {
+        let mut sh = if is_root() {
+            let mut setpriv = Command::new("setpriv");
+            setpriv.args(["--reuid", "65534", "--regid", "65534", "--clear-groups", "sh"]);
+            setpriv
+        } else {
+            Command::new("sh")
+        };
+        sh.args(["-c", &format!("ulimit -c $(ulimit -Hc); exec {command}")]).current_dir(self.folder.path());
+        sh.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("a process")
+    }
+
+    /// The signer, waiting for its passphrase.
+    fn waiting_signer(&self) -> Child {
+        let child = self.start("./coldsign --store store --passphrase-file - key generate default");
+        wait_until_it_sleeps(&child, "coldsign");
+        child
+    }
+
+    /// Whether another process of the same user can read the child's memory.
+    fn can_be_read(&self, child: &Child) -> bool {
+        // The first page that the list of its memory names; without the list there is nothing to try.
+        let look = format!(
+            "a=$(sed -n '1s/-.*//p' /proc/{0}/maps) && dd if=/proc/{0}/mem bs=1 count=1 skip=$((0x$a)) of=/dev/null",
+            child.id()
+        );
+        self.start(&format!("sh -c \"{}\"", look.replace('$', "\\$"))).wait().expect("a look").success()
+    }
+}
+
+fn open_to_all(path: &Path) {
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755)).expect("modes");
+}
+
+fn is_root() -> bool {
+    std::fs::metadata("/proc/self").is_ok_and(|own| own.uid() == 0)
+}
+
+fn status_of(child: &Child, field: &str) -> String {
+    let text = std::fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap_or_default();
+    let line = text.lines().find_map(|line| line.strip_prefix(&format!("{field}:")));
+    line.unwrap_or_default().trim().to_owned()
+}
+
+fn wait_until_it_sleeps(child: &Child, name: &str) {
+    let began = Instant::now();
+    while !(status_of(child, "Name") == name && status_of(child, "State").starts_with('S')) {
+        assert!(began.elapsed() < Duration::from_secs(60), "{name} does not wait: {}", status_of(child, "State"));
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+fn kill(child: &mut Child, signal: &str) -> ExitStatus {
+    let sent = Command::new("kill").args([signal, &child.id().to_string()]).status().expect("kill");
+    assert!(sent.success());
+    child.wait().expect("its end")
+}
+
+fn skipped(what: &str) {
+    let _ = writeln!(std::io::stderr(), "skipped: {what}");
+}
+
+#[test]
+fn a_crash_leaves_no_core_file() {
+    let place = Place::new();
+    // The twin shows that this machine writes core files at all, wherever its core_pattern sends them.
+    let mut twin = place.start("sleep 60");
+    wait_until_it_sleeps(&twin, "sleep");
+    if !kill(&mut twin, "-ABRT").core_dumped() {
+        skipped("this machine writes no core files, so that nothing shows that coldsign prevents them");
+        return;
+    }
+    for signal in ["-ABRT", "-SEGV", "-QUIT"] {
+        let mut signer = place.waiting_signer();
+        let ended = kill(&mut signer, signal);
+        assert!(ended.signal().is_some(), "{signal}: {ended:?}");
+        assert!(!ended.core_dumped(), "{signal} left a core file");
+    }
+}
+
+#[test]
+fn nobody_of_the_same_user_looks_into_its_memory() {
+    let place = Place::new();
+    let mut twin = place.start("sleep 60");
+    wait_until_it_sleeps(&twin, "sleep");
+    let mut signer = place.waiting_signer();
+    let (twin_s, signer_s) = (place.can_be_read(&twin), place.can_be_read(&signer));
+    let owner = std::fs::metadata(format!("/proc/{}/mem", signer.id())).expect("its memory").uid();
+    let limits = std::fs::read_to_string(format!("/proc/{}/limits", signer.id())).expect("its limits");
+    let no_new_privileges = status_of(&signer, "NoNewPrivs");
+    let locked = status_of(&signer, "VmLck");
+    kill(&mut twin, "-KILL");
+    kill(&mut signer, "-KILL");
+
+    assert!(!signer_s, "another process of the same user read its memory");
+    assert_eq!(owner, 0, "its memory belongs to the user, not to the system");
+    let core = limits.lines().find(|line| line.starts_with("Max core file size")).expect("the limit on core files");
+    assert_eq!(core.split_whitespace().nth(4), Some("0"), "{core}");
+    assert_eq!(no_new_privileges, "1");
+    if !twin_s {
+        skipped("this machine lets no process read another's memory");
+    }
+    let kibibytes: u64 = locked.trim_end_matches(" kB").parse().expect("a size");
+    if Restrictions::of_this_process().lockable.is_none_or(|limit| limit >= 3 << 20) {
+        assert!(kibibytes >= 100, "only {locked} of its memory is locked");
+    } else {
+        skipped("this machine lets no ordinary user lock enough memory");
+    }
+}
+
+#[test]
+fn all_of_it_costs_less_than_two_milliseconds() {
+    restrict_process();
+    let mut times: Vec<Duration> = (0..20)
+        .map(|_| {
+            let began = Instant::now();
+            restrict_process();
+            lock_memory();
+            began.elapsed()
+        })
+        .collect();
+    times.sort();
+    let now = Restrictions::of_this_process();
+    assert!(!now.core_file && !now.readable_by_others && !now.may_gain_privileges, "{now:?}");
+    // The quickest: what else runs on this machine is not our cost.
+    let _ = writeln!(std::io::stderr(), "hardening: {:?} at best, {:?} in the middle", times[0], times[10]);
+    assert!(times[0] < Duration::from_millis(2), "{times:?}");
+}
