@@ -64,13 +64,15 @@
 //! # For issuers
 //!
 //! [`jws::assemble`] makes a token over a [`jws::Sign`], which keeps its key to itself;
-//! [`jws::inspect`] shows any token without believing it, and [`escape`] makes its text safe to show.
+//! [`jws::inspect`] shows any token without believing it, and [`escape`] makes its text safe to show;
+//! [`words`] are digests to read aloud.
 
 // Building blocks, read through their module
 pub mod base64url;
 pub mod escape;
 pub mod json;
 pub mod jws;
+pub mod words;
 
 mod algorithm;
 mod claims;
