@@ -6,6 +6,7 @@
 
 mod clock;
 mod denied;
+pub mod doctor;
 pub mod init;
 pub mod inspect;
 pub mod issue;

@@ -186,6 +186,8 @@ impl Session {
         let unlock = store.unlock_name(unlock)?;
         let now = act_time(now, store.journal.newest_time(), store.skew())?;
         let opened = Opened::open(&store.directory, store.sheet.generation, &store.journal, &unlock, passphrase)?;
+        // Now the keys are in memory too.
+        crate::storage::lock_memory();
         store.journal.roll_forward()?;
         let swept = sweep(&store, &opened)?;
         Ok(Self { store, opened, now, swept, _lock: lock })

@@ -82,6 +82,9 @@ pub enum Fault {
     /// The answer was no.
     #[error("not confirmed")]
     NotConfirmed,
+    /// Something about the machine is bad.
+    #[error("{0} of the findings are bad")]
+    Unsound(usize),
     /// A step of the demonstration failed.
     #[error("the demonstration stopped at: {0}")]
     Demo(String),
@@ -94,6 +97,7 @@ impl Refuse for Fault {
             Self::NotConfirmed => Some("NOT-CONFIRMED"),
             Self::NotTaken => Some("TOKEN-UNDELIVERED"),
             Self::Policy { faults, .. } => faults.rule(),
+            Self::Unsound(_) => Some("DOCTOR-BAD"),
             _ => None,
         }
     }

@@ -6,6 +6,7 @@ mod ask;
 mod completions;
 mod context;
 mod demo;
+mod doctor;
 mod fault;
 mod init;
 mod key;
@@ -70,6 +71,7 @@ enum Command {
     Demo(demo::Args),
     Init(init::Args),
     Status(status::Args),
+    Doctor(doctor::Args),
     /// Make keys and change their states
     #[command(
         subcommand,
@@ -105,6 +107,7 @@ pub type Ended = Result<(), Refusal>;
 /// Runs the command line of the process.
 pub fn main() -> ExitCode {
     coldsign::storage::restrict_process();
+    coldsign::storage::lock_memory();
     ExitCode::from(run(std::env::args_os()))
 }
 
@@ -135,6 +138,7 @@ fn dispatch(command: Command, context: &Context, screen: &mut Screen) -> Ended {
         Command::Demo(args) => demo::run(args, screen),
         Command::Init(args) => init::run(args, context, screen),
         Command::Status(args) => status::run(args, context, screen),
+        Command::Doctor(args) => doctor::run(args, context, screen),
         Command::Key(command) => key::run(command, context, screen),
         Command::Policy(command) => policy::run(command, context, screen),
         Command::Token(command) => token::run(command, context, screen),
