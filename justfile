@@ -43,7 +43,15 @@ man DIR:
     mkdir -p '{{DIR}}'
     cargo run --release --locked -- man --to '{{DIR}}'
 
-# the binaries to carry to the isolated machine: small, stripped, with their digests
+# the program to carry to the isolated machine: static, checked where there is nothing else
+appliance:
+    .ci/appliance
+
+# the same check again for a folder that is there
+appliance-check FOLDER:
+    .ci/appliance check '{{FOLDER}}'
+
+# both binaries for this machine: small, stripped, with their digests
 dist:
     cargo build --profile dist --locked --bin coldsign
     cargo build --profile dist --locked -p coldsign-gate
