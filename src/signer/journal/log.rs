@@ -182,9 +182,16 @@ impl Journal {
     /// As the system refuses.
     pub fn roll_forward(&mut self) -> Result<(), JournalFault> {
         if self.behind {
-            self.store.replace_file(CHECKPOINT, self.note.as_bytes())?;
-            self.behind = false;
+            // Whoever appended may have ended before synchronising.
+            self.store.sync_file(ENTRIES)?;
+            self.acknowledge()?;
         }
+        Ok(())
+    }
+
+    fn acknowledge(&mut self) -> Result<(), JournalFault> {
+        self.store.replace_file(CHECKPOINT, self.note.as_bytes())?;
+        self.behind = false;
         Ok(())
     }
 
@@ -226,7 +233,7 @@ impl Journal {
         self.torn.clear();
         self.note = note;
         self.behind = true;
-        self.roll_forward()
+        self.acknowledge()
     }
 }
 

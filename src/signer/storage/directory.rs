@@ -161,6 +161,16 @@ impl Directory {
         self.place(name, bytes, |from, to| fs::rename(from, to))
     }
 
+    /// Gives a file the name of another, which it replaces; durable when this returns.
+    ///
+    /// # Errors
+    /// As the system refuses; both files then keep their names.
+    pub fn replace_with(&self, from: &str, to: &str) -> Result<(), StorageFault> {
+        let (from, to) = (self.path.join(from), self.path.join(to));
+        fs::rename(&from, &to).map_err(StorageFault::system("written", &to))?;
+        sync_directory(to.parent().unwrap_or(&self.path))
+    }
+
     fn place(
         &self,
         name: &str,
@@ -198,6 +208,15 @@ impl Directory {
         Ok(())
     }
 
+    /// Makes durable what somebody else may have written to a file.
+    ///
+    /// # Errors
+    /// As the system refuses.
+    pub fn sync_file(&self, name: &str) -> Result<(), StorageFault> {
+        let path = self.path.join(name);
+        File::open(&path).and_then(|file| file.sync_data()).map_err(StorageFault::system("synchronised", &path))
+    }
+
     /// Removes a file, durably; one that is not there is no fault.
     ///
     /// # Errors
@@ -226,13 +245,14 @@ impl Directory {
         Ok(())
     }
 
-    /// Removes a folder with all that is in it.
+    /// Removes a folder with all that is in it, durably.
     ///
     /// # Errors
     /// As the system refuses.
     pub fn remove_folder(&self, name: &str) -> Result<(), StorageFault> {
         let path = self.path.join(name);
-        fs::remove_dir_all(&path).map_err(StorageFault::system("removed", &path))
+        fs::remove_dir_all(&path).map_err(StorageFault::system("removed", &path))?;
+        sync_directory(path.parent().unwrap_or(&self.path))
     }
 
     /// The files of a folder and of the folders in it, by relative path; at most `cap` bytes each.
