@@ -11,8 +11,10 @@
 use coldsign::acts::issue::Batch;
 use coldsign::acts::keys::{self, Change};
 use coldsign::acts::{RELEASED, Session, Store, init, issue, publications, publish, status};
-use coldsign::keystore::{KdfCost, KeyState, Passphrase, RecoveryCode, Transition};
+use coldsign::journal::{self, Event, Journal, JournalFault, Line, SignNote, StoreCreated};
+use coldsign::keystore::{KdfCost, KeyState, Passphrase, RecoveryCode, SealGeneration, Transition, UnlockAdded};
 use coldsign::refusal::Refusal;
+use coldsign::storage::Directory;
 use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
 
@@ -40,7 +42,6 @@ impl Life {
             recovery: &RecoveryCode::generate().unwrap(),
             root_code: &RecoveryCode::generate().unwrap(),
             root_to: None,
-            recovery_sheet: None,
             now: START,
         })
         .unwrap();
@@ -206,14 +207,39 @@ fn a_private_half_whose_unlinking_failed_is_swept() {
     assert!(!file.exists());
 }
 
+/// Somebody's key, who can write to the disk and has not the journal's.
+struct Forger(ed25519_dalek::SigningKey);
+
+impl SignNote for Forger {
+    fn sign_note(&self, text: &[u8]) -> Result<[u8; 64], JournalFault> {
+        use ed25519_dalek::Signer;
+        Ok(self.0.sign(text).to_bytes())
+    }
+
+    fn public_key(&self) -> [u8; 32] {
+        self.0.verifying_key().to_bytes()
+    }
+}
+
 #[test]
-fn a_store_put_together_from_two_is_refused() {
-    let (ours, theirs) = (Life::begin(), Life::begin());
-    let copy = |file: &str| std::fs::copy(theirs.place().join(file), ours.place().join(file)).unwrap();
-    // Their seal opens with their unlock, but speaks of their journal.
-    copy("sealed/1/seal.age");
-    copy("unlock/admin.age");
-    assert_eq!(rule(ours.try_session(START)), "STORE-ANCHOR");
+fn a_journal_written_anew_by_somebody_else_is_refused() {
+    let life = Life::begin();
+    let directory = Directory::open(&life.place()).unwrap();
+    let old = Journal::open(&directory).unwrap();
+    let forger = Forger(ed25519_dalek::SigningKey::from_bytes(&[7; 32]));
+    let journal_key = coldsign_verify::base64url::encode(&forger.public_key());
+    let created = StoreCreated { journal_key, ..old.genesis().clone() };
+    // Everything that is needed to find and open the files there are.
+    let mut events: Vec<Line> = Vec::new();
+    for entry in old.entries() {
+        events.extend(entry.event::<UnlockAdded>().unwrap().map(|event| event.line()));
+        events.extend(entry.event::<SealGeneration>().unwrap().map(|event| event.line()));
+    }
+    assert_eq!(events.len(), 3);
+    std::fs::remove_dir_all(life.place().join("journal")).unwrap();
+    journal::start(&directory, &created, &events, &forger, START, "admin").unwrap();
+    assert!(Store::open(&life.place()).is_ok(), "without a passphrase it can't be told");
+    assert_eq!(rule(life.try_session(START)), "STORE-ANCHOR");
 }
 
 #[test]
@@ -269,7 +295,6 @@ fn a_root_key_goes_to_the_stick_and_comes_back_from_a_store_that_could_not_be_ma
             recovery: &RecoveryCode::generate().unwrap(),
             root_code: &RecoveryCode::generate().unwrap(),
             root_to: Some(&stick),
-            recovery_sheet: None,
             now: START,
         })
         .map(drop)

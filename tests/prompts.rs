@@ -103,6 +103,68 @@ fn a_person_makes_a_store_and_issues_a_token() {
     p.exp_eof().unwrap();
 }
 
+#[test]
+fn a_person_changes_a_passphrase_and_makes_a_new_code() {
+    let temp = tempfile::tempdir().unwrap();
+    let recovery = make_store(temp.path());
+    let new = "another passphrase entirely";
+
+    // Asked for the old one first, then for the new one twice; a slip changes nothing.
+    for (again, slip) in [("something else", true), (new, false)] {
+        let mut p = coldsign(temp.path(), &["unlock", "change", "anna"]);
+        p.exp_string("passphrase of anna: ").unwrap();
+        p.send_line(PASSPHRASE).unwrap();
+        p.exp_string("new passphrase: ").unwrap();
+        p.send_line(new).unwrap();
+        p.exp_string("the same again: ").unwrap();
+        p.send_line(again).unwrap();
+        let told = if slip { "the passphrase was not the same twice" } else { "the passphrase of anna is changed" };
+        let seen = p.exp_string(told).unwrap();
+        assert!(!seen.contains(new), "the passphrase was echoed");
+        p.exp_eof().unwrap();
+    }
+
+    // A new code is shown once and asked back before the old one ends.
+    let mut p = coldsign(temp.path(), &["unlock", "change", "recovery"]);
+    p.exp_string("passphrase of anna: ").unwrap();
+    p.send_line(new).unwrap();
+    let sheet = p.exp_string("Then type it back").unwrap();
+    let code = code_of(&sheet, "recovery code");
+    assert!(!sheet.contains("root code"));
+    p.exp_string("recovery code: ").unwrap();
+    p.send_line(&recovery).unwrap();
+    p.exp_string("that is another code").unwrap();
+    p.exp_string("recovery code: ").unwrap();
+    p.send_line(&code).unwrap();
+    p.exp_string("the code of recovery is changed").unwrap();
+    p.exp_eof().unwrap();
+    for (typed, opens) in [(&recovery, false), (&code, true)] {
+        let mut p = coldsign(temp.path(), &["unlock", "test", "recovery"]);
+        p.exp_string("recovery code: ").unwrap();
+        p.send_line(typed).unwrap();
+        p.exp_string(if opens { "recovery opens the store" } else { "[UNLOCK-PASSPHRASE]" }).unwrap();
+        p.exp_eof().unwrap();
+    }
+}
+
+#[test]
+fn an_unlock_is_removed_by_a_word_only() {
+    let temp = tempfile::tempdir().unwrap();
+    make_store(temp.path());
+    for (answer, told) in [("yes", "not confirmed [NOT-CONFIRMED]"), ("Yes", "recovery no longer opens the store")] {
+        let mut p = coldsign(temp.path(), &["unlock", "remove", "recovery"]);
+        p.exp_string("Confirm with Yes (exactly)").unwrap();
+        p.send_line(answer).unwrap();
+        if answer == "Yes" {
+            p.exp_string("passphrase of anna: ").unwrap();
+            p.send_line(PASSPHRASE).unwrap();
+        }
+        p.exp_string(told).unwrap();
+        p.exp_eof().unwrap();
+        assert_eq!(temp.path().join("store/unlock/recovery.age").exists(), answer == "yes");
+    }
+}
+
 /// A policy whose keys reach verifiers at once: no courier, no reload, no skew.
 const AT_ONCE: &str = r#"
 format = "coldsign-policy"

@@ -5,10 +5,11 @@ use crate::issuing::Policy;
 use crate::issuing::record::PolicyApplied;
 use crate::journal::{self, Event, Line, StoreCreated, hex, sha256};
 use crate::keystore::{
-    self, KdfCost, KeyGenerated, Passphrase, Purpose, RecoveryCode, RsaBits, SecretKey, UnlockAdded, Unlocks,
+    self, KdfCost, KeyGenerated, Passphrase, Purpose, RecoveryCode, RsaBits, SealGeneration, SecretKey, Unlocks,
+    WrappedUnlock,
 };
 use crate::refusal::Refusal;
-use crate::storage::{self, Directory, StorageFault};
+use crate::storage::{self, Directory, Lock, StorageFault};
 use coldsign_verify::{Algorithm, base64url};
 use std::path::{Path, PathBuf};
 
@@ -32,8 +33,6 @@ pub struct Request<'a> {
     pub root_code: &'a RecoveryCode,
     /// Where the root's key goes instead of the store.
     pub root_to: Option<&'a Path>,
-    /// Where the codes were written: taken back where the store is not made.
-    pub recovery_sheet: Option<&'a Path>,
     /// Seconds since the epoch.
     pub now: u64,
 }
@@ -88,108 +87,155 @@ pub fn check_unlock_name(name: &str) -> Result<(), Denied> {
     if sound { Ok(()) } else { Err(Denied::UnlockName(name.to_owned())) }
 }
 
-/// Makes a store beside its place and renames it: it appears whole or not at all.
+/// Makes a store: it appears whole or not at all.
 ///
 /// # Errors
 /// [`Denied`], or as the system refuses; then nothing has appeared.
 pub fn init(request: &Request<'_>) -> Result<Session, Refusal> {
-    check_place(request.path)?;
-    check_issuer(request.issuer)?;
-    check_unlock_name(request.admin)?;
-    super::clock::act_time(request.now, 0, 0)?;
-    let policy = Policy::parse(request.policy)?;
-    let mark = hex(&*keystore::random::<6>()?);
-    let (directory, lock) = Directory::create_beside(request.path, &mark)?;
-    let mut root_file = None;
-    let made = fill(&directory, &policy, request, &mut root_file).and_then(|sheet| {
-        let renamed = directory.rename_to(request.path).map_err(|fault| match fault {
+    Prepared::make(request)?.appear(request.passphrase)
+}
+
+/// A store beside its place, complete, waiting for its codes to be on paper. Dropped, it is removed.
+pub struct Prepared {
+    directory: Directory,
+    lock: Option<Lock>,
+    place: PathBuf,
+    admin: String,
+    now: u64,
+    outside: Vec<PathBuf>,
+}
+
+impl Prepared {
+    /// Makes a store beside its place.
+    ///
+    /// # Errors
+    /// [`Denied`], or as the system refuses; then nothing is left of it.
+    pub fn make(request: &Request<'_>) -> Result<Self, Refusal> {
+        check_place(request.path)?;
+        check_issuer(request.issuer)?;
+        check_unlock_name(request.admin)?;
+        super::clock::act_time(request.now, 0, 0)?;
+        let policy = Policy::parse(request.policy)?;
+        let mark = hex(&*keystore::random::<6>()?);
+        let (directory, lock) = Directory::create_beside(request.path, &mark)?;
+        let mut prepared = Self {
+            directory,
+            lock: Some(lock),
+            place: request.path.to_owned(),
+            admin: request.admin.to_owned(),
+            now: request.now,
+            outside: Vec::new(),
+        };
+        prepared.fill(&policy, request)?;
+        Ok(prepared)
+    }
+
+    /// What it holds, for reading.
+    ///
+    /// # Errors
+    /// As [`super::Store::open`].
+    pub fn store(&self) -> Result<super::Store, Refusal> {
+        super::Store::open(self.directory.path())
+    }
+
+    /// Notes a file that belongs to it and lies outside: its codes. Removed with it.
+    pub fn with(&mut self, file: &Path) {
+        self.outside.push(file.to_owned());
+    }
+
+    /// Gives it its place, and opens it there.
+    ///
+    /// # Errors
+    /// As the system refuses; where the place was taken meanwhile, nothing is left of it.
+    pub fn appear(mut self, passphrase: &Passphrase) -> Result<Session, Refusal> {
+        let directory = self.directory.rename_to(&self.place).map_err(|fault| match fault {
             StorageFault::Exists(path) => Refusal::from(Denied::StoreExists(path)),
             other => other.into(),
         })?;
-        Ok((sheet, renamed))
-    });
-    let (sheet, directory) = made.inspect_err(|_| {
-        directory.discard();
-        if let Some(sheet) = request.recovery_sheet {
-            storage::remove_file(sheet);
-        }
-        if let Some(file) = root_file {
-            storage::remove_file(&file);
-        }
-    })?;
-    let store = super::Store::open(request.path)?;
-    let generation = sheet.generation;
-    let opened = keystore::Opened::open(&directory, generation, store.journal(), request.admin, request.passphrase)?;
-    Ok(Session::of_new_store(store, opened, request.now, lock))
+        let lock = self.lock.take().map_or_else(|| Lock::take(&directory), Ok)?;
+        let store = super::Store::open(&self.place)?;
+        let unlocks = &store.ledger().unlocks;
+        let opened = keystore::Opened::open(&directory, store.journal(), unlocks, &self.admin, passphrase)?;
+        Ok(Session::of_new_store(store, opened, self.now, lock))
+    }
 }
 
-fn fill(
-    directory: &Directory,
-    policy: &Policy,
-    request: &Request<'_>,
-    root_file: &mut Option<PathBuf>,
-) -> Result<StoreSheet, Refusal> {
-    let sheet = StoreSheet {
-        format: StoreSheet::FORMAT.to_owned(),
-        version: 1,
-        store_id: base64url::encode(&*keystore::random::<16>()?),
-        issuer: request.issuer.to_owned(),
-        generation: 1,
-    };
-    let journal_key = SecretKey::generate(Algorithm::EdDsa, RsaBits::Two)?;
-    let created = StoreCreated {
-        format: StoreCreated::FORMAT.to_owned(),
-        version: 1,
-        store_id: sheet.store_id.clone(),
-        issuer: sheet.issuer.clone(),
-        journal_key: journal_key.ed25519_base64url(),
-    };
-    let (_, genesis) = journal::genesis_line(&created, request.now, request.admin);
-    let mut events: Vec<Line> = Vec::new();
-    let recovery = request.recovery.to_passphrase();
-    let mut recipients = Vec::new();
-    for (name, passphrase) in [(request.admin, request.passphrase), (Unlocks::RECOVERY, &recovery)] {
-        let recipient = keystore::create_unlock(directory, name, passphrase, request.cost)?;
-        recipients.push(recipient.clone());
-        events.push(UnlockAdded { name: name.to_owned(), recipient, kdf_log_n: request.cost.log_n() }.line());
+impl Drop for Prepared {
+    fn drop(&mut self) {
+        // A store that stands keeps its codes, whatever failed after it got its place.
+        if Directory::open(self.directory.path()).is_ok() {
+            self.directory.discard();
+            self.outside.iter().for_each(|file| storage::remove_file(file));
+        }
     }
-    events.push(made("journal", Purpose::Journal, &journal_key, false).line());
-    let opened = keystore::create_seal(directory, request.admin, journal_key, &sheet.store_id, &genesis, &recipients)?;
-    events.push(make_root(directory, request, root_file)?);
-    let bundle = SecretKey::generate(Algorithm::EdDsa, RsaBits::Two)?;
-    events.push(made("bundle", Purpose::Bundle, &bundle, false).line());
-    opened.keep(bundle)?;
-    for keyset in policy.keysets() {
-        let bits = RsaBits::of_policy(keyset.bits);
-        let key = SecretKey::generate(keyset.algorithm, bits)?;
-        keystore::second_opinion(&key)?;
-        events.push(made(&keyset.name, Purpose::Token, &key, false).line());
-        opened.keep(key)?;
-    }
-    let sha256 = hex(&sha256(request.policy.as_bytes()));
-    directory.below("policies")?.create_file(&format!("{sha256}.toml"), request.policy.as_bytes())?;
-    directory.create_file("policy.toml", request.policy.as_bytes())?;
-    events.push(PolicyApplied { sha256, bytes: request.policy.len() as u64 }.line());
-    directory.create_file(StoreSheet::FILE, &sheet.to_bytes())?;
-    journal::start(directory, &created, &events, &opened, request.now, request.admin)?;
-    Ok(sheet)
 }
 
-/// The root's key lies apart from all others, under a code of its own.
-fn make_root(directory: &Directory, request: &Request<'_>, made_file: &mut Option<PathBuf>) -> Result<Line, Refusal> {
-    let root = SecretKey::generate(Algorithm::EdDsa, RsaBits::Two)?;
-    let code = request.root_code.to_passphrase();
-    let sealed = keystore::seal_root(&root, &code, request.cost)?;
-    let file = format!("key-{}.age", root.kid());
-    match request.root_to {
-        Some(place) => {
-            let path: PathBuf = place.join(format!("coldsign-root-{}", file));
-            storage::create_private_file(&path, &sealed)?;
-            *made_file = Some(path);
+impl Prepared {
+    fn fill(&mut self, policy: &Policy, request: &Request<'_>) -> Result<(), Refusal> {
+        let directory = &self.directory.clone();
+        let sheet = StoreSheet {
+            format: StoreSheet::FORMAT.to_owned(),
+            version: 1,
+            store_id: base64url::encode(&*keystore::random::<16>()?),
+            issuer: request.issuer.to_owned(),
+        };
+        let journal_key = SecretKey::generate(Algorithm::EdDsa, RsaBits::Two)?;
+        let created = StoreCreated {
+            format: StoreCreated::FORMAT.to_owned(),
+            version: 1,
+            store_id: sheet.store_id.clone(),
+            issuer: sheet.issuer.clone(),
+            journal_key: journal_key.ed25519_base64url(),
+        };
+        let (_, genesis) = journal::genesis_line(&created, request.now, request.admin);
+        let mut events: Vec<Line> = Vec::new();
+        let recovery = request.recovery.to_passphrase();
+        let admin = keystore::create_unlock(directory, request.admin, request.passphrase, request.cost)?;
+        let recovery = keystore::create_unlock(directory, Unlocks::RECOVERY, &recovery, request.cost)?;
+        let recipients = [&admin, &recovery].map(WrappedUnlock::recipient);
+        for unlock in [&admin, &recovery] {
+            events.push(unlock.added().line());
         }
-        None => directory.below("roots")?.create_file(&file, &sealed)?,
+        events.push(made("journal", Purpose::Journal, &journal_key, false).line());
+        let (opened, sha256_of_seal) =
+            keystore::create_seal(directory, admin, journal_key, &sheet.store_id, &genesis, &recipients)?;
+        events.push(self.make_root(request)?);
+        let bundle = SecretKey::generate(Algorithm::EdDsa, RsaBits::Two)?;
+        events.push(made("bundle", Purpose::Bundle, &bundle, false).line());
+        opened.keep(bundle)?;
+        for keyset in policy.keysets() {
+            let bits = RsaBits::of_policy(keyset.bits);
+            let key = SecretKey::generate(keyset.algorithm, bits)?;
+            keystore::second_opinion(&key)?;
+            events.push(made(&keyset.name, Purpose::Token, &key, false).line());
+            opened.keep(key)?;
+        }
+        let sha256 = hex(&sha256(request.policy.as_bytes()));
+        directory.below("policies")?.create_file(&format!("{sha256}.toml"), request.policy.as_bytes())?;
+        directory.create_file("policy.toml", request.policy.as_bytes())?;
+        events.push(PolicyApplied { sha256, bytes: request.policy.len() as u64 }.line());
+        events.push(SealGeneration { generation: 1, sha256: sha256_of_seal }.line());
+        directory.create_file(StoreSheet::FILE, &sheet.to_bytes())?;
+        journal::start(directory, &created, &events, &opened, request.now, request.admin)?;
+        Ok(())
     }
-    Ok(made("root", Purpose::Root, &root, request.root_to.is_some()).line())
+
+    /// The root's key lies apart from all others, under a code of its own.
+    fn make_root(&mut self, request: &Request<'_>) -> Result<Line, Refusal> {
+        let root = SecretKey::generate(Algorithm::EdDsa, RsaBits::Two)?;
+        let code = request.root_code.to_passphrase();
+        let sealed = keystore::seal_root(&root, &code, request.cost)?;
+        let file = format!("key-{}.age", root.kid());
+        match request.root_to {
+            Some(place) => {
+                let path: PathBuf = place.join(format!("coldsign-root-{}", file));
+                storage::create_private_file(&path, &sealed)?;
+                self.outside.push(path);
+            }
+            None => self.directory.below("roots")?.create_file(&file, &sealed)?,
+        }
+        Ok(made("root", Purpose::Root, &root, request.root_to.is_some()).line())
+    }
 }
 
 fn made(keyset: &str, purpose: Purpose, key: &SecretKey, elsewhere: bool) -> KeyGenerated {

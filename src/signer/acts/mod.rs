@@ -19,6 +19,7 @@ mod sheet;
 pub mod status;
 mod store;
 pub mod tokens;
+pub mod unlock;
 pub mod verify;
 
 pub use clock::{ClockDenied, RELEASED};

@@ -18,8 +18,6 @@ pub struct StoreSheet {
     pub store_id: String,
     /// The `iss` of every token.
     pub issuer: String,
-    /// The folder below `sealed/` that is in force.
-    pub generation: u64,
 }
 
 impl StoreSheet {

@@ -68,7 +68,7 @@ pub fn summary(store: &Store, now: u64) -> Result<Summary<'_>, Refusal> {
         keys: ledger.keys.all().iter().filter(|key| key.state != KeyState::Destroyed).collect(),
         services: policy.services().map(|service| service_summary(store, service, now)).collect(),
         newest_publication,
-        unlocks: ledger.unlocks.all().iter().map(|unlock| unlock.added.name.as_str()).collect(),
+        unlocks: ledger.unlocks.all().iter().map(|unlock| unlock.name.as_str()).collect(),
         unconfirmed: ledger.tokens.all().iter().filter(|token| token.delivery == Delivery::Unconfirmed).count(),
         checkpoint: store.journal().note(),
         fingerprint: hex(&sha256(store.journal().note().as_bytes())),
@@ -168,8 +168,8 @@ fn todo(store: &Store, policy: &Policy, now: u64) -> Result<Vec<Todo>, Refusal> 
 /// is not looked at.
 fn missing_files(store: &Store) -> Vec<String> {
     let (ledger, directory) = (store.ledger(), store.directory());
-    let generation = store.sheet().generation;
-    let unlocks = ledger.unlocks.all().iter().map(|unlock| format!("unlock/{}.age", unlock.added.name));
+    let generation = ledger.unlocks.generation();
+    let unlocks = ledger.unlocks.all().iter().map(|unlock| format!("unlock/{}.age", unlock.name));
     let keys = ledger.keys.all().iter().filter(|key| key.has_private_half()).map(|key| match key.purpose {
         Purpose::Root => format!("roots/key-{}.age", key.kid),
         _ => format!("sealed/{generation}/key-{}.age", key.kid),

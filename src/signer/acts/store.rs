@@ -5,7 +5,7 @@ use super::{Denied, Ledger, StoreSheet};
 use crate::issuing::Policy;
 use crate::issuing::record::PolicyRecord;
 use crate::journal::{Entry, Journal, Line, hex, sha256};
-use crate::keystore::{NewKey, Opened, Passphrase, Unlocks};
+use crate::keystore::{NewKey, Opened, Passphrase, Unlocks, settle_unlocks};
 use crate::refusal::Refusal;
 use crate::storage::{Directory, Lock, Outbox, StorageFault, holds_file};
 use std::path::Path;
@@ -105,11 +105,7 @@ impl Store {
     pub fn unlock_name(&self, named: Option<&str>) -> Result<String, Refusal> {
         let unlocks = &self.ledger.unlocks;
         let name = named.or_else(|| unlocks.usual()).unwrap_or(Unlocks::RECOVERY);
-        if unlocks.all().iter().any(|unlock| unlock.added.name == name) {
-            Ok(name.to_owned())
-        } else {
-            Err(crate::keystore::KeystoreFault::NoSuchUnlock(name.to_owned()).into())
-        }
+        Ok(unlocks.find(name)?.name.clone())
     }
 
     /// The policy in force and its record.
@@ -185,7 +181,7 @@ impl Session {
         let mut store = Store::open(path)?;
         let unlock = store.unlock_name(unlock)?;
         let now = act_time(now, store.journal.newest_time(), store.skew())?;
-        let opened = Opened::open(&store.directory, store.sheet.generation, &store.journal, &unlock, passphrase)?;
+        let opened = Opened::open(&store.directory, &store.journal, &store.ledger.unlocks, &unlock, passphrase)?;
         // Now the keys are in memory too.
         crate::storage::lock_memory();
         store.journal.roll_forward()?;
@@ -226,6 +222,16 @@ impl Session {
         self.opened.discard(new);
     }
 
+    /// After a switch of generations: goes on with what is in force now, and removes what was.
+    pub(super) fn settle(&mut self, resealed: Option<Opened>) -> Result<(), Refusal> {
+        if let Some(opened) = resealed {
+            self.opened = opened;
+        }
+        settle_unlocks(&self.store.directory, &self.store.ledger.unlocks)?;
+        self.opened.sweep(self.store.ledger.keys.all())?;
+        Ok(())
+    }
+
     /// Records events: durable under a signed checkpoint when this returns.
     ///
     /// # Errors
@@ -238,8 +244,9 @@ impl Session {
 
 /// Finishes what crashed acts began: key files of destroyed keys, blobs no entry names.
 fn sweep(store: &Store, opened: &Opened) -> Result<Vec<String>, Refusal> {
-    let mut swept = opened.sweep(store.ledger.keys.all())?;
-    for below in ["", "journal", "policies", "unlock", "certificates", "publications"] {
+    let mut swept = settle_unlocks(&store.directory, &store.ledger.unlocks)?;
+    swept.extend(opened.sweep(store.ledger.keys.all())?);
+    for below in ["", "journal", "policies", "certificates", "publications"] {
         store.directory.sweep_partials(below)?;
     }
     // Only what this program itself can have left there: anything else is not ours to remove.

@@ -64,12 +64,20 @@ impl Context {
 
     /// The store, opened for an act. Asks for the passphrase where no file has it.
     pub fn session(&self, screen: &mut Screen) -> Result<Session, Refusal> {
+        let unlock = self.unlock(&self.store()?, None)?;
+        self.session_by(&unlock, screen)
+    }
+
+    /// The unlock that opens the store for an act: the one named, or `usual` where none is.
+    pub fn unlock(&self, store: &Store, usual: Option<&str>) -> Result<String, Refusal> {
+        store.unlock_name(self.global.unlock.as_deref().or(usual))
+    }
+
+    /// The store, opened for an act by an unlock of it.
+    pub fn session_by(&self, unlock: &str, screen: &mut Screen) -> Result<Session, Refusal> {
         let place = self.place()?;
-        let store = Store::open(&place)?;
-        let unlock = store.unlock_name(self.global.unlock.as_deref())?;
-        let passphrase = self.passphrase(&unlock)?;
-        drop(store);
-        let session = Session::open(&place, Some(&unlock), &passphrase, self.now()?)?;
+        let passphrase = self.passphrase(unlock)?;
+        let session = Session::open(&place, Some(unlock), &passphrase, self.now()?)?;
         for file in session.swept() {
             screen.note(&format!("removed what an interrupted act had left: {file}"));
         }
@@ -79,22 +87,11 @@ impl Context {
 
     /// The passphrase from its file, if one is named.
     pub fn passphrase_from_file(&self) -> Result<Option<Zeroizing<String>>, Refusal> {
-        let Some(file) = &self.global.passphrase_file else { return Ok(None) };
-        let bytes = if file.as_os_str() == "-" {
-            read_descriptor(std::io::stdin().as_fd(), LONGEST_PASSPHRASE)?
-        } else {
-            read_file(file, LONGEST_PASSPHRASE)?
-        };
-        let bytes = Zeroizing::new(bytes);
-        let line = bytes.split(|byte| *byte == b'\n').next().unwrap_or_default();
-        let line = std::str::from_utf8(line).map_err(|_| Fault::EmptyPassphrase)?.trim_end_matches('\r');
-        if line.is_empty() {
-            return Err(Fault::EmptyPassphrase.into());
-        }
-        Ok(Some(Zeroizing::new(line.to_owned())))
+        self.global.passphrase_file.as_deref().map(secret_in).transpose()
     }
 
-    fn passphrase(&self, unlock: &str) -> Result<Passphrase, Refusal> {
+    /// The passphrase or code of an unlock, from its file or typed.
+    pub fn passphrase(&self, unlock: &str) -> Result<Passphrase, Refusal> {
         let text = match self.passphrase_from_file()? {
             Some(text) => text,
             None if unlock == RECOVERY => ask::secret("recovery code: ")?,
@@ -105,4 +102,19 @@ impl Context {
         }
         Ok(Passphrase::from(text))
     }
+}
+
+/// A passphrase or code: the first line of a file, or of standard input for `-`.
+pub fn secret_in(file: &Path) -> Result<Zeroizing<String>, Refusal> {
+    let bytes = Zeroizing::new(if file.as_os_str() == "-" {
+        read_descriptor(std::io::stdin().as_fd(), LONGEST_PASSPHRASE)?
+    } else {
+        read_file(file, LONGEST_PASSPHRASE)?
+    });
+    let line = bytes.split(|byte| *byte == b'\n').next().unwrap_or_default();
+    let line = std::str::from_utf8(line).map_err(|_| Fault::EmptyPassphrase)?.trim_end_matches('\r');
+    if line.is_empty() {
+        return Err(Fault::EmptyPassphrase.into());
+    }
+    Ok(Zeroizing::new(line.to_owned()))
 }

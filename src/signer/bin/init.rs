@@ -5,14 +5,15 @@ use super::ask;
 use super::context::Context;
 use super::fault::Fault;
 use super::screen::Screen;
+use super::sheet::Sheet;
 use super::when;
 use coldsign::acts::Session;
-use coldsign::acts::init::{self, Request};
+use coldsign::acts::init::{self, Prepared, Request};
 use coldsign::issuing::Policy;
 use coldsign::issuing::policy::{LARGEST, StarterKind, StarterPlan, starter};
 use coldsign::keystore::{KdfCost, Passphrase, RecoveryCode};
 use coldsign::refusal::Refusal;
-use coldsign::storage::{create_private_file, read_file};
+use coldsign::storage::read_file;
 use coldsign_verify::escape::escaped;
 use serde_json::json;
 use std::path::{Path, PathBuf};
@@ -91,8 +92,7 @@ pub fn run(args: Args, context: &Context, screen: &mut Screen) -> Ended {
         None => ask::new_secret("new passphrase: ", "the same again: ", "the passphrase")?,
     })?;
     let (recovery, root_code) = (RecoveryCode::generate()?, RecoveryCode::generate()?);
-    hand_over_codes(&args, &place, &issuer, &recovery, &root_code, now)?;
-    let request = Request {
+    let mut prepared = Prepared::make(&Request {
         path: &place,
         issuer: &issuer,
         admin: &admin,
@@ -102,10 +102,15 @@ pub fn run(args: Args, context: &Context, screen: &mut Screen) -> Ended {
         recovery: &recovery,
         root_code: &root_code,
         root_to: args.root_to.as_deref(),
-        recovery_sheet: args.recovery_sheet.as_deref(),
         now,
-    };
-    let session = init::init(&request)?;
+    })?;
+    // The codes go on paper before there is anything that only they could open.
+    let store = prepared.store()?;
+    let sheet = Sheet { store: &store, place: &place, now, recovery: &recovery, root: Some(&root_code) };
+    let file = args.recovery_sheet.as_deref();
+    sheet.hand_over(file)?;
+    file.inspect(|file| prepared.with(file));
+    let session = prepared.appear(&passphrase)?;
     report(&session, &place, args.kdf_log_n, screen);
     Ok(())
 }
@@ -232,58 +237,4 @@ fn ask_services() -> Result<Vec<(String, StarterKind)>, Refusal> {
             }
         }
     }
-}
-
-/// The codes go on paper before there is anything that only they could open.
-fn hand_over_codes(
-    args: &Args,
-    place: &Path,
-    issuer: &str,
-    recovery: &RecoveryCode,
-    root_code: &RecoveryCode,
-    now: u64,
-) -> Result<(), Refusal> {
-    let sheet = recovery_sheet(args, place, issuer, recovery, root_code, now);
-    if let Some(file) = &args.recovery_sheet {
-        create_private_file(file, sheet.as_bytes())?;
-        return Ok(());
-    }
-    ask::tell(&format!("\n{}\n", sheet.as_str()))?;
-    ask::tell("Write both codes down now: they are shown once. Then type them back.\n")?;
-    for (name, code) in [("recovery code", recovery), ("root code", root_code)] {
-        loop {
-            let typed = ask::secret(&format!("{name}: "))?;
-            match RecoveryCode::read(&typed) {
-                Ok(read) if read.is(code) => break,
-                Ok(_) => ask::tell("that is another code\n")?,
-                Err(fault) => ask::tell(&format!("{fault}\n"))?,
-            }
-        }
-    }
-    Ok(())
-}
-
-fn recovery_sheet(
-    args: &Args,
-    place: &Path,
-    issuer: &str,
-    recovery: &RecoveryCode,
-    root_code: &RecoveryCode,
-    now: u64,
-) -> zeroize::Zeroizing<String> {
-    let root_at = match &args.root_to {
-        Some(stick) => format!("the file coldsign-root-key-….age on {}", stick.display()),
-        None => format!("the file roots/key-….age of {}", place.display()),
-    };
-    zeroize::Zeroizing::new(format!(
-        "coldsign recovery sheet                                {}\n\
-         store {}\nissuer {issuer}\n\n\
-         recovery code   {}\n    opens the store if the passphrase is lost: coldsign --unlock recovery …\n\n\
-         root code       {}\n    opens the root's key: {root_at}\n\n\
-         Keep this sheet away from the machine. Whoever has it and the disk has the keys.\n",
-        when::utc(now),
-        place.display(),
-        recovery.expose_for_paper().as_str(),
-        root_code.expose_for_paper().as_str(),
-    ))
 }

@@ -15,9 +15,11 @@ mod policy;
 mod publication;
 mod publish;
 mod screen;
+mod sheet;
 mod status;
 mod table;
 mod token;
+mod unlock;
 mod when;
 
 use clap::{CommandFactory, Parser, Subcommand};
@@ -78,6 +80,9 @@ enum Command {
         after_help = "Examples:\n  coldsign key generate default\n  coldsign key list\n  coldsign key activate default/2"
     )]
     Key(key::Command),
+    /// Ways to open the store: list, add, change, remove, test
+    #[command(subcommand)]
+    Unlock(unlock::Command),
     /// Check, compare, apply and show the policy
     #[command(
         subcommand,
@@ -140,6 +145,7 @@ fn dispatch(command: Command, context: &Context, screen: &mut Screen) -> Ended {
         Command::Status(args) => status::run(args, context, screen),
         Command::Doctor(args) => doctor::run(args, context, screen),
         Command::Key(command) => key::run(command, context, screen),
+        Command::Unlock(command) => unlock::run(command, context, screen),
         Command::Policy(command) => policy::run(command, context, screen),
         Command::Token(command) => token::run(command, context, screen),
         Command::Publish(args) => publish::run(args, context, screen),

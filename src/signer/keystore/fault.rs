@@ -12,6 +12,9 @@ pub enum KeystoreFault {
     /// The passphrase does not open the unlock.
     #[error("that is not the passphrase of unlock {0}")]
     WrongPassphrase(String),
+    /// The code does not open the root's key.
+    #[error("that is not the root code of this store")]
+    WrongRootCode,
     /// A passphrase that guessing would find.
     #[error("the passphrase is too short: {found} characters, at least {least}")]
     ShortPassphrase {
@@ -61,6 +64,7 @@ impl Refuse for KeystoreFault {
         match self {
             Self::NoSuchUnlock(_) => Some("UNLOCK-UNKNOWN"),
             Self::WrongPassphrase(_) => Some("UNLOCK-PASSPHRASE"),
+            Self::WrongRootCode => Some("ROOT-CODE"),
             Self::ShortPassphrase { .. } => Some("UNLOCK-SHORT"),
             Self::Cost(_) => Some("UNLOCK-COST"),
             Self::Damaged { .. } | Self::WrongKey { .. } => Some("STORE-DAMAGED"),
@@ -97,7 +101,7 @@ impl Refuse for KeystoreFault {
 
     fn hint(&self) -> Option<String> {
         match self {
-            Self::NoSuchUnlock(_) => Some("coldsign status".to_owned()),
+            Self::NoSuchUnlock(_) => Some("coldsign unlock list".to_owned()),
             _ => None,
         }
     }

@@ -6,26 +6,33 @@
 
 mod code;
 mod fault;
+mod generation;
 mod import;
 mod life;
 mod opened;
 mod record;
+mod root;
 mod seal;
 mod second_opinion;
 mod secret;
+mod unlocks;
+mod wrapped;
 
 pub use code::{CodeFault, RecoveryCode};
 pub use fault::KeystoreFault;
 pub use import::{ImportFault, ImportSource, import};
 pub use life::{Removal, Transition, TransitionDenied, Window};
-pub use opened::{NewKey, Opened, create_seal, create_unlock, seal_root};
+pub use opened::{NewKey, Opened, Resealed, create_seal};
 pub use record::{
     Deactivated, KeyActivated, KeyDestroyed, KeyGenerated, KeyImported, KeyRecord, KeyResumed, KeyState, KeySuspended,
-    Keys, Purpose, UnlockAdded, UnlockRecord, Unlocks,
+    Keys, Purpose,
 };
+pub use root::{open_root, seal_root};
 pub use seal::{KdfCost, Passphrase, SealingIdentity};
 pub use second_opinion::second_opinion;
 pub use secret::{RsaBits, SecretKey, SigningAs};
+pub use unlocks::{SealGeneration, UnlockAdded, UnlockChanged, UnlockRecord, UnlockRemoved, UnlockRewrapped, Unlocks};
+pub use wrapped::{WrappedUnlock, create_unlock, discard_unlock, settle_unlocks, stage_unlock, unlock_opens};
 
 /// Random bytes from the system.
 ///

@@ -1,4 +1,4 @@
-//! Keys and unlocks as the journal tells them.
+//! Keys as the journal tells them.
 
 use super::ImportSource;
 use crate::journal::{Entry, Event, JournalFault};
@@ -338,61 +338,3 @@ state_change!(
 state_change!(
     /// A key is gone.
     KeyDestroyed, "key.destroyed");
-
-/// A way to open the store was made.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct UnlockAdded {
-    /// Its name; `recovery` is the recovery code's.
-    pub name: String,
-    /// Its age recipient.
-    pub recipient: String,
-    /// Logarithm of the scrypt work factor.
-    pub kdf_log_n: u8,
-}
-
-impl Event for UnlockAdded {
-    const TYPE: &'static str = "unlock.added";
-}
-
-/// A way to open the store.
-#[derive(Debug, Clone)]
-pub struct UnlockRecord {
-    /// As journalled.
-    pub added: UnlockAdded,
-    /// When, in seconds since the epoch.
-    pub added_at: u64,
-}
-
-/// All ways to open the store.
-#[derive(Debug, Default)]
-pub struct Unlocks {
-    records: Vec<UnlockRecord>,
-}
-
-impl Unlocks {
-    /// The recovery code's name.
-    pub const RECOVERY: &'static str = "recovery";
-
-    /// Takes in an entry; `false` where it is not about unlocks.
-    ///
-    /// # Errors
-    /// [`JournalFault::Malformed`].
-    pub fn apply(&mut self, entry: &Entry) -> Result<bool, JournalFault> {
-        let Some(added) = entry.event::<UnlockAdded>()? else {
-            return Ok(false);
-        };
-        self.records.push(UnlockRecord { added, added_at: entry.time });
-        Ok(true)
-    }
-
-    /// All of them.
-    pub fn all(&self) -> &[UnlockRecord] {
-        &self.records
-    }
-
-    /// The one that opens the store where none is named: the first of a person.
-    pub fn usual(&self) -> Option<&str> {
-        self.records.iter().map(|unlock| unlock.added.name.as_str()).find(|name| *name != Self::RECOVERY)
-    }
-}

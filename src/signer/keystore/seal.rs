@@ -90,6 +90,11 @@ impl SealingIdentity {
         Zeroizing::new(self.0.to_string().expose_secret().to_owned())
     }
 
+    /// The same identity once more, for whoever must own it.
+    pub(super) fn twin(&self) -> Result<Self, KeystoreFault> {
+        Self::read(&self.expose()).map_err(|_| KeystoreFault::Operation("reading an identity"))
+    }
+
     /// `age1…`
     pub fn recipient(&self) -> String {
         self.0.to_public().to_string()

@@ -1,0 +1,130 @@
+//! The recovery sheet: codes for paper, what they open and how they are used.
+
+use super::ask;
+use super::fault::Fault;
+use super::when;
+use coldsign::acts::{Store, path_word, unlock};
+use coldsign::journal::{hex, sha256};
+use coldsign::keystore::RecoveryCode;
+use coldsign::publishing::fingerprint;
+use coldsign::refusal::Refusal;
+use coldsign::storage::{create_private_file, remove_file};
+use coldsign_verify::escape::escaped;
+use std::path::Path;
+use zeroize::Zeroizing;
+
+/// What a sheet is made from.
+pub struct Sheet<'a> {
+    /// The store, for its fingerprints.
+    pub store: &'a Store,
+    /// Where it is or is to be.
+    pub place: &'a Path,
+    /// Seconds since the epoch.
+    pub now: u64,
+    /// The code that opens the store.
+    pub recovery: &'a RecoveryCode,
+    /// The code that opens the root's key, where it is a new one.
+    pub root: Option<&'a RecoveryCode>,
+}
+
+/// Removes a sheet where its codes open nothing after all.
+pub fn take_back(file: Option<&Path>, refusal: &Refusal) {
+    let in_force = refusal.reason().rule() == Some("UNLOCK-UNFINISHED");
+    if let Some(file) = file.filter(|_| !in_force) {
+        remove_file(file);
+    }
+}
+
+impl Sheet<'_> {
+    /// Writes the sheet to a new file; or shows it at the terminal, and has the codes typed back.
+    pub fn hand_over(&self, file: Option<&Path>) -> Result<(), Refusal> {
+        let text = self.text();
+        if let Some(file) = file {
+            return Ok(create_private_file(file, text.as_bytes())?);
+        }
+        ask::tell(&format!("\n{}\n", text.as_str()))?;
+        let what = if self.root.is_some() { "both codes down now: they are" } else { "the code down now: it is" };
+        let back = if self.root.is_some() { "them" } else { "it" };
+        ask::tell(&format!("Write {what} shown once. Then type {back} back.\n"))?;
+        ask_back("recovery code", self.recovery)?;
+        self.root.map_or(Ok(()), |code| ask_back("root code", code))?;
+        Ok(())
+    }
+
+    /// In letters that any printer has.
+    fn text(&self) -> Zeroizing<String> {
+        let sheet = self.store.sheet();
+        // Room enough from the start: a growing text would leave copies behind.
+        let mut text = Zeroizing::new(String::with_capacity(8 << 10));
+        text.push_str(&format!(
+            "coldsign recovery sheet{:>57}\n\nissuer  {}\nstore   {}\n        export COLDSIGN_STORE={}\n\n",
+            when::utc(self.now),
+            sheet.issuer,
+            sheet.store_id,
+            escaped(&path_word(self.place))
+        ));
+        text.push_str("recovery code   ");
+        text.push_str(&self.recovery.expose_for_paper());
+        text.push_str(
+            "\n    Opens the store without a passphrase, and everything in it but the root's key.\n\
+             \x20   A passphrase is lost:   coldsign --unlock recovery unlock change NAME\n\
+             \x20   Is it the right code?   coldsign unlock test recovery\n\n",
+        );
+        if let Some(code) = self.root {
+            text.push_str("root code       ");
+            text.push_str(&code.expose_for_paper());
+            text.push_str(
+                "\n    Opens the root's key, which no passphrase opens. Everyday work never needs it.\n    It is in ",
+            );
+            text.push_str(&self.root_file());
+            text.push_str("\n    Is it the right code?   coldsign unlock test recovery --root\n\n");
+        }
+        text.push_str("Codes: capitals and blanks don't matter; O counts as 0, I and L as 1.\n\n");
+        text.push_str(&self.fingerprints());
+        text.push_str(
+            "\nKeep this sheet in a closed place, away from the machine and from its copies:\n\
+             whoever has it and the disk, or any copy of the store, has the keys.\n\
+             It was seen or is lost:     coldsign unlock change recovery\n",
+        );
+        text
+    }
+
+    fn root_file(&self) -> String {
+        match unlock::root(self.store) {
+            Some((_, Some(file))) => escaped(&self.place.join(file).display().to_string()).to_string(),
+            Some((root, None)) => format!("coldsign-root-key-{}.age, kept elsewhere", root.kid),
+            None => String::new(),
+        }
+    }
+
+    /// Held against a store that somebody brings back: is it this one, and has it all of that day?
+    fn fingerprints(&self) -> String {
+        let journal = self.store.journal();
+        let note = hex(&sha256(journal.note().as_bytes()));
+        let root = unlock::root(self.store).map(|(root, _)| fingerprint(&root.public)).unwrap_or_default();
+        format!(
+            "journal fingerprint, at {} lines\n{}root key fingerprint\n{}\n",
+            journal.entries().len(),
+            grouped(&note),
+            grouped(&root)
+        )
+    }
+}
+
+/// A digest in two lines of eight groups of four.
+fn grouped(digest: &str) -> String {
+    let digits: Vec<char> = digest.chars().filter(char::is_ascii_hexdigit).collect();
+    let groups: Vec<String> = digits.chunks(4).map(|four| four.iter().collect()).collect();
+    groups.chunks(8).map(|line| format!("    {}\n", line.join(" "))).collect()
+}
+
+fn ask_back(name: &str, code: &RecoveryCode) -> Result<(), Fault> {
+    loop {
+        let typed = ask::secret(&format!("{name}: "))?;
+        match RecoveryCode::read(&typed) {
+            Ok(read) if read.is(code) => return Ok(()),
+            Ok(_) => ask::tell("that is another code\n")?,
+            Err(fault) => ask::tell(&format!("{fault}\n"))?,
+        }
+    }
+}

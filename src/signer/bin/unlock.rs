@@ -1,0 +1,319 @@
+//! `coldsign unlock …`
+
+use super::Ended;
+use super::ask;
+use super::context::{Context, secret_in};
+use super::fault::Fault;
+use super::screen::Screen;
+use super::sheet::{Sheet, take_back};
+use super::table::Table;
+use super::when;
+use coldsign::acts::unlock::{self, Depth};
+use coldsign::acts::{Session, Store};
+use coldsign::keystore::{KdfCost, KeyRecord, Passphrase, RecoveryCode, UnlockRecord, Unlocks};
+use coldsign::refusal::Refusal;
+use coldsign::storage::read_file;
+use serde_json::{Value, json};
+use std::path::{Path, PathBuf};
+
+/// The largest file with a root's key, in bytes.
+const LARGEST_ROOT: u64 = 64 << 10;
+
+#[derive(clap::Subcommand)]
+pub enum Command {
+    /// List the ways to open the store; needs no passphrase
+    #[command(after_help = "Examples:\n  coldsign unlock list\n  coldsign unlock list --json")]
+    List,
+    /// Let another person open the store; another unlock opens it for that
+    ///
+    /// The name `recovery` stands for the recovery code, where it was removed before.
+    #[command(after_help = "\
+Examples:
+  coldsign unlock add berta
+  coldsign --passphrase-file OLD unlock add berta --new-passphrase-file NEW")]
+    Add {
+        /// A name for it (a-z, 0-9, -)
+        name: String,
+        #[command(flatten)]
+        new: New,
+    },
+    /// Change a passphrase, or make a new recovery code; everything is sealed anew
+    ///
+    /// Opened by the unlock itself, or by the one that --unlock names. Backups and copies made before
+    /// still open the old way.
+    #[command(after_help = "\
+Examples:
+  coldsign unlock change anna
+  coldsign --unlock recovery unlock change anna      her passphrase is lost
+  coldsign unlock change recovery                    the sheet was seen or is lost
+  coldsign unlock change recovery --recovery-sheet /media/usb/recovery.txt")]
+    Change {
+        /// The unlock
+        name: String,
+        #[command(flatten)]
+        new: New,
+        /// Only wrap the unlock's own identity again. Whoever had the old passphrase and a copy of
+        /// the store can then open this store too, and all later copies of it
+        #[arg(long)]
+        rewrap_only: bool,
+    },
+    /// End a way to open the store; everything is sealed anew
+    ///
+    /// Opened by another unlock, which shows that there is one that works. Backups and copies made
+    /// before still open the old way.
+    #[command(
+        after_help = "Examples:\n  coldsign unlock remove berta\n  coldsign --unlock recovery unlock remove berta --yes"
+    )]
+    Remove {
+        /// The unlock
+        name: String,
+        /// Do not ask whether it is meant
+        #[arg(long)]
+        yes: bool,
+    },
+    /// Try a passphrase or code: does it open the store and reach every private key?
+    ///
+    /// Changes nothing, in a copy of a store as well.
+    #[command(after_help = "\
+Examples:
+  coldsign unlock test recovery
+  coldsign unlock test recovery --root
+  coldsign --store /media/usb/copy unlock test anna")]
+    Test {
+        /// The unlock
+        name: String,
+        /// Try the root code too
+        #[arg(long)]
+        root: bool,
+        /// The root's key, where it is kept outside the store; tries the root code
+        #[arg(long, value_name = "FILE")]
+        root_file: Option<PathBuf>,
+        /// Read the root code from the first line of a file; tries it
+        #[arg(long, value_name = "FILE")]
+        root_code_file: Option<PathBuf>,
+    },
+}
+
+/// Where a new passphrase or code comes from or goes to.
+#[derive(clap::Args)]
+pub struct New {
+    /// Read the new passphrase from the first line of a file; - for standard input
+    #[arg(long, value_name = "FILE")]
+    new_passphrase_file: Option<PathBuf>,
+    /// For `recovery`: write the new code to this new file instead of showing it
+    #[arg(long, value_name = "FILE")]
+    recovery_sheet: Option<PathBuf>,
+}
+
+pub fn run(command: Command, context: &Context, screen: &mut Screen) -> Ended {
+    match command {
+        Command::List => list(context, screen),
+        Command::Add { name, new } => add(&name, &new, context, screen),
+        Command::Change { name, new, rewrap_only } => {
+            let depth = if rewrap_only { Depth::RewrapOnly } else { Depth::Reseal };
+            change(&name, &new, depth, context, screen)
+        }
+        Command::Remove { name, yes } => remove(&name, yes, context, screen),
+        Command::Test { name, root, root_file, root_code_file } => {
+            let root = (root || root_file.is_some() || root_code_file.is_some()).then_some((root_file, root_code_file));
+            test(&name, root, context, screen)
+        }
+    }
+}
+
+fn list(context: &Context, screen: &mut Screen) -> Ended {
+    let store = context.store()?;
+    let unlocks = store.ledger().unlocks.all();
+    if screen.json() {
+        screen.object(&Value::Array(unlocks.iter().map(as_json).collect()));
+        return Ok(());
+    }
+    let mut table = Table::new(&["UNLOCK", "OPENED BY", "MADE (UTC)", "CHANGED (UTC)", "LAST BY", "COST"]);
+    for unlock in unlocks {
+        let changed = unlock.changed_at.map(when::minute).unwrap_or_default();
+        let cost = format!("2^{} KiB", unlock.kdf_log_n);
+        table.row(&[&unlock.name, kind(unlock), &when::minute(unlock.added_at), &changed, &unlock.by, &cost]);
+    }
+    for line in table.lines(screen.width()) {
+        screen.line(&line);
+    }
+    Ok(())
+}
+
+fn add(name: &str, new: &New, context: &Context, screen: &mut Screen) -> Ended {
+    let store = context.store()?;
+    unlock::check_add(&store, name)?;
+    new.fits(name)?;
+    let by = context.unlock(&store, None)?;
+    drop(store);
+    let mut session = context.session_by(&by, screen)?;
+    let passphrase = new.passphrase(name, &session, context)?;
+    unlock::add(&mut session, name, &passphrase).inspect_err(|refusal| take_back(new.sheet(), refusal))?;
+    if screen.json() {
+        told(&session, name, screen);
+        return Ok(());
+    }
+    screen.note(&format!("{name} opens the store"));
+    warn_cheap(&session, screen);
+    screen.hint(&format!("coldsign unlock test {name}"));
+    Ok(())
+}
+
+fn change(name: &str, new: &New, depth: Depth, context: &Context, screen: &mut Screen) -> Ended {
+    let store = context.store()?;
+    // A lost code is no reason to ask for it; a person's own passphrase is the one at hand.
+    let by = context.unlock(&store, (name != Unlocks::RECOVERY).then_some(name))?;
+    unlock::check_change(&store, name, depth, &by)?;
+    new.fits(name)?;
+    drop(store);
+    let mut session = context.session_by(&by, screen)?;
+    let passphrase = new.passphrase(name, &session, context)?;
+    unlock::change(&mut session, name, &passphrase, depth).inspect_err(|refusal| take_back(new.sheet(), refusal))?;
+    if screen.json() {
+        told(&session, name, screen);
+        return Ok(());
+    }
+    screen.note(&format!("the {} of {name} is changed", word(name)));
+    match depth {
+        Depth::Reseal => sealed_anew(&session, screen),
+        Depth::RewrapOnly => screen.warning(&format!(
+            "nothing was sealed anew: whoever had the old {} and a copy of the store can open this store and later copies",
+            word(name)
+        )),
+    }
+    warn_cheap(&session, screen);
+    screen.hint(&format!("coldsign unlock test {name}"));
+    Ok(())
+}
+
+fn remove(name: &str, yes: bool, context: &Context, screen: &mut Screen) -> Ended {
+    let store = context.store()?;
+    let unlocks = &store.ledger().unlocks;
+    let by = context.unlock(&store, unlocks.other_than(name))?;
+    unlock::check_remove(&store, name, &by)?;
+    if !yes {
+        ask::confirm(&format!("{name} will no longer open the store; copies made before still open that way."))?;
+    }
+    drop(store);
+    let mut session = context.session_by(&by, screen)?;
+    unlock::remove(&mut session, name)?;
+    if screen.json() {
+        told(&session, name, screen);
+        return Ok(());
+    }
+    screen.note(&format!("{name} no longer opens the store"));
+    sealed_anew(&session, screen);
+    if let [last] = session.store().ledger().unlocks.all() {
+        screen.warning(&format!("only {} opens the store now: if that is lost, the store is lost", last.name));
+        let another = if last.name == Unlocks::RECOVERY { "NAME" } else { Unlocks::RECOVERY };
+        screen.hint(&format!("coldsign unlock add {another}"));
+    }
+    Ok(())
+}
+
+fn test(name: &str, root: Option<(Option<PathBuf>, Option<PathBuf>)>, context: &Context, screen: &mut Screen) -> Ended {
+    let store = context.store()?;
+    store.ledger().unlocks.find(name)?;
+    let reached = unlock::test(&context.place()?, name, &context.passphrase(name)?)?;
+    let root = match &root {
+        Some((file, code)) => Some(test_root(&store, file.as_deref(), code.as_deref())?),
+        None => None,
+    };
+    if screen.json() {
+        let keys: Vec<String> = reached.iter().map(KeyRecord::name).collect();
+        screen.object(&json!({"unlock": name, "opens": true, "keys": keys, "root": root}));
+        return Ok(());
+    }
+    screen.line(&format!("{name} opens the store and reaches its {} private keys; nothing was changed", reached.len()));
+    if let Some(kid) = root {
+        screen.line(&format!("the root code opens the root's key {kid}"));
+    }
+    Ok(())
+}
+
+/// The kid of the root's key, opened.
+fn test_root(store: &Store, file: Option<&Path>, code_file: Option<&Path>) -> Result<String, Refusal> {
+    let elsewhere = file.map(|file| read_file(file, LARGEST_ROOT)).transpose()?;
+    let code = match code_file {
+        Some(file) => secret_in(file)?,
+        None => ask::secret("root code: ")?,
+    };
+    let code = RecoveryCode::read(&code).map_err(Fault::from)?.to_passphrase();
+    let key = unlock::test_root(store, file.zip(elsewhere.as_deref()), &code)?;
+    Ok(key.kid().to_owned())
+}
+
+impl New {
+    fn sheet(&self) -> Option<&Path> {
+        self.recovery_sheet.as_deref()
+    }
+
+    /// A code can't be chosen, and a passphrase is not for paper.
+    fn fits(&self, name: &str) -> Result<(), Fault> {
+        match (name == Unlocks::RECOVERY, &self.new_passphrase_file, &self.recovery_sheet) {
+            (true, Some(_), _) => {
+                Err(Fault::Missing("the recovery code is made here: leave out --new-passphrase-file"))
+            }
+            (false, _, Some(_)) => Err(Fault::Missing("--recovery-sheet is for the unlock recovery")),
+            _ => Ok(()),
+        }
+    }
+
+    /// A person's new passphrase; or a new code, which is on paper when this returns.
+    fn passphrase(&self, name: &str, session: &Session, context: &Context) -> Result<Passphrase, Refusal> {
+        if name == Unlocks::RECOVERY {
+            let code = RecoveryCode::generate()?;
+            let place = context.place()?;
+            let sheet =
+                Sheet { store: session.store(), place: &place, now: session.now(), recovery: &code, root: None };
+            sheet.hand_over(self.sheet())?;
+            return Ok(code.to_passphrase());
+        }
+        let text = match &self.new_passphrase_file {
+            Some(file) => secret_in(file)?,
+            None => ask::new_secret("new passphrase: ", "the same again: ", "the passphrase")?,
+        };
+        Ok(Passphrase::new(text)?)
+    }
+}
+
+fn told(session: &Session, name: &str, screen: &mut Screen) {
+    let unlocks = &session.store().ledger().unlocks;
+    let names: Vec<&str> = unlocks.all().iter().map(|unlock| unlock.name.as_str()).collect();
+    screen.object(&json!({"unlock": name, "generation": unlocks.generation(), "unlocks": names}));
+}
+
+fn sealed_anew(session: &Session, screen: &mut Screen) {
+    let generation = session.store().ledger().unlocks.generation();
+    screen.note(&format!("every private key is sealed anew, in sealed/{generation}"));
+    screen.warning("backups and copies made before now still open the old way, with all keys of that day");
+}
+
+fn warn_cheap(session: &Session, screen: &mut Screen) {
+    let cost = session.store().ledger().unlocks.cost().map_or(KdfCost::STANDARD.log_n(), KdfCost::log_n);
+    if cost < KdfCost::STANDARD.log_n() {
+        screen.warning(&format!("a try at the passphrase costs only 2^{cost} KiB; 2^18 is the standard"));
+    }
+}
+
+fn word(name: &str) -> &'static str {
+    if name == Unlocks::RECOVERY { "code" } else { "passphrase" }
+}
+
+fn kind(unlock: &UnlockRecord) -> &'static str {
+    if unlock.name == Unlocks::RECOVERY { "code on paper" } else { "passphrase" }
+}
+
+/// An unlock as the commands' JSON has it.
+fn as_json(unlock: &UnlockRecord) -> Value {
+    json!({
+        "unlock": unlock.name,
+        "kind": if unlock.name == Unlocks::RECOVERY { "recovery-code" } else { "passphrase" },
+        "recipient": unlock.recipient,
+        "kdf_log_n": unlock.kdf_log_n,
+        "sha256": unlock.sha256,
+        "added": unlock.added_at,
+        "changed": unlock.changed_at,
+        "by": unlock.by,
+    })
+}
