@@ -1,6 +1,7 @@
 //! What the system may write of the running program to a disk, and who may look into it: the real
 //! binary, stopped while it waits for a passphrase.
 #![cfg(target_os = "linux")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 use coldsign::storage::{Restrictions, lock_memory, restrict_process};
 use std::io::Write;

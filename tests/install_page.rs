@@ -1,6 +1,7 @@
 //! `docs/operator/install.md` and the packed folder's `INSTALL.txt`, done as they say, around the
 //! binary under test. That the binary to carry is static is `just appliance`'s to check.
 #![cfg(target_os = "linux")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
