@@ -5,7 +5,7 @@ use super::{Denied, Ledger, StoreSheet};
 use crate::issuing::Policy;
 use crate::issuing::record::PolicyRecord;
 use crate::journal::{Entry, Journal, Line, hex, sha256};
-use crate::keystore::{NewKey, Opened, Passphrase, Unlocks, settle_unlocks};
+use crate::keystore::{NewKey, Opened, Passphrase, SealingIdentity, Unlocks, settle_unlocks};
 use crate::refusal::Refusal;
 use crate::storage::{Directory, Lock, Outbox, StorageFault, holds_file};
 use std::path::Path;
@@ -43,6 +43,14 @@ impl Store {
             Err(StorageFault::Missing(_)) => return Err(Denied::NoStore(path.to_owned()).into()),
             opened => opened?,
         };
+        Self::read(directory)
+    }
+
+    /// Reads a store in a directory, which may be held in memory.
+    ///
+    /// # Errors
+    /// As [`Store::open`].
+    pub fn read(directory: Directory) -> Result<Self, Refusal> {
         let sheet = StoreSheet::read(&directory)?;
         let journal = Journal::open(&directory)?;
         for (what, ours, journals) in [
@@ -165,7 +173,7 @@ impl Store {
         }
     }
 
-    fn skew(&self) -> u64 {
+    pub(super) fn skew(&self) -> u64 {
         self.policy().map_or(USUAL_SKEW, |(policy, _)| policy.timing().skew)
     }
 }
@@ -178,10 +186,38 @@ impl Session {
     /// As those refuse.
     pub fn open(path: &Path, unlock: Option<&str>, passphrase: &Passphrase, now: u64) -> Result<Self, Refusal> {
         let lock = Lock::take(&Directory::open(path)?)?;
+        Self::begin(path, lock, now, |store| {
+            let unlock = store.unlock_name(unlock)?;
+            Ok(Opened::open(&store.directory, &store.journal, &store.ledger.unlocks, &unlock, passphrase)?)
+        })
+    }
+
+    /// As [`Session::open`], with the lock that was taken and an unlock's identity instead of its
+    /// passphrase.
+    ///
+    /// # Errors
+    /// As [`Session::open`].
+    pub(super) fn open_with(
+        path: &Path,
+        lock: Lock,
+        unlock: &str,
+        identity: SealingIdentity,
+        now: u64,
+    ) -> Result<Self, Refusal> {
+        Self::begin(path, lock, now, |store| {
+            Ok(Opened::open_with(&store.directory, &store.journal, &store.ledger.unlocks, unlock, identity)?)
+        })
+    }
+
+    fn begin(
+        path: &Path,
+        lock: Lock,
+        now: u64,
+        open: impl FnOnce(&Store) -> Result<Opened, Refusal>,
+    ) -> Result<Self, Refusal> {
         let mut store = Store::open(path)?;
-        let unlock = store.unlock_name(unlock)?;
         let now = act_time(now, store.journal.newest_time(), store.skew())?;
-        let opened = Opened::open(&store.directory, &store.journal, &store.ledger.unlocks, &unlock, passphrase)?;
+        let opened = open(&store)?;
         // Now the keys are in memory too.
         crate::storage::lock_memory();
         store.journal.roll_forward()?;

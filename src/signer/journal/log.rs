@@ -149,6 +149,48 @@ impl Journal {
         self.entries.iter().map(|entry| entry.time).max().unwrap_or(0)
     }
 
+    /// The bytes of all committed lines, read anew.
+    ///
+    /// # Errors
+    /// As the system refuses; [`JournalFault::Short`] where the file was cut meanwhile.
+    pub fn committed(&self) -> Result<Vec<u8>, JournalFault> {
+        let mut bytes = self.store.read(ENTRIES, LARGEST)?;
+        let committed = usize::try_from(self.committed_bytes).unwrap_or(usize::MAX);
+        if bytes.len() < committed {
+            let found = bytes.iter().filter(|byte| **byte == b'\n').count() as u64;
+            return Err(JournalFault::Short { found, promised: self.tree.size() });
+        }
+        bytes.truncate(committed);
+        Ok(bytes)
+    }
+
+    /// How many committed lines there are, and the head of the tree over them.
+    pub fn extent(&self) -> Checkpoint {
+        Checkpoint::of(&self.tree)
+    }
+
+    /// The head of the tree over the first `size` lines; `None` where there are fewer.
+    ///
+    /// # Errors
+    /// As [`Journal::committed`].
+    pub fn root_of_first(&self, size: u64) -> Result<Option<Digest>, JournalFault> {
+        if size > self.tree.size() {
+            return Ok(None);
+        }
+        let mut tree = Tree::default();
+        for line in self.committed()?.split(|byte| *byte == b'\n').take(usize::try_from(size).unwrap_or(usize::MAX)) {
+            tree.push(line);
+        }
+        Ok(Some(tree.root()))
+    }
+
+    /// The head of the tree if one further event had followed.
+    pub fn root_with(&self, event: &Line, time: u64, by: &str) -> Digest {
+        let mut tree = self.tree.clone();
+        tree.push(event.render(tree.size(), &self.last, time, by).as_bytes());
+        tree.root()
+    }
+
     /// How many bytes of an act that was never acknowledged lie beyond its end.
     pub fn torn_bytes(&self) -> usize {
         self.torn.len()

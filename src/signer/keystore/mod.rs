@@ -28,11 +28,13 @@ pub use record::{
     Keys, Purpose,
 };
 pub use root::{open_root, seal_root};
-pub use seal::{KdfCost, Passphrase, SealingIdentity};
+pub use seal::{KdfCost, Passphrase, SealingIdentity, seal_onto};
 pub use second_opinion::second_opinion;
 pub use secret::{RsaBits, SecretKey, SigningAs};
 pub use unlocks::{SealGeneration, UnlockAdded, UnlockChanged, UnlockRecord, UnlockRemoved, UnlockRewrapped, Unlocks};
-pub use wrapped::{WrappedUnlock, create_unlock, discard_unlock, settle_unlocks, stage_unlock, unlock_opens};
+pub use wrapped::{
+    WrappedUnlock, create_unlock, discard_unlock, open_wrapped, settle_unlocks, stage_unlock, unlock_opens,
+};
 
 /// Random bytes from the system.
 ///

@@ -69,6 +69,20 @@ impl Opened {
         passphrase: &Passphrase,
     ) -> Result<Self, KeystoreFault> {
         let own = open_unlock(store, unlocks.find(unlock)?, passphrase)?;
+        Self::open_with(store, journal, unlocks, unlock, own)
+    }
+
+    /// As [`Opened::open`], with the unlock's identity instead of its passphrase.
+    ///
+    /// # Errors
+    /// [`KeystoreFault::Anchor`], [`KeystoreFault::Damaged`].
+    pub fn open_with(
+        store: &Directory,
+        journal: &Journal,
+        unlocks: &Unlocks,
+        unlock: &str,
+        own: SealingIdentity,
+    ) -> Result<Self, KeystoreFault> {
         Self::by_identity(store, unlocks.generation(), &Anchor::of(journal), unlock, own)
     }
 
@@ -87,6 +101,11 @@ impl Opened {
     /// The unlock that was used.
     pub fn by(&self) -> &str {
         &self.by
+    }
+
+    /// That unlock's own identity: opens what is sealed to its recipient, such as a backup.
+    pub fn identity(&self) -> &SealingIdentity {
+        &self.own
     }
 
     /// The journal key's public half and kid.

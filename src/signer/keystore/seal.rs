@@ -91,7 +91,10 @@ impl SealingIdentity {
     }
 
     /// The same identity once more, for whoever must own it.
-    pub(super) fn twin(&self) -> Result<Self, KeystoreFault> {
+    ///
+    /// # Errors
+    /// [`KeystoreFault::Operation`], which can't be.
+    pub fn twin(&self) -> Result<Self, KeystoreFault> {
         Self::read(&self.expose()).map_err(|_| KeystoreFault::Operation("reading an identity"))
     }
 
@@ -100,19 +103,32 @@ impl SealingIdentity {
         self.0.to_public().to_string()
     }
 
-    /// Opens an age file sealed to this identity.
+    /// Opens a small age file sealed to this identity.
     ///
     /// # Errors
     /// A word on what is wrong.
     pub fn open(&self, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, &'static str> {
+        read_plaintext(self.decrypt(sealed)?)
+    }
+
+    /// Opens an age file of any length sealed to this identity: no secrets in the clear are in those.
+    ///
+    /// # Errors
+    /// A word on what is wrong.
+    pub fn open_long(&self, sealed: &[u8]) -> Result<Vec<u8>, &'static str> {
+        let mut plaintext = Vec::with_capacity(sealed.len());
+        self.decrypt(sealed)?.read_to_end(&mut plaintext).map_err(|_| "it was changed, or cut short")?;
+        Ok(plaintext)
+    }
+
+    fn decrypt<'a>(&self, sealed: &'a [u8]) -> Result<impl Read + use<'a>, &'static str> {
         let decryptor = Decryptor::new_buffered(sealed).map_err(|_| "it is no age file")?;
         if decryptor.is_scrypt() {
             return Err("it is sealed to a passphrase");
         }
-        let stream = decryptor
+        decryptor
             .decrypt(once(&self.0 as &dyn age::Identity))
-            .map_err(|_| "it is not sealed to this store's identity, or was changed")?;
-        read_plaintext(stream)
+            .map_err(|_| "it is not sealed to this store's identity, or was changed")
     }
 }
 
@@ -121,6 +137,16 @@ impl SealingIdentity {
 /// # Errors
 /// [`KeystoreFault::Operation`].
 pub(super) fn seal(recipients: &[String], plaintext: &[u8]) -> Result<Vec<u8>, KeystoreFault> {
+    let mut sealed = Vec::new();
+    seal_onto(recipients, plaintext, &mut sealed)?;
+    Ok(sealed)
+}
+
+/// Seals to recipients (`age1…`), at the end of what is there.
+///
+/// # Errors
+/// [`KeystoreFault::Operation`].
+pub fn seal_onto(recipients: &[String], plaintext: &[u8], sealed: &mut Vec<u8>) -> Result<(), KeystoreFault> {
     let failed = KeystoreFault::Operation("sealing");
     let recipients: Vec<age::x25519::Recipient> = recipients
         .iter()
@@ -131,7 +157,7 @@ pub(super) fn seal(recipients: &[String], plaintext: &[u8]) -> Result<Vec<u8>, K
     let Ok(encryptor) = Encryptor::with_recipients(recipients) else {
         return Err(failed);
     };
-    encrypt(encryptor, plaintext)
+    encrypt(encryptor, plaintext, sealed)
 }
 
 /// Seals to a passphrase at a fixed cost: age's own choice would measure the wall clock.
@@ -146,7 +172,11 @@ pub(super) fn seal_to_passphrase(
     let mut recipient = age::scrypt::Recipient::new(passphrase.0.clone());
     recipient.set_work_factor(cost.log_n());
     match Encryptor::with_recipients(once(&recipient as &dyn age::Recipient)) {
-        Ok(encryptor) => encrypt(encryptor, plaintext),
+        Ok(encryptor) => {
+            let mut sealed = Vec::new();
+            encrypt(encryptor, plaintext, &mut sealed)?;
+            Ok(sealed)
+        }
         Err(_) => Err(KeystoreFault::Operation("sealing")),
     }
 }
@@ -173,15 +203,13 @@ pub(super) fn open_with_passphrase(
     }
 }
 
-fn encrypt(encryptor: Encryptor, plaintext: &[u8]) -> Result<Vec<u8>, KeystoreFault> {
-    let mut sealed = Vec::new();
-    let written = encryptor.wrap_output(&mut sealed).and_then(|mut stream| {
+fn encrypt(encryptor: Encryptor, plaintext: &[u8], sealed: &mut Vec<u8>) -> Result<(), KeystoreFault> {
+    let written = encryptor.wrap_output(sealed).and_then(|mut stream| {
         stream.write_all(plaintext)?;
         stream.finish()?;
         Ok(())
     });
-    written.map_err(|_| KeystoreFault::Operation("sealing"))?;
-    Ok(sealed)
+    written.map_err(|_| KeystoreFault::Operation("sealing"))
 }
 
 fn read_plaintext(stream: impl Read) -> Result<Zeroizing<Vec<u8>>, &'static str> {

@@ -77,7 +77,7 @@ pub(super) fn stage_identity(
 ) -> Result<WrappedUnlock, KeystoreFault> {
     let staged = wrap(store, name, &next(name), identity, passphrase, cost)?;
     let bytes = store.read(&path(&next(name)), LARGEST)?;
-    let read = open(&path(&next(name)), name, &bytes, passphrase)?;
+    let read = open_wrapped(&path(&next(name)), name, &bytes, passphrase)?;
     if read.recipient() == staged.recipient() {
         Ok(staged)
     } else {
@@ -102,7 +102,7 @@ pub(super) fn open_unlock(
     for file in [settled(&unlock.name), next(&unlock.name)] {
         match store.read(&path(&file), LARGEST) {
             Ok(bytes) if hex(&sha256(&bytes)) == unlock.sha256 => {
-                return open(&path(&file), &unlock.name, &bytes, passphrase);
+                return open_wrapped(&path(&file), &unlock.name, &bytes, passphrase);
             }
             Ok(_) | Err(StorageFault::Missing(_)) => {}
             Err(fault) => return Err(fault.into()),
@@ -175,7 +175,16 @@ fn wrap(
     Ok(WrappedUnlock { name: name.to_owned(), sha256: hex(&sha256(&sealed)), kdf_log_n: cost.log_n(), identity })
 }
 
-fn open(file: &str, name: &str, bytes: &[u8], passphrase: &Passphrase) -> Result<SealingIdentity, KeystoreFault> {
+/// The identity in an unlock's file; `file` names it in refusals.
+///
+/// # Errors
+/// [`KeystoreFault::WrongPassphrase`], [`KeystoreFault::Damaged`].
+pub fn open_wrapped(
+    file: &str,
+    name: &str,
+    bytes: &[u8],
+    passphrase: &Passphrase,
+) -> Result<SealingIdentity, KeystoreFault> {
     let damaged = |what: &str| KeystoreFault::Damaged { file: file.to_owned(), what: what.to_owned() };
     let identity = open_with_passphrase(passphrase, bytes)
         .map_err(damaged)?

@@ -1,19 +1,22 @@
 //! A directory of the store: durable writes, bounded reads.
 
+use super::held::Held;
 use super::{Lock, StorageFault};
 use std::collections::BTreeMap;
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// Marks a file that is still being written; the next act removes it.
 const PARTIAL: &str = ".partial";
 
-/// One directory with mode 0700 whose files have mode 0600.
+/// One directory with mode 0700 whose files have mode 0600; or files held in memory, for reading.
 #[derive(Debug, Clone)]
 pub struct Directory {
     path: PathBuf,
+    held: Option<Arc<Held>>,
 }
 
 impl Directory {
@@ -26,7 +29,7 @@ impl Directory {
         if !found.is_dir() {
             return Err(StorageFault::Missing(path.to_owned()));
         }
-        Ok(Self { path: path.to_owned() })
+        Ok(Self { path: path.to_owned(), held: None })
     }
 
     /// A new directory; its parent must exist.
@@ -38,7 +41,7 @@ impl Directory {
         if let Some(parent) = path.parent() {
             sync_directory(parent)?;
         }
-        Ok(Self { path: path.to_owned() })
+        Ok(Self { path: path.to_owned(), held: None })
     }
 
     /// A new directory beside the place it will have in the end ([`Directory::rename_to`]), under a
@@ -52,18 +55,24 @@ impl Directory {
         let name = place.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
         let above = place.parent().unwrap_or(&place);
         fs::create_dir_all(above).map_err(StorageFault::system("created", above))?;
-        let beside = Self { path: above.to_owned() };
+        let beside = Self { path: above.to_owned(), held: None };
         let (begin, end) = (format!(".{name}."), PARTIAL);
         for left in beside.names("")? {
             let path = above.join(&left);
             let abandoned = left.starts_with(&begin) && left.ends_with(end) && path.join("lock").is_file();
-            if abandoned && Lock::try_take(&Self { path: path.clone() }).is_some() {
+            if abandoned && Lock::try_take(&Self { path: path.clone(), held: None }).is_some() {
                 fs::remove_dir_all(&path).map_err(StorageFault::system("removed", &path))?;
             }
         }
         let made = Self::create(&above.join(format!("{begin}{mark}{end}")))?;
         let lock = Lock::take(&made).inspect_err(|_| made.discard())?;
         Ok((made, lock))
+    }
+
+    /// Files in memory, by relative path, that can be read as if they lay at `shown`. Nothing can be
+    /// written there.
+    pub fn held(shown: &Path, files: BTreeMap<String, Vec<u8>>) -> Self {
+        Self { path: shown.to_owned(), held: Some(Arc::new(Held(files))) }
     }
 
     /// Where it is.
@@ -76,9 +85,10 @@ impl Directory {
     /// # Errors
     /// As the system refuses.
     pub fn below(&self, name: &str) -> Result<Self, StorageFault> {
+        self.writable()?;
         let path = self.path.join(name);
         match fs::metadata(&path) {
-            Ok(found) if found.is_dir() => Ok(Self { path }),
+            Ok(found) if found.is_dir() => Ok(Self { path, held: None }),
             Ok(_) => Err(StorageFault::Exists(path)),
             Err(_) => Self::create(&path),
         }
@@ -86,12 +96,18 @@ impl Directory {
 
     /// Whether a file or directory of that name is there.
     pub fn has(&self, name: &str) -> bool {
+        if let Some(held) = &self.held {
+            return held.has(name);
+        }
         fs::symlink_metadata(self.path.join(name)).is_ok()
     }
 
     /// Whether a folder of that name is there.
     pub fn has_folder(&self, name: &str) -> bool {
-        fs::symlink_metadata(self.path.join(name)).is_ok_and(|found| found.is_dir())
+        match &self.held {
+            Some(held) => held.has_folder(name),
+            None => fs::symlink_metadata(self.path.join(name)).is_ok_and(|found| found.is_dir()),
+        }
     }
 
     /// The names in it, sorted; a directory that is not there has none.
@@ -99,6 +115,9 @@ impl Directory {
     /// # Errors
     /// As the system refuses.
     pub fn names(&self, below: &str) -> Result<Vec<String>, StorageFault> {
+        if let Some(held) = &self.held {
+            return Ok(held.names(below));
+        }
         let path = self.path.join(below);
         let entries = match fs::read_dir(&path) {
             Ok(entries) => entries,
@@ -119,6 +138,9 @@ impl Directory {
     /// # Errors
     /// [`StorageFault::TooLarge`], [`StorageFault::NotAFile`] (a symbolic link too), or the system's.
     pub fn read(&self, name: &str, cap: u64) -> Result<Vec<u8>, StorageFault> {
+        if let Some(held) = &self.held {
+            return held.read(name, cap, &self.path);
+        }
         let path = self.path.join(name);
         let found = fs::symlink_metadata(&path).map_err(StorageFault::system("read", &path))?;
         if !found.is_file() {
@@ -166,6 +188,7 @@ impl Directory {
     /// # Errors
     /// As the system refuses; both files then keep their names.
     pub fn replace_with(&self, from: &str, to: &str) -> Result<(), StorageFault> {
+        self.writable()?;
         let (from, to) = (self.path.join(from), self.path.join(to));
         fs::rename(&from, &to).map_err(StorageFault::system("written", &to))?;
         sync_directory(to.parent().unwrap_or(&self.path))
@@ -177,6 +200,7 @@ impl Directory {
         bytes: &[u8],
         rename: impl FnOnce(&Path, &Path) -> std::io::Result<()>,
     ) -> Result<(), StorageFault> {
+        self.writable()?;
         let path = self.path.join(name);
         let partial = partial_of(&path);
         let written = write_durably(&partial, bytes, 0o600)
@@ -194,6 +218,7 @@ impl Directory {
     /// # Errors
     /// As the system refuses.
     pub fn append(&self, name: &str, keep: u64, bytes: &[u8]) -> Result<(), StorageFault> {
+        self.writable()?;
         let path = self.path.join(name);
         let fault = || StorageFault::system("written", &path);
         let mut file =
@@ -222,6 +247,7 @@ impl Directory {
     /// # Errors
     /// As the system refuses.
     pub fn remove_file(&self, name: &str) -> Result<(), StorageFault> {
+        self.writable()?;
         let path = self.path.join(name);
         match fs::remove_file(&path) {
             Ok(()) => sync_directory(path.parent().unwrap_or(&self.path)),
@@ -250,6 +276,7 @@ impl Directory {
     /// # Errors
     /// As the system refuses.
     pub fn remove_folder(&self, name: &str) -> Result<(), StorageFault> {
+        self.writable()?;
         let path = self.path.join(name);
         fs::remove_dir_all(&path).map_err(StorageFault::system("removed", &path))?;
         sync_directory(path.parent().unwrap_or(&self.path))
@@ -263,7 +290,7 @@ impl Directory {
         let mut files = BTreeMap::new();
         for entry in self.names(name)? {
             let path = format!("{name}/{entry}");
-            if fs::symlink_metadata(self.path.join(&path)).is_ok_and(|found| found.is_dir()) {
+            if self.has_folder(&path) {
                 for (inner, bytes) in self.read_folder(&path, cap)? {
                     files.insert(format!("{entry}/{inner}"), bytes);
                 }
@@ -280,6 +307,7 @@ impl Directory {
     /// # Errors
     /// [`StorageFault::Exists`]; the directory then keeps its name.
     pub fn rename_to(&self, to: &Path) -> Result<Self, StorageFault> {
+        self.writable()?;
         if fs::read_dir(to).is_ok_and(|mut entries| entries.next().is_none()) {
             fs::remove_dir(to).map_err(StorageFault::system("created", to))?;
         }
@@ -287,12 +315,18 @@ impl Directory {
         if let Some(parent) = to.parent() {
             sync_directory(parent)?;
         }
-        Ok(Self { path: to.to_owned() })
+        Ok(Self { path: to.to_owned(), held: None })
     }
 
     /// Removes the directory with all that is in it: for one that never got its final name.
     pub fn discard(&self) {
-        let _ = fs::remove_dir_all(&self.path);
+        if self.held.is_none() {
+            let _ = fs::remove_dir_all(&self.path);
+        }
+    }
+
+    fn writable(&self) -> Result<(), StorageFault> {
+        if self.held.is_some() { Err(StorageFault::ReadOnly(self.path.clone())) } else { Ok(()) }
     }
 }
 
@@ -376,6 +410,23 @@ mod tests {
         directory.append("j", 0, b"one\ntorn").unwrap();
         directory.append("j", 4, b"two\n").unwrap();
         assert_eq!(directory.read("j", 100).unwrap(), b"one\ntwo\n");
+    }
+
+    #[test]
+    fn files_in_memory_are_read_like_others_and_never_written() {
+        let files = ["a", "below/b", "below/deep/c", "belowest"].map(|name| (name.to_owned(), name.into()));
+        let held = Directory::held(Path::new("b.tar"), BTreeMap::from(files));
+        assert_eq!(held.names("").unwrap(), ["a", "below", "belowest"]);
+        assert_eq!(held.names("below").unwrap(), ["b", "deep"]);
+        assert!(held.names("gone").unwrap().is_empty());
+        assert!(held.has("below") && held.has("below/b") && !held.has("below/c"));
+        assert_eq!(held.read("below/deep/c", 99).unwrap(), b"below/deep/c");
+        assert!(matches!(held.read("a", 0), Err(StorageFault::TooLarge { .. })));
+        assert!(matches!(held.read("below", 9), Err(StorageFault::Missing(_))));
+        assert_eq!(held.read_folder("below", 99).unwrap().len(), 2);
+        let refused = [held.create_file("x", b""), held.replace_file("a", b""), held.append("a", 0, b"")];
+        assert!(refused.iter().all(|done| matches!(done, Err(StorageFault::ReadOnly(_)))));
+        assert!(held.below("x").is_err() && held.remove_file("a").is_err() && held.remove_folder("below").is_err());
     }
 
     #[test]

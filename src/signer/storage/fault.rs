@@ -37,6 +37,9 @@ pub enum StorageFault {
     /// Text was expected.
     #[error("{} is not UTF-8 text", .0.display())]
     NotText(PathBuf),
+    /// It is only held in memory.
+    #[error("{} can only be read", .0.display())]
+    ReadOnly(PathBuf),
     /// Another act holds the store's lock.
     #[error("another coldsign command is at work on {}", .0.display())]
     Busy(PathBuf),

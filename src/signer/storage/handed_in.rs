@@ -38,6 +38,18 @@ pub fn read_descriptor(input: BorrowedFd<'_>, cap: u64) -> Result<Vec<u8>, Stora
     read_stream(File::from(own), name, cap)
 }
 
+/// The bytes of a file that was just written, from the medium itself where the system can be asked
+/// to forget its copy.
+///
+/// # Errors
+/// As [`read_file`].
+pub fn read_back(path: &Path, cap: u64) -> Result<Vec<u8>, StorageFault> {
+    if let Ok(file) = File::open(path) {
+        let _ = rustix::fs::fadvise(&file, 0, None, rustix::fs::Advice::DontNeed);
+    }
+    read_file(path, cap)
+}
+
 /// All of a stream, at most `cap` bytes; `name` stands for it in errors.
 ///
 /// # Errors
