@@ -262,7 +262,12 @@ fn a_key_of_a_single_key_service_is_published_when_it_signs() {
     let life = Life::begin();
     life.publish(START);
     keys::generate(&mut life.session(START), "study").unwrap();
-    let todo = |now| status::summary(&Store::open(&life.place()).unwrap(), now).unwrap().todo;
+    // Everything but the backup, which is not what this is about.
+    let todo = |now| {
+        let mut todo = status::summary(&Store::open(&life.place()).unwrap(), now).unwrap().todo;
+        todo.retain(|todo| !todo.command.starts_with("coldsign backup"));
+        todo
+    };
     assert!(todo(START).is_empty(), "{:?}", todo(START));
     let change = |accept_outage| {
         let change = Change { key: "study/2", transition: Transition::Activate, reason: None, accept_outage };

@@ -237,3 +237,43 @@ fn what_destroys_a_key_is_asked_for_in_a_word() {
     p.exp_eof().unwrap();
     assert_eq!(private_halves(), before - 1);
 }
+
+#[test]
+fn a_restore_asks_for_the_newest_checkpoint() {
+    let temp = tempfile::tempdir().unwrap();
+    std::fs::write(temp.path().join("pass"), PASSPHRASE).unwrap();
+    std::fs::write(temp.path().join("policy.toml"), AT_ONCE).unwrap();
+    std::fs::create_dir(temp.path().join("stick")).unwrap();
+    let init = "init --issuer https://t.example --policy policy.toml --recovery-sheet sheet --kdf-log-n 10";
+    for arguments in [init, "backup create --to stick"] {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_coldsign"));
+        command.args(["--passphrase-file", "pass"]).args(arguments.split(' ')).current_dir(temp.path());
+        let output = command.env("COLDSIGN_STORE", temp.path().join("store")).output().unwrap();
+        assert!(output.status.success(), "{arguments}: {}", String::from_utf8_lossy(&output.stderr));
+    }
+    let backup = std::fs::read_dir(temp.path().join("stick")).unwrap().next().unwrap().unwrap().path();
+    let restore = ["--store", "new", "backup", "restore", backup.to_str().unwrap()];
+
+    let mut p = coldsign(temp.path(), &restore);
+    p.exp_string("a backup of ").unwrap();
+    p.exp_string("passphrase of admin: ").unwrap();
+    p.send_line(PASSPHRASE).unwrap();
+    p.exp_string("file with the newest checkpoint, or its fingerprint, or none: ").unwrap();
+    p.send_line("no-such-file").unwrap();
+    p.exp_string("no-such-file is not there").unwrap();
+    p.exp_string("or none: ").unwrap();
+    p.send_line("store/journal/checkpoint").unwrap();
+    p.exp_string("nothing seen outside is lost").unwrap();
+    p.exp_string("epoch 2 begins").unwrap();
+    p.exp_eof().unwrap();
+
+    std::fs::remove_dir_all(temp.path().join("new")).unwrap();
+    let mut p = coldsign(temp.path(), &restore);
+    p.exp_string("passphrase of admin: ").unwrap();
+    p.send_line(PASSPHRASE).unwrap();
+    p.exp_string("or none: ").unwrap();
+    p.send_line("none").unwrap();
+    p.exp_string("no checkpoint from outside").unwrap();
+    p.exp_string("epoch 2 begins").unwrap();
+    p.exp_eof().unwrap();
+}

@@ -1,5 +1,6 @@
 //! The store's state: every noun's fold over the journal.
 
+use super::backup::record::Backups;
 use crate::issuing::record::{Policies, Tokens};
 use crate::journal::{Entry, JournalFault};
 use crate::keystore::{Keys, Unlocks};
@@ -18,6 +19,8 @@ pub struct Ledger {
     pub tokens: Tokens,
     /// Publications and certificates.
     pub publications: Publications,
+    /// Backups, and restores from them.
+    pub backups: Backups,
 }
 
 impl Ledger {
@@ -28,6 +31,7 @@ impl Ledger {
     pub fn apply(&mut self, entries: &[Entry]) -> Result<(), JournalFault> {
         for entry in entries {
             let known = entry.is_bookkeeping()
+                || self.backups.apply(entry)?
                 || self.tokens.apply(entry)?
                 || self.keys.apply(entry)?
                 || self.policies.apply(entry)?

@@ -4,6 +4,7 @@
 //! does one thing to the store, and says what it did. Reading acts take a [`Store`]; acts that
 //! change something take a [`Session`], which holds the lock and the opened secrets.
 
+pub mod backup;
 mod clock;
 mod denied;
 pub mod doctor;

@@ -41,14 +41,16 @@ pub fn publish(session: &mut Session, renew: bool) -> Result<Published, Refusal>
     let (policy, _) = store.policy()?;
     let materials = materials(store, &policy, session.now())?;
     let newest = store.ledger().publications.newest();
-    let seq = newest.map_or(0, |newest| newest.made.seq) + 1;
+    let from = store.ledger().backups.publications_from();
+    let seq = (newest.map_or(0, |newest| newest.made.seq) + 1).max(from);
     let built = publishing::build(seq, &store.sheet().store_id, session.now(), &materials, &certificates)?;
     let changes = match newest {
         Some(newest) => {
             // A damaged copy of the old one must not keep the new one from being made.
             let kept = super::publications::files(store, newest.made.seq).unwrap_or_default();
             let changes = difference(&Substance::of(&kept), &Substance::of(&built.files));
-            if changes.is_empty() && !renew {
+            // The first one after a restore replaces any that were lost, whatever was in them.
+            if changes.is_empty() && !renew && newest.made.seq >= from {
                 return Ok(Published {
                     seq: newest.made.seq,
                     manifest: newest.made.manifest.clone(),
@@ -208,7 +210,7 @@ fn certificates(session: &mut Session) -> Result<BTreeMap<String, String>, Refus
     Ok(certificates)
 }
 
-fn kept_certificate(store: &Store, file: &str, sha256_known: &str) -> Result<String, Refusal> {
+pub(super) fn kept_certificate(store: &Store, file: &str, sha256_known: &str) -> Result<String, Refusal> {
     let file = format!("certificates/{file}");
     let pem = store.kept_text(&file, LARGEST)?;
     if hex(&sha256(pem.as_bytes())) != sha256_known {

@@ -1,12 +1,16 @@
 //! `status`: what to do next, then what there is. Needs no passphrase.
 
 use super::Store;
+use super::backup::record::BackupRecord;
 use crate::issuing::Policy;
 use crate::issuing::record::Delivery;
 use crate::journal::{hex, sha256};
 use crate::keystore::{KeyRecord, KeyState, Purpose};
 use crate::publishing::record::PublicationRecord;
 use crate::refusal::Refusal;
+
+/// After this time a backup is called old, whatever the policy says.
+const BACKUP_DUE: u64 = 30 * 86_400;
 
 /// Something an operator should do, and the command for it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,6 +48,10 @@ pub struct Summary<'a> {
     pub services: Vec<ServiceSummary>,
     /// The newest publication.
     pub newest_publication: Option<&'a PublicationRecord>,
+    /// The newest backup.
+    pub newest_backup: Option<&'a BackupRecord>,
+    /// The epoch the store is in: 1 until it was restored from a backup.
+    pub epoch: u64,
     /// Names of unlocks.
     pub unlocks: Vec<&'a str>,
     /// Tokens whose delivery is unconfirmed.
@@ -68,6 +76,8 @@ pub fn summary(store: &Store, now: u64) -> Result<Summary<'_>, Refusal> {
         keys: ledger.keys.all().iter().filter(|key| key.state != KeyState::Destroyed).collect(),
         services: policy.services().map(|service| service_summary(store, service, now)).collect(),
         newest_publication,
+        newest_backup: ledger.backups.newest(),
+        epoch: ledger.backups.epoch(),
         unlocks: ledger.unlocks.all().iter().map(|unlock| unlock.name.as_str()).collect(),
         unconfirmed: ledger.tokens.all().iter().filter(|token| token.delivery == Delivery::Unconfirmed).count(),
         checkpoint: store.journal().note(),
@@ -119,8 +129,12 @@ fn todo(store: &Store, policy: &Policy, now: u64) -> Result<Vec<Todo>, Refusal> 
     if !unpublished.is_empty() {
         add(format!("not published yet: {}", unpublished.join(", ")), "coldsign publish --to .".to_owned());
     } else if let Some(newest) = ledger.publications.newest() {
+        let from = ledger.backups.publications_from();
         let due = newest.at.saturating_add(policy.distribution().publish_every);
-        if now >= due {
+        if newest.made.seq < from {
+            let what = format!("restored from a backup: services need a publication numbered {from} or more");
+            add(what, "coldsign publish --to .".to_owned());
+        } else if now >= due {
             add("the publishing interval is over".to_owned(), "coldsign publish --renew --to .".to_owned());
         } else {
             match super::publish::would_change(store, now) {
@@ -161,6 +175,9 @@ fn todo(store: &Store, policy: &Policy, now: u64) -> Result<Vec<Todo>, Refusal> 
             );
         }
     }
+    if let Some(what) = backup_due(store, now) {
+        add(what, "coldsign backup create --to DIR".to_owned());
+    }
     Ok(todo)
 }
 
@@ -177,4 +194,20 @@ fn missing_files(store: &Store) -> Vec<String> {
     let policies = ledger.policies.all().iter().map(|policy| format!("policies/{}.toml", policy.applied.sha256));
     let files = unlocks.chain(keys).chain(policies).chain([format!("sealed/{generation}/seal.age")]);
     files.filter(|file| !directory.has(file)).collect()
+}
+
+/// Why a backup should be made now, if one should.
+pub(super) fn backup_due(store: &Store, now: u64) -> Option<String> {
+    let backups = &store.ledger().backups;
+    if backups.none_since_restore() {
+        return Some("no backup was made since the store was restored".to_owned());
+    }
+    let Some(newest) = backups.newest() else {
+        return Some("no backup was made yet: all keys are on this machine alone".to_owned());
+    };
+    if backups.keys_changed() {
+        return Some("keys or unlocks changed since the newest backup".to_owned());
+    }
+    let age = now.saturating_sub(newest.at);
+    (age >= BACKUP_DUE).then(|| format!("the newest backup is {} days old", age / 86_400))
 }

@@ -90,6 +90,11 @@ impl Context {
         self.global.passphrase_file.as_deref().map(secret_in).transpose()
     }
 
+    /// The unlock that is named, if one is.
+    pub fn unlock_named(&self) -> Option<&str> {
+        self.global.unlock.as_deref()
+    }
+
     /// The passphrase or code of an unlock, from its file or typed.
     pub fn passphrase(&self, unlock: &str) -> Result<Passphrase, Refusal> {
         let text = match self.passphrase_from_file()? {

@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 /// Say whether machine, program and the store's place are fit for real keys
 ///
 /// Looks at networks and routes, swap, core files, the clock, the store's file system, neighbours,
-/// modes and room, the age of the newest publication, and the program's own fingerprint. Changes
+/// modes and room, the age of the newest publication and backup, and the program's own fingerprint. Changes
 /// nothing and asks for nothing. Each finding is ok, worth a look, or bad; with one that is bad
 /// the exit status is 1. What to do about each: docs/operator/install.md.
 #[derive(clap::Args)]

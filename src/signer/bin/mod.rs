@@ -3,6 +3,7 @@
 //! Only this floor reads the clock, the terminal and the environment.
 
 mod ask;
+mod backup;
 mod completions;
 mod context;
 mod demo;
@@ -102,6 +103,9 @@ enum Command {
         after_help = "Examples:\n  coldsign publication list\n  coldsign publication copy 3 --to /media/usb"
     )]
     Publication(publication::Command),
+    /// Back the store up into one sealed file, check backups, restore one
+    #[command(subcommand)]
+    Backup(backup::Command),
     Completions(completions::Args),
     Man(man::Args),
 }
@@ -150,6 +154,7 @@ fn dispatch(command: Command, context: &Context, screen: &mut Screen) -> Ended {
         Command::Token(command) => token::run(command, context, screen),
         Command::Publish(args) => publish::run(args, context, screen),
         Command::Publication(command) => publication::run(command, context, screen),
+        Command::Backup(command) => backup::run(command, context, screen),
         Command::Completions(args) => completions::run(args, screen),
         Command::Man(args) => man::run(args, screen),
     }

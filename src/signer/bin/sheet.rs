@@ -68,6 +68,7 @@ impl Sheet<'_> {
         text.push_str(
             "\n    Opens the store without a passphrase, and everything in it but the root's key.\n\
              \x20   A passphrase is lost:   coldsign --unlock recovery unlock change NAME\n\
+             \x20   The machine is lost:    coldsign --unlock recovery backup restore BACKUP\n\
              \x20   Is it the right code?   coldsign unlock test recovery\n\n",
         );
         if let Some(code) = self.root {
@@ -82,8 +83,8 @@ impl Sheet<'_> {
         text.push_str("Codes: capitals and blanks don't matter; O counts as 0, I and L as 1.\n\n");
         text.push_str(&self.fingerprints());
         text.push_str(
-            "\nKeep this sheet in a closed place, away from the machine and from its copies:\n\
-             whoever has it and the disk, or any copy of the store, has the keys.\n\
+            "\nKeep this sheet in a closed place, away from the machine and its backups:\n\
+             whoever has it and the disk, or any backup, has the keys.\n\
              It was seen or is lost:     coldsign unlock change recovery\n",
         );
         text

@@ -54,6 +54,18 @@ pub fn run(_: Args, context: &Context, screen: &mut Screen) -> Ended {
         )),
         None => screen.line("nothing published yet"),
     }
+    match summary.newest_backup {
+        Some(newest) => screen.line(&format!(
+            "backup of {} ({}), {} journal lines",
+            when::utc(newest.at),
+            when::from(summary.now, newest.at),
+            newest.made.size
+        )),
+        None => screen.line("no backup yet"),
+    }
+    if summary.epoch > 1 {
+        screen.line(&format!("epoch {}: restored from a backup, see coldsign backup list", summary.epoch));
+    }
     screen.line(&format!("opened by {}", summary.unlocks.join(", ")));
     if summary.unconfirmed > 0 {
         screen.line(&format!("{} tokens with delivery unconfirmed: coldsign token list", summary.unconfirmed));
@@ -100,6 +112,10 @@ fn as_json(summary: &Summary<'_>, issuer: &str) -> serde_json::Value {
         "publication": summary.newest_publication.map(|newest| json!({
             "seq": newest.made.seq, "time": newest.at, "manifest": newest.made.manifest,
         })),
+        "backup": summary.newest_backup.map(|newest| json!({
+            "file": newest.made.file, "time": newest.at, "size": newest.made.size, "sha256": newest.made.sha256,
+        })),
+        "epoch": summary.epoch,
         "unlocks": summary.unlocks,
         "unconfirmed": summary.unconfirmed,
         "checkpoint": summary.checkpoint,

@@ -92,6 +92,11 @@ impl Publications {
         self.first_published.get(kid).copied()
     }
 
+    /// The kids of all certificates with their files' SHA-256.
+    pub fn certificates(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.certificates.iter().map(|(kid, sha256)| (kid.as_str(), sha256.as_str()))
+    }
+
     /// SHA-256 of a key's certificate, where one was made.
     pub fn certificate(&self, kid: &str) -> Option<&str> {
         self.certificates.get(kid).map(String::as_str)

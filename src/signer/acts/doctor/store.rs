@@ -1,7 +1,7 @@
 //! The store itself, as far as it can be read without a passphrase: can it be, and is it cared for?
 
 use super::Finding;
-use crate::acts::Store;
+use crate::acts::{Store, status};
 use std::path::Path;
 
 const DAY: u64 = 86_400;
@@ -12,6 +12,7 @@ const WHY_AHEAD: &str = "the clock is wrong, or was wrong then: acts are refused
 const WHY_UNUSED: &str = "if it was used since, the clock is wrong";
 const WHY_UNPUBLISHED: &str = "no service can check a token yet";
 const WHY_OVERDUE: &str = "services learn of new keys by publications only";
+const WHY_NO_BACKUP: &str = "a dead disk would end every key";
 const WHY_UNREADABLE: &str = "no act is done on a store that does not hold together";
 
 pub(super) fn findings(place: &Path, now: u64) -> Vec<Finding> {
@@ -28,7 +29,7 @@ pub(super) fn findings(place: &Path, now: u64) -> Vec<Finding> {
     };
     let lines = store.journal().entries().len();
     let sound = Finding::ok("store", format!("its journal of {lines} lines holds together"));
-    vec![sound, newest_act(store.journal().newest_time(), now), publication(&store, now)]
+    vec![sound, newest_act(store.journal().newest_time(), now), publication(&store, now), backup(&store, now)]
 }
 
 fn newest_act(newest: u64, now: u64) -> Finding {
@@ -53,6 +54,15 @@ fn publication(store: &Store, now: u64) -> Finding {
     match due {
         Ok(due) if now >= due => Finding::look(topic, fact, WHY_OVERDUE).try_this("coldsign publish --renew --to DIR"),
         _ => Finding::ok(topic, fact),
+    }
+}
+
+fn backup(store: &Store, now: u64) -> Finding {
+    let topic = "backup";
+    let age = store.ledger().backups.newest().map_or(0, |newest| now.saturating_sub(newest.at));
+    match status::backup_due(store, now) {
+        Some(due) => Finding::look(topic, due, WHY_NO_BACKUP).try_this("coldsign backup create --to DIR"),
+        None => Finding::ok(topic, format!("the newest is {} old", days(age))),
     }
 }
 

@@ -1,0 +1,175 @@
+//! What is known from outside about the time after a backup.
+
+use super::ATTEMPTS;
+use super::checked::Backup;
+use super::container::file_name;
+use super::fault::BackupDenied;
+use super::record::BackupMade;
+use crate::issuing::record::TokenDelivered;
+use crate::journal::{Checkpoint, Digest, Entry, Event, Journal, hex, sha256};
+use crate::keystore::Opened;
+use crate::refusal::Refusal;
+use crate::storage::Directory;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+/// The fewest hex digits of a journal fingerprint that are taken for one.
+const LEAST_DIGITS: usize = 16;
+
+/// What somebody brings along from outside.
+pub enum Witness {
+    /// A file: with a checkpoint note in it, or a copy of the old store's `journal/entries.jsonl`.
+    File(PathBuf, Vec<u8>),
+    /// A journal fingerprint as `status` shows it, or its beginning.
+    Fingerprint(String),
+}
+
+/// What is known from outside about the time after a backup.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Outlook {
+    /// The newest checkpoint that was given, and the lines it covers.
+    pub seen: Option<(String, u64)>,
+    /// How many lines that checkpoint proves to be lost, the backup's own entry not counted.
+    pub lost: u64,
+    /// The acts that are lost, where a journal was given; how tokens were delivered is left out.
+    pub acts: Vec<Entry>,
+    /// The highest publication number seen outside, where it was given.
+    pub published: Option<u64>,
+    /// That number, where the backup doesn't know it.
+    pub unknown_publication: Option<u64>,
+    /// Given checkpoints of branches that earlier restores left behind.
+    pub left_behind: usize,
+}
+
+/// What witnesses and a publication number say about the time after a backup.
+///
+/// # Errors
+/// [`BackupDenied::NoCheckpoint`], [`BackupDenied::ForeignCheckpoint`], [`BackupDenied::OtherHistory`],
+/// [`BackupDenied::OtherJournal`], [`BackupDenied::UnknownFingerprint`].
+pub fn outlook(backup: &Backup, given: &[Witness], published: Option<u64>) -> Result<Outlook, Refusal> {
+    let newest = backup.store().ledger().publications.newest().map_or(0, |newest| newest.made.seq);
+    let mut outlook =
+        Outlook { published, unknown_publication: published.filter(|seq| *seq > newest), ..Outlook::default() };
+    for witness in given {
+        match witness {
+            Witness::Fingerprint(text) => outlook.fingerprint(backup, text)?,
+            Witness::File(file, bytes) if bytes.starts_with(b"{") => outlook.journal(backup, file, bytes)?,
+            Witness::File(file, bytes) => {
+                let notes = notes_in(&String::from_utf8_lossy(bytes));
+                if notes.is_empty() {
+                    return Err(BackupDenied::NoCheckpoint(file.clone()).into());
+                }
+                for note in notes {
+                    outlook.note(backup, file, note)?;
+                }
+            }
+        }
+    }
+    Ok(outlook)
+}
+
+/// The checkpoint notes in a text: a file with one, or a page that was typed or scanned. Blanks at
+/// the ends of lines, DOS line ends and other dashes are put right.
+pub fn notes_in(text: &str) -> Vec<String> {
+    let lines: Vec<&str> = text.lines().map(str::trim).collect();
+    let begins = |at: &usize| lines.get(*at).is_some_and(|line| line.starts_with("coldsign/journal/"));
+    let note = |at: usize| {
+        let [origin, size, root, gap, signature] = lines.get(at..at + 5)?.try_into().ok()?;
+        let signature = ["\u{2014} ", "\u{2013} ", "-- ", "- "].iter().find_map(|dash| signature.strip_prefix(dash))?;
+        gap.is_empty().then(|| format!("{origin}\n{size}\n{root}\n\n\u{2014} {}\n", signature.trim()))
+    };
+    (0..lines.len()).filter(begins).filter_map(note).collect()
+}
+
+/// Whether a text can only be meant as a journal fingerprint: hex digits, in groups or not.
+pub fn is_fingerprint(text: &str) -> bool {
+    let digits = text.chars().filter(|c| !c.is_whitespace());
+    digits.clone().count() >= LEAST_DIGITS && digits.clone().all(|c| c.is_ascii_hexdigit()) && digits.count() <= 64
+}
+
+impl Outlook {
+    fn note(&mut self, backup: &Backup, file: &Path, note: String) -> Result<(), Refusal> {
+        let store = backup.store();
+        let journal = store.journal();
+        let checkpoint = Checkpoint::verify(&note, &journal.genesis().store_id, &journal.key())
+            .map_err(|what| BackupDenied::ForeignCheckpoint { file: file.to_owned(), what })?;
+        let mut known = store.ledger().backups.epochs().iter().filter_map(|epoch| epoch.started.checkpoint.as_ref());
+        if known.any(|known| *known == note) {
+            self.left_behind += 1;
+            return Ok(());
+        }
+        let lines = journal.extent().size;
+        if checkpoint.size < lines && journal.root_of_first(checkpoint.size)? != Some(checkpoint.root) {
+            return Err(BackupDenied::OtherHistory { file: file.to_owned(), size: checkpoint.size }.into());
+        }
+        if self.seen.as_ref().is_none_or(|(_, size)| checkpoint.size > *size) {
+            let lost = (checkpoint.size + 1).saturating_sub(lines);
+            self.lost = if own_records(backup).any(|own| own == checkpoint) { 0 } else { lost };
+            self.seen = Some((note, checkpoint.size));
+        }
+        Ok(())
+    }
+
+    /// A copy of the old store's journal. It must go on from the backup's: opened with the backup's
+    /// checkpoint, it is refused unless that very note stands in its place.
+    fn journal(&mut self, backup: &Backup, file: &Path, bytes: &[u8]) -> Result<(), Refusal> {
+        let journal = backup.store().journal();
+        let files = [("journal/entries.jsonl", bytes), ("journal/checkpoint", journal.note().as_bytes())];
+        let files = files.map(|(path, bytes)| (path.to_owned(), bytes.to_vec()));
+        let given = Journal::open(&Directory::held(file, BTreeMap::from(files)));
+        let given =
+            given.map_err(|fault| BackupDenied::OtherJournal { file: file.to_owned(), what: fault.to_string() })?;
+        let lines = journal.extent().size;
+        let before = self.seen.as_ref().map(|(_, size)| *size);
+        self.note(backup, file, given.note().to_owned())?;
+        if self.seen.as_ref().map(|(_, size)| *size) != before {
+            let own = |entry: &Entry| {
+                entry.event::<BackupMade>().ok().flatten().is_some_and(|made| made.sha256 == backup.sha256)
+            };
+            let beyond = given.entries().iter().skip(usize::try_from(lines).unwrap_or(usize::MAX));
+            let acts = beyond.filter(|entry| !entry.is_bookkeeping() && entry.kind != TokenDelivered::TYPE);
+            self.acts = acts.filter(|entry| !own(entry)).cloned().collect();
+        }
+        Ok(())
+    }
+
+    /// A fingerprint says only whether the backup knows that checkpoint.
+    fn fingerprint(&mut self, backup: &Backup, text: &str) -> Result<(), Refusal> {
+        let unknown = || BackupDenied::UnknownFingerprint(text.to_owned());
+        if !is_fingerprint(text) {
+            return Err(unknown().into());
+        }
+        let digits: String = text.chars().filter(|c| !c.is_whitespace()).map(|c| c.to_ascii_lowercase()).collect();
+        let (store, store_id) = (backup.store(), &backup.manifest.store_id);
+        let notes = store.journal().entries().iter().filter(|entry| entry.is_bookkeeping());
+        let mut notes = notes.filter_map(|entry| entry.body().get("note")?.as_str().map(str::to_owned));
+        let meant = |note: &String| hex(&sha256(note.as_bytes())).starts_with(&digits);
+        let found = match notes.find(meant) {
+            Some(note) => Some(note),
+            None => {
+                let unlocks = &store.ledger().unlocks;
+                let opened = Opened::open_with(
+                    store.directory(),
+                    store.journal(),
+                    unlocks,
+                    &backup.by,
+                    backup.identity.twin()?,
+                )?;
+                own_records(backup).filter_map(|own| own.sign(store_id, &opened).ok()).find(meant)
+            }
+        };
+        self.note(backup, Path::new("the fingerprint"), found.ok_or_else(unknown)?)
+    }
+}
+
+/// The checkpoints that can follow a backup if nothing but the entry of this very file was recorded
+/// since: that line is known to the byte, but for the number that its file's name may have.
+fn own_records(backup: &Backup) -> impl Iterator<Item = Checkpoint> {
+    let (manifest, journal) = (&backup.manifest, backup.store().journal());
+    let root = |attempt: u32| -> Digest {
+        let file = file_name(&manifest.store_id, manifest.size, attempt);
+        let made = BackupMade { file, sha256: backup.sha256.clone(), bytes: backup.bytes, size: manifest.size };
+        journal.root_with(&made.line(), manifest.made, &manifest.by)
+    };
+    (1..=ATTEMPTS).map(move |attempt| Checkpoint { size: manifest.size + 1, root: root(attempt) })
+}

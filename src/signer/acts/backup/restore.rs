@@ -1,0 +1,101 @@
+//! `backup restore`: a store from a backup, in a new epoch.
+
+use super::checked::Backup;
+use super::fault::BackupDenied;
+use super::outlook::Outlook;
+use super::record::{EpochStarted, PUBLICATION_GAP};
+use crate::acts::clock::act_time;
+use crate::acts::{Session, Store, init};
+use crate::journal::{Event, hex};
+use crate::keystore;
+use crate::refusal::Refusal;
+use crate::storage::{Directory, Lock};
+use std::path::Path;
+
+/// What a restore is to do.
+pub struct Request<'a> {
+    /// From what.
+    pub backup: &'a Backup,
+    /// Where to; nothing but an empty directory may be there.
+    pub place: &'a Path,
+    /// What is known from outside.
+    pub outlook: &'a Outlook,
+    /// Whether known losses are taken.
+    pub accept_fork: bool,
+    /// Why, in the operator's words.
+    pub reason: Option<&'a str>,
+    /// Seconds since the epoch.
+    pub now: u64,
+}
+
+/// What a restore did.
+pub struct Restored {
+    /// The store.
+    pub store: Store,
+    /// As journalled.
+    pub epoch: EpochStarted,
+}
+
+/// Restores a store beside its place, starts a new epoch in its journal, and renames it: it appears
+/// whole or not at all.
+///
+/// # Errors
+/// [`BackupDenied::Fork`], [`crate::acts::Denied`], or as the clock or the system refuses; then
+/// nothing has appeared.
+pub fn restore(request: &Request<'_>) -> Result<Restored, Refusal> {
+    init::check_place(request.place)?;
+    let outlook = request.outlook;
+    if (outlook.lost > 0 || outlook.unknown_publication.is_some()) && !request.accept_fork {
+        return Err(BackupDenied::Fork { lost: outlook.lost, published: outlook.unknown_publication }.into());
+    }
+    let epoch = epoch(request);
+    let mark = hex(&*keystore::random::<6>()?);
+    let (directory, lock) = Directory::create_beside(request.place, &mark)?;
+    match fill(&directory, lock, request, &epoch).and_then(|lock| Ok((directory.rename_to(request.place)?, lock))) {
+        Ok((directory, _lock)) => Ok(Restored { store: Store::read(directory)?, epoch }),
+        Err(refusal) => {
+            directory.discard();
+            Err(refusal)
+        }
+    }
+}
+
+/// Writes the store's files, each durable, and records the epoch. The session that comes back holds
+/// the lock until the store has its name.
+fn fill(directory: &Directory, lock: Lock, request: &Request<'_>, epoch: &EpochStarted) -> Result<Session, Refusal> {
+    let backup = request.backup;
+    for path in backup.manifest.files.keys() {
+        let (folders, name) = path.rsplit_once('/').unwrap_or(("", path));
+        let mut folder = directory.clone();
+        for part in folders.split('/').filter(|part| !part.is_empty()) {
+            folder = folder.below(part)?;
+        }
+        folder.create_file(name, &backup.file_of_store(path)?)?;
+    }
+    let identity = backup.identity.twin()?;
+    // The backup's journal ends before the entry that tells of it: its own time counts too.
+    let now = act_time(request.now, backup.manifest.made, backup.store().skew())?;
+    let mut session = Session::open_with(directory.path(), lock, &backup.by, identity, now)?;
+    session.record(&[epoch.line()])?;
+    super::checked::whole(session.store(), session.opened())?;
+    Ok(session)
+}
+
+fn epoch(request: &Request<'_>) -> EpochStarted {
+    let (backup, outlook) = (request.backup, request.outlook);
+    let ledger = backup.store().ledger();
+    let extent = backup.store().journal().extent();
+    let newest = ledger.publications.newest().map_or(0, |newest| newest.made.seq);
+    let before = ledger.backups.epochs().last().map_or(0, |epoch| epoch.started.publications_from);
+    EpochStarted {
+        epoch: ledger.backups.epoch() + 1,
+        size: extent.size,
+        root: hex(&extent.root),
+        backup: backup.sha256.clone(),
+        checkpoint: outlook.seen.as_ref().map(|(note, _)| note.clone()),
+        lost: outlook.seen.as_ref().map(|_| outlook.lost),
+        published: outlook.published,
+        publications_from: newest.max(before).max(outlook.published.unwrap_or(0)) + PUBLICATION_GAP,
+        reason: request.reason.map(str::to_owned),
+    }
+}

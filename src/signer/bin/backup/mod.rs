@@ -1,0 +1,48 @@
+//! `coldsign backup …`
+
+mod create;
+mod list;
+mod restore;
+mod verify;
+
+use super::Ended;
+use super::context::Context;
+use super::screen::Screen;
+use super::when;
+use coldsign::acts::backup::{Backup, LARGEST, Sealed};
+use coldsign::refusal::Refusal;
+use coldsign::storage::read_file;
+use std::path::Path;
+
+#[derive(clap::Subcommand)]
+pub enum Command {
+    Create(create::Args),
+    Verify(verify::Args),
+    List(list::Args),
+    Restore(restore::Args),
+}
+
+pub fn run(command: Command, context: &Context, screen: &mut Screen) -> Ended {
+    match command {
+        Command::Create(args) => create::run(args, context, screen),
+        Command::Verify(args) => verify::run(args, context, screen),
+        Command::List(args) => list::run(args, context, screen),
+        Command::Restore(args) => restore::run(args, context, screen),
+    }
+}
+
+/// Reads a backup, says whose it is, asks for a passphrase of its day, and checks all of it.
+fn opened(file: &Path, context: &Context, screen: &mut Screen) -> Result<Backup, Refusal> {
+    let bytes = read_file(file, LARGEST)?;
+    let sealed = Sealed::read(file, &bytes)?;
+    let header = sealed.header();
+    screen.note(&format!(
+        "a backup of {} with {} journal lines, of store {}; it opens as on that day",
+        when::both(header.made),
+        header.size,
+        header.store_id
+    ));
+    let unlock = sealed.unlock_name(context.unlock_named())?;
+    let passphrase = context.passphrase(&unlock)?;
+    Backup::open(file, &bytes, &sealed, &unlock, &passphrase)
+}
