@@ -3,7 +3,7 @@
 //! would, and what the `text` block after one says must be on the screen.
 //!
 //! Beforehand there is the store of an administrator anna with one published key, a token of ann's,
-//! and the recovery sheet. `/media/usb` is a folder of the test. `<!-- test: … -->` is a command
+//! and the recovery sheet. `/media` is a folder of the test. `<!-- test: … -->` is a command
 //! that brings about what a section is about.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
@@ -37,7 +37,7 @@ audience = "https://api.example"
 
 #[test]
 fn the_page_on_losses_does_what_it_says() {
-    Desk::new().play("docs/operator/recovery.md", 6);
+    Desk::new().play("docs/operator/recovery.md", 8);
 }
 
 #[test]
@@ -83,8 +83,8 @@ struct Desk {
     passphrases: Vec<(String, String)>,
     recovery: String,
     root: String,
-    /// What opened the store on the day of the copy.
-    copied: Option<(Vec<(String, String)>, String)>,
+    /// What opened the store on the day of the backup.
+    backed_up: Option<(Vec<(String, String)>, String)>,
     typed: usize,
 }
 
@@ -94,7 +94,8 @@ impl Desk {
         let place = |name: &str| folder.path().join(name);
         std::fs::write(place("pass"), "correct horse battery staple").unwrap();
         std::fs::write(place("policy.toml"), POLICY).unwrap();
-        std::fs::create_dir(place("usb")).unwrap();
+        std::fs::create_dir_all(place("media/usb")).unwrap();
+        std::fs::create_dir_all(place("media/other")).unwrap();
         let init = "init --issuer https://t.example --admin anna --policy policy.toml --recovery-sheet sheet";
         for command in [&format!("{init} --kdf-log-n 10"), "publish", "token issue api/reader ann --to ."] {
             let mut coldsign = Command::new(env!("CARGO_BIN_EXE_coldsign"));
@@ -108,7 +109,7 @@ impl Desk {
             recovery: code_of(&sheet, "recovery code"),
             root: code_of(&sheet, "root code"),
             folder,
-            copied: None,
+            backed_up: None,
             typed: 0,
         }
     }
@@ -136,12 +137,12 @@ impl Desk {
 
     /// Types a block into a shell, line by line, and answers what it asks; returns the screen.
     fn type_in(&mut self, block: &str) -> String {
-        if block.contains(r#"cp -a "$COLDSIGN_STORE" "#) {
-            self.copied = Some((self.passphrases.clone(), self.recovery.clone()));
-        } else if block.contains("cp -a /media/usb/") {
-            (self.passphrases, self.recovery) = self.copied.clone().expect("there is a copy");
+        if block.contains("backup create --to /media/usb") {
+            self.backed_up = Some((self.passphrases.clone(), self.recovery.clone()));
+        } else if block.contains("backup restore /media/usb") {
+            (self.passphrases, self.recovery) = self.backed_up.clone().expect("there is a backup");
         }
-        let block = block.replace("/media/usb", &self.folder.path().join("usb").display().to_string());
+        let block = block.replace("/media/", &format!("{}/", self.folder.path().join("media").display()));
         let mut session = self.shell(&format!("set -e\n{block}\necho 'the block'' is done'"));
         let question = Regex::new(
             r"(passphrase of \w+|recovery code|root code|new passphrase|the same again|Confirm with Yes \(exactly\)): $",
