@@ -33,6 +33,29 @@ pub fn origin(store_id: &str) -> String {
     format!("coldsign/journal/{store_id}")
 }
 
+/// The journal key as a verifier key (c2sp.org/signed-note): `<origin>+<key id>+<base64>`.
+pub fn verifier_key(store_id: &str, key: &[u8; 32]) -> String {
+    let name = origin(store_id);
+    let mut typed = vec![ED25519];
+    typed.extend_from_slice(key);
+    format!("{name}+{}+{}", super::hex(&key_id(&name, key)), STANDARD.encode(typed))
+}
+
+/// A verifier key's store id and journal key.
+///
+/// # Errors
+/// A word on what is wrong.
+pub fn read_verifier_key(text: &str) -> Result<(String, [u8; 32]), &'static str> {
+    let malformed = "it is no verifier key of a journal";
+    let text = text.trim();
+    let mut parts = text.splitn(3, '+');
+    let store_id = parts.next().and_then(|name| name.strip_prefix("coldsign/journal/")).ok_or(malformed)?;
+    let typed = parts.nth(1).and_then(|typed| STANDARD.decode(typed).ok()).ok_or(malformed)?;
+    let key: [u8; 32] =
+        typed.strip_prefix(&[ED25519]).and_then(|key| key.try_into().ok()).ok_or("it is no Ed25519 key")?;
+    if verifier_key(store_id, &key) == text { Ok((store_id.to_owned(), key)) } else { Err(malformed) }
+}
+
 impl Checkpoint {
     /// The checkpoint of a tree.
     pub fn of(tree: &Tree) -> Self {
@@ -155,6 +178,16 @@ pub(super) mod tests {
     }
 
     #[test]
+    fn a_verifier_key_survives_the_round_trip_and_nothing_else_does() {
+        let text = verifier_key("AAAA", &TestSigner::new(7).public_key());
+        assert_eq!(read_verifier_key(&format!("{text}\n")), Ok(("AAAA".to_owned(), TestSigner::new(7).public_key())));
+        for (at, _) in text.char_indices() {
+            let changed: String = text.char_indices().map(|(i, c)| if i == at { '~' } else { c }).collect();
+            assert!(read_verifier_key(&changed).is_err(), "at {at}");
+        }
+    }
+
+    #[test]
     fn the_key_id_and_signature_are_those_of_the_published_example() {
         let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/vectors/c2sp_signed_note_example.json");
         let Ok(text) = std::fs::read_to_string(path) else {
@@ -167,6 +200,7 @@ pub(super) mod tests {
             (vkey.next().unwrap(), vkey.next().unwrap(), STANDARD.decode(vkey.next().unwrap()).unwrap());
         let key: [u8; 32] = key[1..].try_into().unwrap();
         assert_eq!(super::super::hex(&key_id(name, &key)), id);
+        assert!(read_verifier_key(example["vkey"].as_str().unwrap()).is_err(), "it is no journal's");
         let (text, _, blob) = split(example["note"].as_str().unwrap()).unwrap();
         assert_eq!(blob[..4], key_id(name, &key));
         let signature = Signature::from_slice(&blob[4..]).unwrap();

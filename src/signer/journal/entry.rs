@@ -29,8 +29,11 @@ pub struct Line {
 pub struct Entry {
     /// Its place, from 0.
     pub index: u64,
-    /// Seconds since the epoch.
+    /// When, in seconds since the epoch: as written, or where the clock was found wrong since, the
+    /// time of its correction ([`ClockCorrected`]).
     pub time: u64,
+    /// The time as its line has it.
+    pub written: u64,
     /// The unlock that was used.
     pub by: String,
     /// Its type.
@@ -52,9 +55,20 @@ impl Entry {
             .map_err(|error| JournalFault::Malformed { line: self.index + 1, what: error.to_string() })
     }
 
-    /// Whether it is the journal's own (its beginning, a checkpoint, a torn tail cut off).
+    /// Whether it is the journal's own (its beginning, a checkpoint, a torn tail cut off, a corrected
+    /// clock).
     pub fn is_bookkeeping(&self) -> bool {
-        [StoreCreated::TYPE, Committed::TYPE, Truncated::TYPE].contains(&self.kind.as_str())
+        [StoreCreated::TYPE, Committed::TYPE, Truncated::TYPE, ClockCorrected::TYPE].contains(&self.kind.as_str())
+    }
+
+    /// Whether it only ends a group: a checkpoint.
+    pub fn is_checkpoint(&self) -> bool {
+        self.kind == Committed::TYPE
+    }
+
+    /// A checkpoint line's note.
+    pub(super) fn note(&self) -> Option<&str> {
+        self.body.get("note").filter(|_| self.is_checkpoint()).and_then(Value::as_str)
     }
 
     /// Its members beyond the envelope, for showing.
@@ -77,7 +91,7 @@ impl Entry {
         let time = number(take("time")?)?;
         let by = text(take("by")?)?;
         let kind = text(take("type")?)?;
-        let entry = Self { index, time, by, kind, body };
+        let entry = Self { index, time, written: time, by, kind, body };
         Ok((entry, prev))
     }
 }
@@ -142,4 +156,46 @@ pub(super) struct Truncated {
 
 impl Event for Truncated {
     const TYPE: &'static str = "journal.truncated";
+}
+
+/// The machine's clock was wrong while some entries were made.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ClockCorrected {
+    /// Index of the first entry with a wrong time.
+    pub first: u64,
+    /// Index of the last.
+    pub last: u64,
+    /// The newest wrong time, in seconds since the epoch.
+    pub wrong: u64,
+    /// The right time of the correction: those entries were made before it.
+    pub right: u64,
+    /// Why, in the operator's words.
+    pub reason: String,
+}
+
+impl Event for ClockCorrected {
+    const TYPE: &'static str = "clock.corrected";
+}
+
+/// Puts right the times of entries that a later one calls wrong. None of them can be later than
+/// their correction, so whoever counts from then on never counts too short.
+pub(super) fn correct_times(entries: &mut [Entry]) -> Result<(), JournalFault> {
+    let mut corrections = Vec::new();
+    for entry in entries.iter() {
+        if let Some(correction) = entry.event::<ClockCorrected>()? {
+            if correction.last >= entry.index || correction.first > correction.last || correction.right != entry.written
+            {
+                let what = "a correction of the clock speaks of entries or a time that it can't".to_owned();
+                return Err(JournalFault::Malformed { line: entry.index + 1, what });
+            }
+            corrections.push(correction);
+        }
+    }
+    for correction in corrections {
+        for entry in entries.iter_mut().filter(|entry| (correction.first..=correction.last).contains(&entry.index)) {
+            entry.time = correction.right;
+        }
+    }
+    Ok(())
 }

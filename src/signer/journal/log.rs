@@ -1,14 +1,14 @@
 //! The journal as a file: opening, and the commit protocol.
 
-use super::entry::{Committed, Truncated};
+use super::entry::{Committed, Truncated, correct_times};
 use super::{Checkpoint, Digest, Entry, Event, JournalFault, Line, SignNote, StoreCreated, Tree, hex, sha256};
 use crate::storage::{Directory, StorageFault};
 use coldsign_verify::base64url;
 
-const ENTRIES: &str = "journal/entries.jsonl";
-const CHECKPOINT: &str = "journal/checkpoint";
+pub(super) const ENTRIES: &str = "journal/entries.jsonl";
+pub(super) const CHECKPOINT: &str = "journal/checkpoint";
 /// Far beyond a signer's life: ten million tokens are 4 GiB.
-const LARGEST: u64 = 8 << 30;
+pub(super) const LARGEST: u64 = 8 << 30;
 const LONGEST_LINE: usize = 1 << 20;
 
 /// A store's journal, read and checked.
@@ -81,13 +81,16 @@ impl Journal {
         let note = store.read_text(CHECKPOINT, 4096).map_err(|fault| gone("checkpoint", fault))?;
         let (genesis, genesis_hash, key) = read_genesis(&bytes)?;
         let promised = Checkpoint::verify(&note, &genesis.store_id, &key).map_err(|what| damaged(1, what))?;
-        let scan = Scan::of(&bytes, &genesis.store_id, &key, promised.size)?;
+        let signed = SignedBy { store_id: &genesis.store_id, key: &key };
+        // Signatures below the promised line are covered by the one on it: its root is over them.
+        let scan = Scan::of(&bytes, &signed, promised.size, promised.size)?;
         let found = scan.committed.as_ref().map_or(0, |end| end.lines);
         let Some(end) = scan.committed.filter(|end| end.lines > promised.size) else {
             return Err(JournalFault::Short { found, promised: promised.size + 1 });
         };
         let mut entries = scan.entries;
         entries.truncate(usize::try_from(end.lines).unwrap_or(usize::MAX));
+        correct_times(&mut entries)?;
         let at_promise =
             usize::try_from(promised.size).ok().and_then(|at| entries.get(at)).map(Entry::event::<Committed>);
         match at_promise {
@@ -144,7 +147,7 @@ impl Journal {
         &self.note
     }
 
-    /// The newest time in it, in seconds.
+    /// The newest time in it, in seconds; times that were corrected since don't count.
     pub fn newest_time(&self) -> u64 {
         self.entries.iter().map(|entry| entry.time).max().unwrap_or(0)
     }
@@ -281,22 +284,29 @@ impl Journal {
 
 /// Where a committed group ends.
 #[derive(Clone)]
-struct End {
-    lines: u64,
-    bytes: u64,
-    tree: Tree,
+pub(super) struct End {
+    pub lines: u64,
+    pub bytes: u64,
+    pub tree: Tree,
     last: Digest,
 }
 
-struct Scan {
-    entries: Vec<Entry>,
-    committed: Option<End>,
+/// Whose signature checkpoints must carry.
+pub(super) struct SignedBy<'a> {
+    pub store_id: &'a str,
+    pub key: &'a [u8; 32],
+}
+
+pub(super) struct Scan {
+    pub entries: Vec<Entry>,
+    pub committed: Option<End>,
 }
 
 impl Scan {
     /// Reads line by line up to the first that doesn't hold. One at or before the `promised` line
-    /// is damage; one beyond it begins the torn tail.
-    fn of(bytes: &[u8], store_id: &str, key: &[u8; 32], promised: u64) -> Result<Self, JournalFault> {
+    /// is damage; one beyond it begins the torn tail. Checkpoints before the line `signatures_from`
+    /// are not held against their signatures.
+    pub fn of(bytes: &[u8], signed: &SignedBy<'_>, promised: u64, signatures_from: u64) -> Result<Self, JournalFault> {
         let mut scan = Self { entries: Vec::new(), committed: None };
         let mut tree = Tree::default();
         let mut last = [0; 32];
@@ -305,7 +315,7 @@ impl Scan {
         while let Some(end) = rest.iter().position(|byte| *byte == b'\n') {
             let (line, beyond) = rest.split_at(end);
             let number = tree.size() + 1;
-            let read = scan.line(line, &tree, &last, store_id, key, promised);
+            let read = scan.line(line, &tree, &last, signed, signatures_from);
             let (entry, commits) = match read {
                 Ok(read) => read,
                 Err(what) if tree.size() <= promised => {
@@ -325,16 +335,14 @@ impl Scan {
         Ok(scan)
     }
 
-    /// One line and whether it commits what came before it. Signatures below the promised line are
-    /// covered by the one on the promised line, whose root is over all of them.
+    /// One line and whether it commits what came before it.
     fn line(
         &self,
         line: &[u8],
         tree: &Tree,
         last: &Digest,
-        store_id: &str,
-        key: &[u8; 32],
-        promised: u64,
+        signed: &SignedBy<'_>,
+        signatures_from: u64,
     ) -> Result<(Entry, bool), String> {
         if line.len() > LONGEST_LINE {
             return Err("it is longer than 1 MiB".to_owned());
@@ -358,8 +366,8 @@ impl Scan {
         if own.is_none_or(|own| own.as_bytes() != line) {
             return Err("it is not the one checkpoint line its group can have".to_owned());
         }
-        if entry.index >= promised {
-            let checkpoint = Checkpoint::verify(&committed.note, store_id, key)?;
+        if entry.index >= signatures_from {
+            let checkpoint = Checkpoint::verify(&committed.note, signed.store_id, signed.key)?;
             if checkpoint != Checkpoint::of(tree) {
                 return Err("its checkpoint is not that of the lines before it".to_owned());
             }
@@ -368,7 +376,7 @@ impl Scan {
     }
 }
 
-fn read_genesis(bytes: &[u8]) -> Result<(StoreCreated, Digest, [u8; 32]), JournalFault> {
+pub(super) fn read_genesis(bytes: &[u8]) -> Result<(StoreCreated, Digest, [u8; 32]), JournalFault> {
     let damaged = |what: &str| JournalFault::Damaged { file: "entries.jsonl", line: 1, what: what.to_owned() };
     let line = bytes.split(|byte| *byte == b'\n').next().unwrap_or_default();
     let (entry, prev) = read_line(line, 1)?;
@@ -395,13 +403,13 @@ fn read_line(line: &[u8], number: u64) -> Result<(Entry, String), JournalFault> 
 }
 
 /// A store always has both files: one that is not there was taken away.
-fn gone(file: &'static str, fault: StorageFault) -> JournalFault {
+pub(super) fn gone(file: &'static str, fault: StorageFault) -> JournalFault {
     match fault {
         StorageFault::Missing(_) => JournalFault::Damaged { file, line: 1, what: "it is gone".to_owned() },
         other => other.into(),
     }
 }
 
-fn damaged(line: u64, what: &str) -> JournalFault {
+pub(super) fn damaged(line: u64, what: &str) -> JournalFault {
     JournalFault::Damaged { file: "checkpoint", line, what: what.to_owned() }
 }

@@ -4,18 +4,22 @@
 //! (`docs/formats/journal-v1.md`). It doesn't know what entries mean: each noun above folds its
 //! own state over them. It never sees the key that signs checkpoints, only a [`SignNote`].
 
+mod audit;
 mod checkpoint;
 mod entry;
 mod fault;
 mod log;
+mod proof;
 #[cfg(test)]
 mod tests;
 mod tree;
 
-pub use checkpoint::{Checkpoint, SignNote, origin};
-pub use entry::{Entry, Event, Line, StoreCreated};
+pub use audit::{Audit, Prefix};
+pub use checkpoint::{Checkpoint, SignNote, origin, read_verifier_key, verifier_key};
+pub use entry::{ClockCorrected, Entry, Event, Line, StoreCreated};
 pub use fault::JournalFault;
 pub use log::{Journal, genesis_line, start};
+pub use proof::{Proof, consistency, consistent, includes, inclusion};
 pub use tree::{Digest, Tree};
 
 /// Lower-case hex.

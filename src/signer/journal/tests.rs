@@ -208,6 +208,65 @@ fn a_line_that_no_reader_would_take_is_never_written() {
     assert_eq!(whats(&Journal::open(&directory).unwrap()).len(), 4);
 }
 
+#[test]
+fn a_correction_of_the_clock_speaks_only_of_what_came_before_it() {
+    let correction =
+        |first, last, right| ClockCorrected { first, last, wrong: TIME + 60, right, reason: "x".to_owned() };
+    for (correction, sound) in [
+        (correction(3, 4, TIME + 90), true),
+        (correction(3, 7, TIME + 90), false),
+        (correction(4, 3, TIME + 90), false),
+        (correction(3, 4, TIME + 89), false),
+    ] {
+        let temp = tempfile::tempdir().unwrap();
+        let (directory, mut journal) = store(temp.path());
+        journal.commit(&[correction.line()], &signer(), TIME + 90, "admin").unwrap();
+        match Journal::open(&directory) {
+            Ok(read) => {
+                assert!(sound, "{correction:?}");
+                let times: Vec<_> = read.entries().iter().map(|entry| entry.time - TIME).collect();
+                assert_eq!(times[..7], [0, 0, 0, 90, 90, 60, 90]);
+                assert_eq!(read.entries()[3].written, TIME + 60);
+            }
+            Err(fault) => assert!(!sound && fault.rule() == Some("JOURNAL-UNKNOWN-ENTRY"), "{fault}"),
+        }
+    }
+}
+
+#[test]
+fn an_audit_sees_a_signature_that_a_newer_one_covers() {
+    let temp = tempfile::tempdir().unwrap();
+    let (directory, mut journal) = store(temp.path());
+    assert_eq!(Audit::of_store(&directory).unwrap().entries, journal.entries());
+    journal.commit(&[happened("forged")], &TestSigner::new(8), TIME + 61, "admin").unwrap();
+    journal.commit(&[happened("covers it")], &signer(), TIME + 62, "admin").unwrap();
+    assert!(Journal::open(&directory).is_ok(), "acts go by the newest signature, which is over all lines");
+    let fault = Audit::of_store(&directory).err().unwrap();
+    assert!(fault.to_string().contains("line 8: it is signed by another key"), "{fault}");
+}
+
+#[test]
+fn an_audit_tells_a_prefix_from_a_fork_and_from_the_future() {
+    let (ours, theirs) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let ((ours, mut journal), (theirs, mut fork)) = (store(ours.path()), store(theirs.path()));
+    let before = Checkpoint::verify(journal.note(), &journal.genesis().store_id, &journal.key()).unwrap();
+    let audit = |directory| Audit::of_store(directory).unwrap();
+    fork.commit(&[happened("theirs")], &signer(), TIME + 61, "admin").unwrap();
+    assert_eq!(audit(&ours).prefix(&audit(&theirs).checkpoint), Prefix::Ahead);
+    journal.commit(&[happened("ours")], &signer(), TIME + 61, "admin").unwrap();
+    journal.commit(&[happened("and more")], &signer(), TIME + 62, "admin").unwrap();
+    assert_eq!(audit(&ours).prefix(&before), Prefix::Proven);
+    assert_eq!(audit(&theirs).prefix(&before), Prefix::Proven);
+    assert_eq!(audit(&ours).prefix(&audit(&theirs).checkpoint), Prefix::Forked);
+    assert_eq!(audit(&ours).prefix(&Checkpoint { size: 0, root: [0; 32] }), Prefix::Forked);
+    let whole = audit(&ours);
+    for index in 0..whole.checkpoint.size {
+        let proof = whole.prove(index).unwrap();
+        assert_eq!(proof.verify(&whole.genesis.store_id, &whole.key).unwrap(), whole.checkpoint);
+    }
+    assert_eq!(whole.prove(whole.checkpoint.size), None, "its own checkpoint does not cover it");
+}
+
 proptest::proptest! {
     #[test]
     fn no_bytes_make_it_panic(bytes in proptest::collection::vec(proptest::num::u8::ANY, 0..400)) {
@@ -215,6 +274,7 @@ proptest::proptest! {
         let (directory, _) = store(temp.path());
         fs::write(temp.path().join(ENTRIES), &bytes).unwrap();
         proptest::prop_assert!(Journal::open(&directory).is_err());
+        proptest::prop_assert!(Audit::of(bytes.clone(), None).is_err());
         let _ = Entry::read(&bytes);
         let _ = Checkpoint::verify(&String::from_utf8_lossy(&bytes), "AAAA", &[0; 32]);
     }

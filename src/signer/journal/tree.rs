@@ -42,11 +42,13 @@ impl Tree {
     }
 }
 
-fn leaf(line: &[u8]) -> Digest {
+/// A leaf's hash: of zero and the line.
+pub(super) fn leaf(line: &[u8]) -> Digest {
     Sha256::new().chain_update([0]).chain_update(line).finalize().into()
 }
 
-fn node(left: &Digest, right: &Digest) -> Digest {
+/// An inner node's hash: of one and its children.
+pub(super) fn node(left: &Digest, right: &Digest) -> Digest {
     Sha256::new().chain_update([1]).chain_update(left).chain_update(right).finalize().into()
 }
 

@@ -1,0 +1,127 @@
+//! A journal read as an auditor reads it: from its bytes alone, every line, every signature.
+
+use super::entry::correct_times;
+use super::log::{CHECKPOINT, ENTRIES, LARGEST, Scan, SignedBy, damaged, gone, read_genesis};
+use super::proof::{Proof, consistency, consistent, inclusion};
+use super::tree::leaf;
+use super::{Checkpoint, Digest, Entry, JournalFault, StoreCreated};
+use crate::storage::Directory;
+
+/// The longest note.
+const LONGEST_NOTE: u64 = 4096;
+
+/// A journal whose every line and every checkpoint's signature holds.
+///
+/// Its key is the one of its own first line: only the seal, or a copy kept elsewhere, says whether
+/// it is the store's.
+pub struct Audit {
+    /// What the first line says.
+    pub genesis: StoreCreated,
+    /// The journal key of the first line.
+    pub key: [u8; 32],
+    /// Every committed entry, in order.
+    pub entries: Vec<Entry>,
+    /// The newest signed checkpoint.
+    pub checkpoint: Checkpoint,
+    /// The same as its note.
+    pub note: String,
+    /// Whether `journal/checkpoint` holds an older one.
+    pub behind: bool,
+    /// How many bytes lie beyond the last committed line.
+    pub torn: usize,
+    bytes: Vec<u8>,
+    leaves: Vec<Digest>,
+}
+
+/// What an older checkpoint is to a journal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Prefix {
+    /// Its lines are the journal's first.
+    Proven,
+    /// Among its lines is one that is another in the journal.
+    Forked,
+    /// It covers more lines than the journal has.
+    Ahead,
+}
+
+impl Audit {
+    /// Reads and checks the journal of a store. Changes nothing.
+    ///
+    /// # Errors
+    /// As [`super::Journal::open`], and for every checkpoint whose signature or root does not hold.
+    pub fn of_store(store: &Directory) -> Result<Self, JournalFault> {
+        let bytes = store.read(ENTRIES, LARGEST).map_err(|fault| gone("entries.jsonl", fault))?;
+        let note = store.read_text(CHECKPOINT, LONGEST_NOTE).map_err(|fault| gone("checkpoint", fault))?;
+        Self::of(bytes, Some(&note))
+    }
+
+    /// Checks the lines of a journal. Where no `note` says how many there must be, nothing may lie
+    /// beyond the last checkpoint line.
+    ///
+    /// # Errors
+    /// As [`Audit::of_store`].
+    pub fn of(mut bytes: Vec<u8>, note: Option<&str>) -> Result<Self, JournalFault> {
+        let (genesis, _, key) = read_genesis(&bytes)?;
+        let promised = match note {
+            Some(note) => Checkpoint::verify(note, &genesis.store_id, &key).map_err(|what| damaged(1, what))?.size,
+            None => (bytes.split(|byte| *byte == b'\n').count() as u64).saturating_sub(2),
+        };
+        let signed = SignedBy { store_id: &genesis.store_id, key: &key };
+        let scan = Scan::of(&bytes, &signed, promised, 0)?;
+        let found = scan.committed.as_ref().map_or(0, |end| end.lines);
+        let Some(end) = scan.committed.filter(|end| end.lines > promised) else {
+            return Err(JournalFault::Short { found, promised: promised + 1 });
+        };
+        let mut entries = scan.entries;
+        entries.truncate(usize::try_from(end.lines).unwrap_or(usize::MAX));
+        correct_times(&mut entries)?;
+        let note_at = |index: u64| {
+            let entry = usize::try_from(index).ok().and_then(|index| entries.get(index))?;
+            entry.note().map(str::to_owned)
+        };
+        if note.is_some_and(|note| note_at(promised).as_deref() != Some(note)) {
+            return Err(damaged(1, "the journal has another one in its place"));
+        }
+        let newest = note_at(end.lines.saturating_sub(1)).unwrap_or_default();
+        let checkpoint = Checkpoint::verify(&newest, &genesis.store_id, &key).map_err(|what| damaged(1, what))?;
+        let committed = usize::try_from(end.bytes).unwrap_or(usize::MAX).min(bytes.len());
+        let torn = bytes.len() - committed;
+        if note.is_none() && torn > 0 {
+            return Err(JournalFault::Short { found: end.lines, promised: end.lines + 1 });
+        }
+        bytes.truncate(committed);
+        let leaves = lines_of(&bytes).map(leaf).collect();
+        let behind = note.is_some_and(|note| note != newest);
+        Ok(Self { genesis, key, entries, checkpoint, note: newest, behind, torn, bytes, leaves })
+    }
+
+    /// Every committed line, as bytes.
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// What a checkpoint of this journal's key is to it.
+    pub fn prefix(&self, older: &Checkpoint) -> Prefix {
+        if older.size > self.checkpoint.size {
+            return Prefix::Ahead;
+        }
+        let covered = usize::try_from(self.checkpoint.size).ok().and_then(|size| self.leaves.get(..size));
+        let proof = covered.and_then(|leaves| consistency(leaves, older.size));
+        match proof {
+            Some(proof) if consistent(older, &self.checkpoint, &proof) => Prefix::Proven,
+            _ => Prefix::Forked,
+        }
+    }
+
+    /// The proof that a line stands in the journal; `None` where no checkpoint covers that line.
+    pub fn prove(&self, index: u64) -> Option<Proof> {
+        let covered = usize::try_from(self.checkpoint.size).ok().and_then(|size| self.leaves.get(..size))?;
+        let path = inclusion(covered, index)?;
+        let line = lines_of(&self.bytes).nth(usize::try_from(index).ok()?)?.to_vec();
+        Some(Proof { line, index, path, note: self.note.clone() })
+    }
+}
+
+fn lines_of(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
+    bytes.split_inclusive(|byte| *byte == b'\n').map(|line| line.strip_suffix(b"\n").unwrap_or(line))
+}
