@@ -65,6 +65,13 @@ impl Appliance {
         Publication { folder: to.join("coldsign-publication-000001") }
     }
 
+    /// Runs one command that ends in a path.
+    pub fn act(&self, arguments: &[&str], path: &Path) {
+        let mut act = self.command(arguments);
+        act.arg(path);
+        finish(act);
+    }
+
     fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }

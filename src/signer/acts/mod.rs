@@ -11,6 +11,7 @@ pub mod doctor;
 pub mod init;
 pub mod inspect;
 pub mod issue;
+pub mod journal;
 pub mod keys;
 mod ledger;
 pub mod policy;

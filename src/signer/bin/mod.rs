@@ -10,6 +10,7 @@ mod demo;
 mod doctor;
 mod fault;
 mod init;
+mod journal;
 mod key;
 mod man;
 mod policy;
@@ -106,6 +107,9 @@ enum Command {
     /// Back the store up into one sealed file, check backups, restore one
     #[command(subcommand)]
     Backup(backup::Command),
+    /// Show, verify, export the journal; prove what is in it
+    #[command(subcommand)]
+    Journal(journal::Command),
     Completions(completions::Args),
     Man(man::Args),
 }
@@ -155,6 +159,7 @@ fn dispatch(command: Command, context: &Context, screen: &mut Screen) -> Ended {
         Command::Publish(args) => publish::run(args, context, screen),
         Command::Publication(command) => publication::run(command, context, screen),
         Command::Backup(command) => backup::run(command, context, screen),
+        Command::Journal(command) => journal::run(command, context, screen),
         Command::Completions(args) => completions::run(args, screen),
         Command::Man(args) => man::run(args, screen),
     }

@@ -8,6 +8,7 @@ mod directory;
 mod fault;
 mod handed_in;
 mod held;
+mod inventory;
 mod lock;
 mod outbox;
 mod place;
@@ -17,6 +18,7 @@ mod terminal;
 pub use directory::Directory;
 pub use fault::StorageFault;
 pub use handed_in::{read_back, read_descriptor, read_file, read_stream};
+pub use inventory::{Found, Kind, is_folder};
 pub use lock::Lock;
 pub use outbox::{
     Outbox, create_private_file, folder_above, holds_file, inside_git_work_tree, new_folder, remove_file,

@@ -106,6 +106,18 @@ impl Outbox {
     /// # Errors
     /// [`StorageFault::Exists`]; on any error nothing of that name has appeared.
     pub fn create_folder(&self, name: &str, files: &BTreeMap<String, Vec<u8>>) -> Result<(), StorageFault> {
+        self.create_folder_as(name, files, 0o644)
+    }
+
+    /// As [`Outbox::create_folder`], its files readable by their owner alone where the file system can.
+    ///
+    /// # Errors
+    /// As [`Outbox::create_folder`].
+    pub fn create_private_folder(&self, name: &str, files: &BTreeMap<String, Vec<u8>>) -> Result<(), StorageFault> {
+        self.create_folder_as(name, files, 0o600)
+    }
+
+    fn create_folder_as(&self, name: &str, files: &BTreeMap<String, Vec<u8>>, mode: u32) -> Result<(), StorageFault> {
         self.make()?;
         let target = self.path.join(name);
         if fs::symlink_metadata(&target).is_ok() {
@@ -115,7 +127,7 @@ impl Outbox {
         if fs::symlink_metadata(&partial).is_ok() {
             fs::remove_dir_all(&partial).map_err(StorageFault::system("removed", &partial))?;
         }
-        let written = fill(&partial, files)
+        let written = fill(&partial, files, mode)
             .and_then(|()| rename_new(&partial, &target).map_err(StorageFault::system("written", &target)));
         if let Err(fault) = written {
             let _ = fs::remove_dir_all(&partial);
@@ -176,13 +188,13 @@ pub fn inside_git_work_tree(path: &Path) -> Option<PathBuf> {
     real.ancestors().find(|ancestor| ancestor.join(".git").exists()).map(Path::to_owned)
 }
 
-fn fill(folder: &Path, files: &BTreeMap<String, Vec<u8>>) -> Result<(), StorageFault> {
+fn fill(folder: &Path, files: &BTreeMap<String, Vec<u8>>, mode: u32) -> Result<(), StorageFault> {
     fs::create_dir(folder).map_err(StorageFault::system("created", folder))?;
     for (name, bytes) in files {
         let path = folder.join(name);
         let parent = path.parent().unwrap_or(folder);
         fs::create_dir_all(parent).map_err(StorageFault::system("created", parent))?;
-        write_durably(&path, bytes, 0o644)?;
+        write_durably(&path, bytes, mode)?;
     }
     let folders: std::collections::BTreeSet<_> =
         files.keys().filter_map(|name| folder.join(name).parent().map(Path::to_owned)).collect();

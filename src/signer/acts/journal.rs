@@ -1,0 +1,279 @@
+//! `journal …`: what an auditor does with the journal. Needs no passphrase; the exports not even a store.
+
+use super::{Denied, Ledger, Store};
+use crate::issuing::record::TokenIssued;
+use crate::journal::{Audit, Checkpoint, Entry, Prefix, Proof, read_verifier_key, verifier_key};
+use crate::refusal::{Refusal, Refuse};
+use crate::storage::{Outbox, create_private_file, is_folder, read_file};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+/// Far beyond a signer's life, as the journal itself has it.
+const LARGEST: u64 = 8 << 30;
+/// The longest note, verifier key or proof that is read, in bytes.
+const LONGEST_NOTE: u64 = 4 << 10;
+const LONGEST_PROOF: u64 = 2 << 20;
+/// The files of an exported folder.
+const ENTRIES: &str = "entries.jsonl";
+const CHECKPOINT: &str = "checkpoint";
+const KEY: &str = "journal.vkey";
+
+/// Which entries are asked for; `None` or nothing means any.
+#[derive(Debug, Clone, Default)]
+pub struct Filter {
+    /// From this time on, in seconds since the epoch.
+    pub since: Option<u64>,
+    /// Before this time.
+    pub until: Option<u64>,
+    /// Of these types, or families of types (`key` for `key.generated` and the like).
+    pub types: Vec<String>,
+    /// Checkpoints too.
+    pub checkpoints: bool,
+}
+
+/// The entries that match, oldest first.
+pub fn show<'a>(store: &'a Store, filter: &'a Filter) -> impl Iterator<Item = &'a Entry> {
+    store.journal().entries().iter().filter(move |entry| {
+        let named = |wanted: &String| {
+            entry.kind == *wanted || entry.kind.strip_prefix(wanted.as_str()).is_some_and(|rest| rest.starts_with('.'))
+        };
+        let kind = if filter.types.is_empty() {
+            filter.checkpoints || !entry.is_checkpoint()
+        } else {
+            filter.types.iter().any(named) || filter.checkpoints && entry.is_checkpoint()
+        };
+        kind && filter.since.is_none_or(|since| entry.time >= since)
+            && filter.until.is_none_or(|until| entry.time < until)
+    })
+}
+
+/// Reads a store's journal: every line, every checkpoint's signature, every entry's members.
+///
+/// # Errors
+/// As the journal refuses.
+pub fn verify(store: &Store) -> Result<Audit, Refusal> {
+    folded(Audit::of_store(store.directory())?)
+}
+
+/// The same for an export: a folder, or one file of lines.
+///
+/// # Errors
+/// As [`verify`]; [`AuditDenied::Key`] where the folder's key is not its journal's.
+pub fn verify_export(path: &Path) -> Result<Audit, Refusal> {
+    if !is_folder(path) {
+        return folded(Audit::of(read_file(path, LARGEST)?, None)?);
+    }
+    let note = text(&path.join(CHECKPOINT))?;
+    let audit = folded(Audit::of(read_file(&path.join(ENTRIES), LARGEST)?, Some(&note))?)?;
+    check_key(&audit, &path.join(KEY))?;
+    Ok(audit)
+}
+
+/// Holds the journal's key against a verifier key kept elsewhere.
+///
+/// # Errors
+/// [`AuditDenied::Key`].
+pub fn check_key(audit: &Audit, file: &Path) -> Result<(), Refusal> {
+    let (store_id, key) = key_in(file)?;
+    if store_id == audit.genesis.store_id && key == audit.key {
+        return Ok(());
+    }
+    Err(AuditDenied::Key { file: file.to_owned(), what: "it is not this journal's" }.into())
+}
+
+/// Proves the checkpoint in a file to be a prefix of the journal.
+///
+/// # Errors
+/// [`AuditDenied::Foreign`], [`AuditDenied::Forked`], [`AuditDenied::Ahead`].
+pub fn against(audit: &Audit, file: &Path) -> Result<Checkpoint, Refusal> {
+    let foreign = |what| AuditDenied::Foreign { file: file.to_owned(), what };
+    let older = Checkpoint::verify(&text(file)?, &audit.genesis.store_id, &audit.key).map_err(foreign)?;
+    match audit.prefix(&older) {
+        Prefix::Proven => Ok(older),
+        Prefix::Forked => Err(AuditDenied::Forked { size: older.size }.into()),
+        Prefix::Ahead => Err(AuditDenied::Ahead { size: older.size, covered: audit.checkpoint.size }.into()),
+    }
+}
+
+/// What an export is made of.
+pub struct Exported {
+    /// The folder or file that was made.
+    pub path: PathBuf,
+    /// Its lines.
+    pub lines: usize,
+}
+
+/// Writes the journal for an auditor's machine: below an existing folder as a folder of its own with
+/// lines, checkpoint, journal key and every policy ever applied; elsewhere as one file of lines.
+///
+/// # Errors
+/// As the journal refuses, or the medium; nothing is overwritten and nothing appears by halves.
+pub fn export(store: &Store, to: &Path) -> Result<Exported, Refusal> {
+    let audit = verify(store)?;
+    let lines = audit.entries.len();
+    if !is_folder(to) {
+        create_private_file(to, audit.bytes())?;
+        return Ok(Exported { path: to.to_owned(), lines });
+    }
+    let key = verifier_key(&audit.genesis.store_id, &audit.key);
+    let mut files = BTreeMap::from([
+        (CHECKPOINT.to_owned(), audit.note.clone().into_bytes()),
+        (KEY.to_owned(), format!("{key}\n").into_bytes()),
+    ]);
+    for record in store.ledger().policies.all() {
+        let text = store.policy_text(record)?;
+        files.insert(format!("policies/{}.toml", record.applied.sha256), text.into_bytes());
+    }
+    files.insert(ENTRIES.to_owned(), audit.bytes().to_vec());
+    let name = format!("coldsign-journal-{:06}", audit.checkpoint.size);
+    let outbox = Outbox::open(to)?;
+    outbox.create_private_folder(&name, &files)?;
+    Ok(Exported { path: outbox.path().join(name), lines })
+}
+
+/// The index of the entry that issued a token.
+///
+/// # Errors
+/// [`AuditDenied::NoToken`].
+pub fn index_of(audit: &Audit, jti: &str) -> Result<u64, Refusal> {
+    for entry in &audit.entries {
+        if entry.event::<TokenIssued>()?.is_some_and(|issued| issued.jti == jti) {
+            return Ok(entry.index);
+        }
+    }
+    Err(AuditDenied::NoToken(jti.to_owned()).into())
+}
+
+/// The proof that an entry stands in the journal.
+///
+/// # Errors
+/// [`AuditDenied::NoEntry`].
+pub fn prove(audit: &Audit, index: u64) -> Result<Proof, Refusal> {
+    audit.prove(index).ok_or_else(|| AuditDenied::NoEntry { index, covered: audit.checkpoint.size }.into())
+}
+
+/// Checks a proof file with the journal key in another: no store, no journal.
+///
+/// # Errors
+/// [`AuditDenied::Proof`], [`AuditDenied::Key`].
+pub fn verify_proof(file: &Path, key_file: &Path) -> Result<(Proof, Checkpoint), Refusal> {
+    let (store_id, key) = key_in(key_file)?;
+    let wrong = |what| AuditDenied::Proof { file: file.to_owned(), what };
+    let bytes = read_file(file, LONGEST_PROOF)?;
+    let proof = Proof::read(&String::from_utf8_lossy(&bytes)).map_err(wrong)?;
+    let checkpoint = proof.verify(&store_id, &key).map_err(wrong)?;
+    Ok((proof, checkpoint))
+}
+
+/// Entries whose members are not those of their type are no journal of ours.
+fn folded(audit: Audit) -> Result<Audit, Refusal> {
+    Ledger::default().apply(&audit.entries)?;
+    Ok(audit)
+}
+
+fn key_in(file: &Path) -> Result<(String, [u8; 32]), Refusal> {
+    read_verifier_key(&text(file)?).map_err(|what| AuditDenied::Key { file: file.to_owned(), what }.into())
+}
+
+fn text(file: &Path) -> Result<String, Refusal> {
+    let bytes = read_file(file, LONGEST_NOTE)?;
+    String::from_utf8(bytes).map_err(|_| {
+        Denied::Damaged { file: file.display().to_string(), what: "it is not UTF-8 text".to_owned() }.into()
+    })
+}
+
+/// What an audit can't confirm.
+#[derive(Debug, thiserror::Error)]
+pub enum AuditDenied {
+    /// Not a checkpoint that this journal's key signed.
+    #[error("{} is no checkpoint of this journal: {what}", file.display())]
+    Foreign {
+        /// The file.
+        file: PathBuf,
+        /// What is wrong.
+        what: &'static str,
+    },
+    /// The journal is another one from some line on.
+    #[error("the journal is not the one whose first {size} lines that checkpoint signed: it was forked")]
+    Forked {
+        /// Lines the checkpoint covers.
+        size: u64,
+    },
+    /// The journal ends before the checkpoint.
+    #[error("that checkpoint covers {size} lines; this journal's newest covers {covered}")]
+    Ahead {
+        /// Lines the checkpoint covers.
+        size: u64,
+        /// Lines the journal's newest covers.
+        covered: u64,
+    },
+    /// Not the journal's key.
+    #[error("{} does not confirm the journal key: {what}", file.display())]
+    Key {
+        /// The file.
+        file: PathBuf,
+        /// What is wrong.
+        what: &'static str,
+    },
+    /// No checkpoint covers such a line.
+    #[error("there is no entry {index} that a checkpoint covers: they end at {}", covered.saturating_sub(1))]
+    NoEntry {
+        /// As given.
+        index: u64,
+        /// Lines covered.
+        covered: u64,
+    },
+    /// No token of that id.
+    #[error("no token with the jti {0} was issued here")]
+    NoToken(String),
+    /// A proof that proves nothing.
+    #[error("{} proves nothing: {what}", file.display())]
+    Proof {
+        /// The file.
+        file: PathBuf,
+        /// What is wrong.
+        what: &'static str,
+    },
+}
+
+impl Refuse for AuditDenied {
+    fn rule(&self) -> Option<&'static str> {
+        Some(match self {
+            Self::Foreign { .. } => "CHECKPOINT-FOREIGN",
+            Self::Forked { .. } => "CHECKPOINT-FORK",
+            Self::Ahead { .. } => "CHECKPOINT-AHEAD",
+            Self::Key { .. } => "JOURNAL-KEY",
+            Self::NoEntry { .. } | Self::NoToken(_) => "JOURNAL-NO-ENTRY",
+            Self::Proof { .. } => "JOURNAL-PROOF",
+        })
+    }
+
+    fn why(&self) -> Vec<String> {
+        match self {
+            Self::Forked { size } => vec![
+                format!("one of the lines 1 to {size} is another than when it was signed, with the same journal key"),
+                "a checkpoint alone can't say which; an export kept from then can: compare the two line by line"
+                    .to_owned(),
+                "a store restored from a backup and the store that went on without it are such a pair".to_owned(),
+            ],
+            Self::Ahead { .. } => vec![
+                "lines that were signed are missing here: the end was cut off, or an older copy was put back"
+                    .to_owned(),
+            ],
+            Self::Foreign { .. } => vec!["it says nothing about this journal".to_owned()],
+            Self::Key { .. } => vec!["whoever wrote this journal had another key than the one in that file".to_owned()],
+            Self::NoEntry { .. } => {
+                vec!["the newest checkpoint line itself is covered by the next act's checkpoint".to_owned()]
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::NoEntry { .. } => Some("coldsign journal show".to_owned()),
+            Self::NoToken(_) => Some("coldsign token list --long".to_owned()),
+            _ => None,
+        }
+    }
+}

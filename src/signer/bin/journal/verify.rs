@@ -1,0 +1,114 @@
+//! `coldsign journal verify`
+
+use super::super::context::Context;
+use super::super::screen::Screen;
+use super::super::{Ended, status, when};
+use coldsign::acts::journal;
+use coldsign::journal::{Audit, hex, sha256, verifier_key};
+use coldsign::refusal::Refusal;
+use coldsign_verify::escape::escaped_up_to;
+use serde_json::json;
+use std::path::{Path, PathBuf};
+
+/// How much of a proven line is shown, in characters.
+const LONGEST: usize = 2_000;
+
+/// Check every line and every checkpoint, here or in an export; needs no passphrase
+///
+/// Checks every line, the chain between them, every checkpoint's root and signature, without a
+/// passphrase. What it can't show without something from outside it says.
+#[derive(clap::Args)]
+#[command(after_help = "\
+Examples:
+  coldsign journal verify
+  coldsign journal verify --against checkpoint-of-march
+  coldsign journal verify --export coldsign-journal-000512 --key journal.vkey
+  coldsign journal verify --proof ann.tlog-proof --key journal.vkey")]
+pub struct Args {
+    /// A checkpoint kept elsewhere: prove that its lines are this journal's first
+    #[arg(long, value_name = "FILE", conflicts_with = "proof")]
+    against: Option<PathBuf>,
+    /// An exported journal instead of the store's
+    #[arg(long, value_name = "DIR|FILE", conflicts_with = "proof")]
+    export: Option<PathBuf>,
+    /// The journal key as it was seen elsewhere (journal.vkey of an earlier export)
+    #[arg(long, value_name = "FILE")]
+    key: Option<PathBuf>,
+    /// A proof that `journal prove` wrote; needs no journal
+    #[arg(long, value_name = "FILE", requires = "key")]
+    proof: Option<PathBuf>,
+}
+
+pub fn run(args: Args, context: &Context, screen: &mut Screen) -> Ended {
+    if let (Some(proof), Some(key)) = (&args.proof, &args.key) {
+        return prove(proof, key, screen);
+    }
+    let audit = audit(&args, context)?;
+    if let Some(key) = &args.key {
+        journal::check_key(&audit, key)?;
+    }
+    let against = args.against.as_deref().map(|file| journal::against(&audit, file)).transpose()?;
+    let key = verifier_key(&audit.genesis.store_id, &audit.key);
+    let fingerprint = hex(&sha256(audit.note.as_bytes()));
+    let checkpoints = audit.entries.iter().filter(|entry| entry.is_checkpoint()).count();
+    if screen.json() {
+        screen.object(&json!({
+            "verified": true, "lines": audit.entries.len(), "checkpoints": checkpoints,
+            "covered": audit.checkpoint.size, "store_id": audit.genesis.store_id, "issuer": audit.genesis.issuer,
+            "journal_key": key, "key_authenticated": args.key.is_some(), "checkpoint": audit.note,
+            "fingerprint": fingerprint, "against": against.as_ref().map(|older| older.size), "torn_bytes": audit.torn,
+        }));
+        return Ok(());
+    }
+    let time = |entry: Option<&coldsign::journal::Entry>| entry.map(|entry| when::utc(entry.time)).unwrap_or_default();
+    screen.line(&format!(
+        "verified: {} lines and {checkpoints} signed checkpoints, {} to {}",
+        audit.entries.len(),
+        time(audit.entries.first()),
+        time(audit.entries.last())
+    ));
+    screen.line(&format!("journal fingerprint {}", status::short(&fingerprint)));
+    screen.line(&format!("journal key {key}"));
+    match &args.key {
+        Some(_) => screen.line("the journal key is the one in the file named with --key"),
+        None => screen.line("the journal key is NOT authenticated: it is the one that the journal names itself"),
+    }
+    match against {
+        Some(older) => {
+            screen.line(&format!("that checkpoint is a prefix: its {} lines are this journal's first", older.size));
+            screen.note("what came after it can still have been cut off; a newer checkpoint would show that");
+        }
+        None => screen.note(
+            "without a checkpoint kept elsewhere nobody can see whether the end was cut off, an older copy put \
+             back, or the journal forked: --against",
+        ),
+    }
+    if args.key.is_none() {
+        screen.note("a copy of the key kept elsewhere confirms it (--key), or the store's seal (unlock test)");
+    }
+    if audit.torn > 0 {
+        screen.note(&format!("{} bytes of an act that was never acknowledged lie beyond its end", audit.torn));
+    }
+    Ok(())
+}
+
+fn audit(args: &Args, context: &Context) -> Result<Audit, Refusal> {
+    match &args.export {
+        Some(path) => journal::verify_export(path),
+        None => journal::verify(&context.store()?),
+    }
+}
+
+fn prove(file: &Path, key: &Path, screen: &mut Screen) -> Ended {
+    let (proof, checkpoint) = journal::verify_proof(file, key)?;
+    let line = String::from_utf8_lossy(&proof.line);
+    if screen.json() {
+        screen.object(&json!({
+            "verified": true, "index": proof.index, "covered": checkpoint.size, "line": line, "checkpoint": proof.note,
+        }));
+        return Ok(());
+    }
+    screen.line(&format!("verified: entry {} of a journal of {} lines is", proof.index, checkpoint.size));
+    screen.line(&escaped_up_to(&line, LONGEST).to_string());
+    Ok(())
+}
