@@ -1,9 +1,13 @@
 //! `token list`: who can reach what, from the journal. Needs no passphrase.
 
-use super::Store;
-use crate::issuing::record::TokenRecord;
+use super::{Denied, Store};
+use crate::issuing::record::{TokenIssued, TokenRecord};
+use crate::issuing::{Policy, recall};
+use crate::refusal::Refusal;
+use serde_json::{Map, Value};
+use std::collections::{BTreeSet, HashMap};
 
-/// Which tokens are asked for; `None` or `false` means any.
+/// Which tokens are asked for; `None`, `false` or nothing means any.
 #[derive(Debug, Clone, Default)]
 pub struct Filter {
     /// For this service.
@@ -12,17 +16,119 @@ pub struct Filter {
     pub role: Option<String>,
     /// About this subject.
     pub subject: Option<String>,
+    /// With this scope, by the policy of their issue and what they were narrowed to.
+    pub scope: Option<String>,
+    /// With these claims: name and value, or a member of a list.
+    pub claims: Vec<(String, String)>,
+    /// Signed by this key: `keyset/number` or kid.
+    pub key: Option<String>,
+    /// Issued with this unlock.
+    pub by: Option<String>,
     /// Valid at this time, in seconds since the epoch.
     pub live_at: Option<u64>,
+    /// Valid at any time from the first on and before the second.
+    pub live_between: Option<(u64, u64)>,
 }
 
 /// The tokens that match, oldest first.
-pub fn list<'a>(store: &'a Store, filter: &'a Filter) -> impl Iterator<Item = &'a TokenRecord> {
+///
+/// # Errors
+/// [`Denied::NoKey`]; and where scopes or claims are asked for, [`Denied::Damaged`] for a policy
+/// whose text is not what was applied.
+pub fn list<'a>(store: &'a Store, filter: &Filter) -> Result<Vec<&'a TokenRecord>, Refusal> {
+    let kid = filter.key.as_deref().map(|key| super::keys::find(store, key).map(|key| key.kid.as_str())).transpose()?;
     let is = |wanted: &Option<String>, found: &str| wanted.as_deref().is_none_or(|wanted| wanted == found);
-    store.ledger().tokens.all().iter().filter(move |token| {
-        is(&filter.service, &token.issued.service)
-            && is(&filter.subject, &token.issued.sub)
-            && filter.role.as_ref().is_none_or(|role| token.issued.roles.contains(role))
+    let mut policies = IssuedUnder::new(store);
+    let mut tokens = Vec::new();
+    for token in store.ledger().tokens.all() {
+        let issued = &token.issued;
+        let matches = is(&filter.service, &issued.service)
+            && is(&filter.subject, &issued.sub)
+            && is(&filter.by, &token.by)
+            && kid.is_none_or(|kid| kid == issued.kid)
+            && filter.role.as_ref().is_none_or(|role| issued.roles.contains(role))
             && filter.live_at.is_none_or(|time| token.live_at(time))
-    })
+            && filter.live_between.is_none_or(|(from, until)| token.live_between(from, until));
+        if !matches {
+            continue;
+        }
+        if let Some(scope) = &filter.scope
+            && !policies.scopes(issued)?.contains(scope)
+        {
+            continue;
+        }
+        if !filter.claims.is_empty() {
+            let claims = policies.claims(issued)?;
+            if !filter.claims.iter().all(|(name, wanted)| claims.get(name).is_some_and(|found| holds(found, wanted))) {
+                continue;
+            }
+        }
+        tokens.push(token);
+    }
+    Ok(tokens)
+}
+
+/// The policies of past issues; each text is read and parsed once.
+pub struct IssuedUnder<'a> {
+    store: &'a Store,
+    read: HashMap<String, Policy>,
+}
+
+impl<'a> IssuedUnder<'a> {
+    /// Those of a store.
+    pub fn new(store: &'a Store) -> Self {
+        Self { store, read: HashMap::new() }
+    }
+
+    /// The scopes of a token.
+    ///
+    /// # Errors
+    /// [`Denied::Damaged`] where its policy can't be read any more.
+    pub fn scopes(&mut self, issued: &TokenIssued) -> Result<BTreeSet<String>, Refusal> {
+        Ok(recall::scopes(self.policy(issued)?, issued)?)
+    }
+
+    /// The claims of a token.
+    ///
+    /// # Errors
+    /// As [`IssuedUnder::scopes`].
+    pub fn claims(&mut self, issued: &TokenIssued) -> Result<Map<String, Value>, Refusal> {
+        let issuer = &self.store.sheet().issuer;
+        Ok(recall::claims(self.policy(issued)?, issuer, issued)?)
+    }
+
+    fn policy(&mut self, issued: &TokenIssued) -> Result<&Policy, Refusal> {
+        if !self.read.contains_key(&issued.policy) {
+            let record = self.store.ledger().policies.by_sha256(&issued.policy).ok_or_else(|| Denied::Damaged {
+                file: "journal/entries.jsonl".to_owned(),
+                what: format!("token {} names a policy that was never applied", issued.jti),
+            })?;
+            let policy = Policy::parse(&self.store.policy_text(record)?)?;
+            self.read.insert(issued.policy.clone(), policy);
+        }
+        self.read.get(&issued.policy).ok_or_else(|| Denied::NoPolicy.into())
+    }
+}
+
+/// Whether a claim is what was asked for, as a text or as JSON, or has it among its members.
+fn holds(found: &Value, wanted: &str) -> bool {
+    match found {
+        Value::String(text) => text == wanted,
+        Value::Array(members) => members.iter().any(|member| holds(member, wanted)),
+        other => serde_json::from_str::<Value>(wanted).is_ok_and(|wanted| wanted == *other),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_claim_is_compared_as_text_as_json_and_by_its_members() {
+        assert!(holds(&json!("3"), "3") && holds(&json!(3), "3") && holds(&json!(true), "true"));
+        assert!(holds(&json!(["a", 3]), "a") && holds(&json!(["a", 3]), "3"));
+        assert!(!holds(&json!("3 "), "3") && !holds(&json!(3), "4") && !holds(&json!(["ab"]), "a"));
+        assert!(holds(&json!({"jkt": "x"}), r#"{"jkt":"x"}"#) && !holds(&json!(3), ""));
+    }
 }

@@ -35,6 +35,9 @@ pub enum Fault {
     /// The clock is before 1970.
     #[error("the machine's clock is before 1970")]
     Clock,
+    /// Not NAME=VALUE.
+    #[error("{0:?} is no claim: write NAME=VALUE")]
+    Claim(String),
     /// Not SERVICE/ROLE.
     #[error("{0:?} is no grant: write SERVICE/ROLE, or SERVICE/ROLE,ROLE")]
     Grant(String),

@@ -223,7 +223,7 @@ impl Claims {
         self.undetermined.insert(claim.to_owned(), value);
     }
 
-    fn into_draft(self, grant: &Grant<'_>) -> Draft {
+    pub(super) fn into_draft(self, grant: &Grant<'_>) -> Draft {
         let service = grant.service;
         Draft {
             typ: service.profile.typ(),

@@ -11,6 +11,7 @@ pub mod explained;
 pub mod flowkit;
 pub mod policy;
 mod profiles;
+pub mod recall;
 pub mod record;
 pub mod size;
 pub mod text;

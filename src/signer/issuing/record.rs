@@ -52,6 +52,11 @@ impl Policies {
         self.0.last()
     }
 
+    /// One by the SHA-256 of its text, lower-case hex.
+    pub fn by_sha256(&self, sha256: &str) -> Option<&PolicyRecord> {
+        self.0.iter().find(|policy| policy.applied.sha256 == sha256)
+    }
+
     /// The one in force at a time, in seconds since the epoch.
     pub fn as_of(&self, time: u64) -> Option<&PolicyRecord> {
         self.0.iter().rev().find(|policy| policy.at <= time)
@@ -152,6 +157,8 @@ impl Delivery {
 pub struct TokenRecord {
     /// As journalled.
     pub issued: TokenIssued,
+    /// The entry's place in the journal.
+    pub index: u64,
     /// When, in seconds since the epoch.
     pub at: u64,
     /// By which unlock.
@@ -164,6 +171,11 @@ impl TokenRecord {
     /// Whether a verifier without leeway would take it at that time.
     pub fn live_at(&self, time: u64) -> bool {
         self.issued.nbf <= time && time < self.issued.exp
+    }
+
+    /// Whether it was or will be live at any time from `from` on and before `until`.
+    pub fn live_between(&self, from: u64, until: u64) -> bool {
+        self.issued.nbf < until && from < self.issued.exp
     }
 }
 
@@ -184,6 +196,7 @@ impl Tokens {
             self.by_jti.insert(issued.jti.clone(), self.records.len());
             self.records.push(TokenRecord {
                 issued,
+                index: entry.index,
                 at: entry.time,
                 by: entry.by.clone(),
                 delivery: Delivery::Unconfirmed,

@@ -5,6 +5,8 @@ mod issue;
 mod list;
 mod verify;
 
+pub use list::as_json as token_json;
+
 use super::Ended;
 use super::context::Context;
 use super::fault::Fault;
