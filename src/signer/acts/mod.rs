@@ -5,7 +5,7 @@
 //! change something take a [`Session`], which holds the lock and the opened secrets.
 
 pub mod backup;
-mod clock;
+pub mod clock;
 mod denied;
 pub mod doctor;
 pub mod init;

@@ -1,7 +1,7 @@
 //! A store for reading, and a session for changing it.
 
 use super::clock::act_time;
-use super::{Denied, Ledger, StoreSheet};
+use super::{ClockDenied, Denied, Ledger, StoreSheet};
 use crate::issuing::Policy;
 use crate::issuing::record::PolicyRecord;
 use crate::journal::{Entry, Journal, Line, hex, sha256};
@@ -173,7 +173,8 @@ impl Store {
         }
     }
 
-    pub(super) fn skew(&self) -> u64 {
+    /// How far the clock may be behind the journal, in seconds.
+    pub fn skew(&self) -> u64 {
         self.policy().map_or(USUAL_SKEW, |(policy, _)| policy.timing().skew)
     }
 }
@@ -185,8 +186,18 @@ impl Session {
     /// # Errors
     /// As those refuse.
     pub fn open(path: &Path, unlock: Option<&str>, passphrase: &Passphrase, now: u64) -> Result<Self, Refusal> {
+        Self::open_at(path, unlock, passphrase, |store| act_time(now, store.journal.newest_time(), store.skew()))
+    }
+
+    /// As [`Session::open`], at the time that `clock` finds for the store.
+    pub(super) fn open_at(
+        path: &Path,
+        unlock: Option<&str>,
+        passphrase: &Passphrase,
+        clock: impl FnOnce(&Store) -> Result<u64, ClockDenied>,
+    ) -> Result<Self, Refusal> {
         let lock = Lock::take(&Directory::open(path)?)?;
-        Self::begin(path, lock, now, |store| {
+        Self::begin(path, lock, clock, |store| {
             let unlock = store.unlock_name(unlock)?;
             Ok(Opened::open(&store.directory, &store.journal, &store.ledger.unlocks, &unlock, passphrase)?)
         })
@@ -204,7 +215,8 @@ impl Session {
         identity: SealingIdentity,
         now: u64,
     ) -> Result<Self, Refusal> {
-        Self::begin(path, lock, now, |store| {
+        let clock = |store: &Store| act_time(now, store.journal.newest_time(), store.skew());
+        Self::begin(path, lock, clock, |store| {
             Ok(Opened::open_with(&store.directory, &store.journal, &store.ledger.unlocks, unlock, identity)?)
         })
     }
@@ -212,11 +224,11 @@ impl Session {
     fn begin(
         path: &Path,
         lock: Lock,
-        now: u64,
+        clock: impl FnOnce(&Store) -> Result<u64, ClockDenied>,
         open: impl FnOnce(&Store) -> Result<Opened, Refusal>,
     ) -> Result<Self, Refusal> {
         let mut store = Store::open(path)?;
-        let now = act_time(now, store.journal.newest_time(), store.skew())?;
+        let now = clock(&store)?;
         let opened = open(&store)?;
         // Now the keys are in memory too.
         crate::storage::lock_memory();

@@ -5,7 +5,8 @@ use super::ask;
 use super::fault::Fault;
 use super::screen::Screen;
 use super::when;
-use coldsign::acts::{Session, Store};
+use coldsign::acts::clock::{act_time, check_gap};
+use coldsign::acts::{ClockDenied, Session, Store};
 use coldsign::keystore::{Passphrase, RecoveryCode};
 use coldsign::refusal::Refusal;
 use coldsign::storage::{read_descriptor, read_file};
@@ -76,13 +77,38 @@ impl Context {
     /// The store, opened for an act by an unlock of it.
     pub fn session_by(&self, unlock: &str, screen: &mut Screen) -> Result<Session, Refusal> {
         let place = self.place()?;
+        let store = Store::open(&place)?;
+        // Before anything is typed; the session goes by the time once it has its lock.
+        act_time(self.now()?, store.journal().newest_time(), store.skew())?;
+        if let Err(gap) = check_gap(&store, self.now()?, self.global.time_confirmed) {
+            let question = format!("The last act was {}.", when::both(store.journal().newest_time()));
+            self.confirm_time(&question, gap)?;
+        }
         let passphrase = self.passphrase(unlock)?;
+        drop(store);
         let session = Session::open(&place, Some(unlock), &passphrase, self.now()?)?;
         for file in session.swept() {
             screen.note(&format!("removed what an interrupted act had left: {file}"));
         }
         screen.note(&format!("the time of this act is {}", when::both(session.now())));
         Ok(session)
+    }
+
+    /// Whether the operator has said in advance that the time is right.
+    pub fn time_is_confirmed(&self) -> bool {
+        self.global.time_confirmed
+    }
+
+    /// Asks whether the clock is right; a script, which nobody watches, is refused.
+    pub fn confirm_time(&self, reason: &str, otherwise: ClockDenied) -> Result<(), Refusal> {
+        if self.global.passphrase_file.is_some() {
+            return Err(otherwise.into());
+        }
+        let question = format!("{reason} The machine's clock shows {}. Is that the time?", when::both(self.now()?));
+        match ask::confirm(&question) {
+            Err(Fault::NoTerminal(_)) => Err(otherwise.into()),
+            answered => Ok(answered?),
+        }
     }
 
     /// The passphrase from its file, if one is named.

@@ -4,6 +4,7 @@
 
 mod ask;
 mod backup;
+mod clock;
 mod completions;
 mod context;
 mod demo;
@@ -65,6 +66,9 @@ pub struct Global {
     /// Open the store with this unlock; `recovery` takes the recovery code
     #[arg(long, global = true, value_name = "NAME")]
     unlock: Option<String>,
+    /// The machine's time was compared with another clock (scripts, after a long pause)
+    #[arg(long, global = true)]
+    time_confirmed: bool,
     /// Print one JSON object instead of words
     #[arg(long, global = true)]
     json: bool,
@@ -110,6 +114,9 @@ enum Command {
     /// Show, verify, export the journal; prove what is in it
     #[command(subcommand)]
     Journal(journal::Command),
+    /// Which time acts go by; put right what a wrong clock left in the journal
+    #[command(subcommand)]
+    Clock(clock::Command),
     Completions(completions::Args),
     Man(man::Args),
 }
@@ -160,6 +167,7 @@ fn dispatch(command: Command, context: &Context, screen: &mut Screen) -> Ended {
         Command::Publication(command) => publication::run(command, context, screen),
         Command::Backup(command) => backup::run(command, context, screen),
         Command::Journal(command) => journal::run(command, context, screen),
+        Command::Clock(command) => clock::run(command, context, screen),
         Command::Completions(args) => completions::run(args, screen),
         Command::Man(args) => man::run(args, screen),
     }

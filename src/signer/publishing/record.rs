@@ -39,6 +39,8 @@ impl Event for CertificateMade {
 pub struct PublicationRecord {
     /// As journalled.
     pub made: PublicationMade,
+    /// The entry's place in the journal.
+    pub index: u64,
     /// When, in seconds since the epoch.
     pub at: u64,
     /// By which unlock.
@@ -63,7 +65,7 @@ impl Publications {
             for kid in &made.kids {
                 self.first_published.entry(kid.clone()).or_insert(entry.time);
             }
-            self.records.push(PublicationRecord { made, at: entry.time, by: entry.by.clone() });
+            self.records.push(PublicationRecord { made, index: entry.index, at: entry.time, by: entry.by.clone() });
         } else if let Some(made) = entry.event::<CertificateMade>()? {
             self.certificates.insert(made.kid, made.sha256);
         } else {
@@ -92,7 +94,7 @@ impl Publications {
         self.first_published.get(kid).copied()
     }
 
-    /// The kids of all certificates with their files' SHA-256.
+    /// Every certificate: its key's kid, and SHA-256 of its PEM file.
     pub fn certificates(&self) -> impl Iterator<Item = (&str, &str)> {
         self.certificates.iter().map(|(kid, sha256)| (kid.as_str(), sha256.as_str()))
     }
