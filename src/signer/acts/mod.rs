@@ -5,6 +5,7 @@
 //! change something take a [`Session`], which holds the lock and the opened secrets.
 
 pub mod backup;
+pub mod check;
 pub mod clock;
 mod denied;
 pub mod doctor;

@@ -5,7 +5,7 @@ use crate::journal::{hex, sha256};
 use crate::publishing::folder_name;
 use crate::publishing::record::PublicationRecord;
 use crate::refusal::Refusal;
-use crate::storage::Outbox;
+use crate::storage::{Directory, Outbox};
 use std::collections::BTreeMap;
 
 const LARGEST: u64 = 4 << 20;
@@ -27,9 +27,14 @@ pub fn find(store: &Store, seq: Option<u64>) -> Result<&PublicationRecord, Denie
 /// # Errors
 /// [`Denied::Damaged`] where they are not those that were published.
 pub fn files(store: &Store, seq: u64) -> Result<BTreeMap<String, Vec<u8>>, Refusal> {
-    let record = find(store, Some(seq))?;
+    kept(store.directory(), find(store, Some(seq))?)
+}
+
+/// A publication's files as they lie in a store's directory, checked against its entry.
+pub(super) fn kept(store: &Directory, record: &PublicationRecord) -> Result<BTreeMap<String, Vec<u8>>, Refusal> {
+    let seq = record.made.seq;
     let folder = format!("publications/{}", folder_in_store(seq));
-    let files = store.directory().read_folder(&folder, LARGEST)?;
+    let files = store.read_folder(&folder, LARGEST)?;
     let damaged = |what: String| Denied::Damaged { file: folder.clone(), what };
     let sums = files.get("SHA256SUMS").map(|sums| hex(&sha256(sums)));
     if sums.as_deref() != Some(record.made.manifest.as_str()) {

@@ -20,6 +20,7 @@ mod publish;
 mod screen;
 mod sheet;
 mod status;
+mod store;
 mod table;
 mod token;
 mod unlock;
@@ -117,6 +118,9 @@ enum Command {
     /// Which time acts go by; put right what a wrong clock left in the journal
     #[command(subcommand)]
     Clock(clock::Command),
+    /// Look for faults in the store's files
+    #[command(subcommand)]
+    Store(store::Command),
     Completions(completions::Args),
     Man(man::Args),
 }
@@ -168,6 +172,7 @@ fn dispatch(command: Command, context: &Context, screen: &mut Screen) -> Ended {
         Command::Backup(command) => backup::run(command, context, screen),
         Command::Journal(command) => journal::run(command, context, screen),
         Command::Clock(command) => clock::run(command, context, screen),
+        Command::Store(command) => store::run(command, context, screen),
         Command::Completions(args) => completions::run(args, screen),
         Command::Man(args) => man::run(args, screen),
     }
