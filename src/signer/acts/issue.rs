@@ -173,6 +173,7 @@ pub fn issue(session: &mut Session, batch: &Batch) -> Result<Vec<Issued>, Refusa
 /// # Errors
 /// The first file's fault, after it and those behind it are recorded as undelivered.
 pub fn deliver(session: &mut Session, issued: &[Issued], outbox: &Outbox) -> Result<(), Refusal> {
+    outbox.sweep();
     let mut fault: Option<StorageFault> = None;
     let mut delivered = 0;
     for token in issued {

@@ -59,8 +59,9 @@ pub fn apply(session: &mut Session) -> Result<Comparison, Refusal> {
     }
     let file = format!("{}.toml", comparison.sha256);
     let policies = session.store().directory().below("policies")?;
-    if !policies.has(&file) {
-        policies.create_file(&file, text.as_bytes())?;
+    // One that is there already was applied before; its bytes may have changed since.
+    if policies.read(&file, text.len() as u64).ok().as_deref() != Some(text.as_bytes()) {
+        policies.replace_file(&file, text.as_bytes())?;
     }
     session.record(&[PolicyApplied { sha256: comparison.sha256.clone(), bytes: text.len() as u64 }.line()])?;
     Ok(comparison)

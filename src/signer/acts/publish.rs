@@ -9,7 +9,6 @@ use crate::keystore::{self, KeyRecord, KeyState, Purpose};
 use crate::publishing::record::{CertificateMade, PublicationMade};
 use crate::publishing::{self, Change, Publication, PublishedKey, ServiceMaterial, Substance, difference};
 use crate::refusal::Refusal;
-use crate::storage::Outbox;
 use std::collections::BTreeMap;
 
 /// Certificates outlive every rotation: what ends a key is its removal, not its certificate.
@@ -89,7 +88,7 @@ pub fn would_change(store: &Store, now: u64) -> Result<bool, Refusal> {
 fn keep(session: &mut Session, built: &Publication) -> Result<(), Refusal> {
     let store = session.store();
     let folder = store.directory().below("publications")?;
-    Outbox::open(folder.path())?.create_folder(&super::publications::folder_in_store(built.seq), &built.files)?;
+    folder.create_folder(&super::publications::folder_in_store(built.seq), &built.files)?;
     let (policy, _) = store.policy()?;
     let kids = distributed(store, &policy, session.now()).map(|key| key.kid.clone()).collect();
     session.record(&[PublicationMade { seq: built.seq, manifest: built.manifest_sha256.clone(), kids }.line()])

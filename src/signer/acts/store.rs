@@ -306,6 +306,13 @@ fn sweep(store: &Store, opened: &Opened) -> Result<Vec<String>, Refusal> {
             swept.push(format!("publications/{name}"));
         }
     }
+    for name in store.directory.names("policies")? {
+        let Some(digest) = name.strip_suffix(".toml").filter(|digest| digest.len() == 64) else { continue };
+        if !store.ledger.policies.all().iter().any(|one| one.applied.sha256 == digest) {
+            store.directory.remove_file(&format!("policies/{name}"))?;
+            swept.push(format!("policies/{name}"));
+        }
+    }
     for name in store.directory.names("certificates")? {
         let Some(kid) = name.strip_suffix(".pem") else { continue };
         let orphan = store.ledger.keys.by_kid(kid).is_some() && store.ledger.publications.certificate(kid).is_none();

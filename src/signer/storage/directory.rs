@@ -1,6 +1,7 @@
 //! A directory of the store: durable writes, bounded reads.
 
 use super::held::Held;
+use super::outbox::{Modes, create_folder};
 use super::{Lock, StorageFault};
 use std::collections::BTreeMap;
 use std::fs::{self, DirBuilder, File, OpenOptions};
@@ -11,6 +12,8 @@ use std::sync::Arc;
 
 /// Marks a file that is still being written; the next act removes it.
 const PARTIAL: &str = ".partial";
+/// How often a directory is made anew that others take for abandoned.
+const TRIES: u32 = 8;
 
 /// One directory with mode 0700 whose files have mode 0600; or files held in memory, for reading.
 #[derive(Debug, Clone)]
@@ -39,7 +42,10 @@ impl Directory {
     pub fn create(path: &Path) -> Result<Self, StorageFault> {
         DirBuilder::new().mode(0o700).create(path).map_err(StorageFault::system("created", path))?;
         if let Some(parent) = path.parent() {
-            sync_directory(parent)?;
+            // Without its name durable it has not appeared.
+            sync_directory(parent).inspect_err(|_| {
+                let _ = fs::remove_dir(path);
+            })?;
         }
         Ok(Self { path: path.to_owned(), held: None })
     }
@@ -59,14 +65,29 @@ impl Directory {
         let (begin, end) = (format!(".{name}."), PARTIAL);
         for left in beside.names("")? {
             let path = above.join(&left);
-            let abandoned = left.starts_with(&begin) && left.ends_with(end) && path.join("lock").is_file();
+            if !left.starts_with(&begin) || !left.ends_with(end) {
+                continue;
+            }
+            // An empty one goes, too: whoever was about to lock it makes another.
+            let abandoned = fs::remove_dir(&path).is_err() && path.join("lock").is_file();
             if abandoned && Lock::try_take(&Self { path: path.clone(), held: None }).is_some() {
                 fs::remove_dir_all(&path).map_err(StorageFault::system("removed", &path))?;
             }
         }
-        let made = Self::create(&above.join(format!("{begin}{mark}{end}")))?;
-        let lock = Lock::take(&made).inspect_err(|_| made.discard())?;
-        Ok((made, lock))
+        let path = above.join(format!("{begin}{mark}{end}"));
+        for _ in 0..TRIES {
+            let made = Self::create(&path)?;
+            match Lock::take(&made) {
+                Ok(lock) if made.has("lock") => return Ok((made, lock)),
+                // Swept by another attempt before it was locked.
+                Ok(_) | Err(StorageFault::Missing(_)) => {}
+                Err(fault) => {
+                    made.discard();
+                    return Err(fault);
+                }
+            }
+        }
+        Err(StorageFault::Busy(path))
     }
 
     /// Files in memory, by relative path, that can be read as if they lay at `shown`. Nothing can be
@@ -172,7 +193,20 @@ impl Directory {
         if fs::symlink_metadata(&path).is_ok() {
             return Err(StorageFault::Exists(path));
         }
-        self.place(name, bytes, rename_new)
+        self.place(name, bytes, rename_new)?;
+        // Without its name durable it has not appeared.
+        sync_directory(path.parent().unwrap_or(&self.path)).inspect_err(|_| {
+            let _ = fs::remove_file(&path);
+        })
+    }
+
+    /// A new folder with these files (relative paths, `/` between parts), as private as the directory;
+    /// it appears when everything in it is durable.
+    ///
+    /// # Errors
+    /// [`StorageFault::Exists`]; on any error nothing of that name has appeared.
+    pub fn create_folder(&self, name: &str, files: &BTreeMap<String, Vec<u8>>) -> Result<(), StorageFault> {
+        create_folder(&self.path, name, files, Modes { folder: 0o700, file: 0o600 })
     }
 
     /// A file replaced whole, durable when this returns.
@@ -180,7 +214,8 @@ impl Directory {
     /// # Errors
     /// As the system refuses; the old file then stands.
     pub fn replace_file(&self, name: &str, bytes: &[u8]) -> Result<(), StorageFault> {
-        self.place(name, bytes, |from, to| fs::rename(from, to))
+        self.place(name, bytes, |from, to| fs::rename(from, to))?;
+        sync_directory(self.path.join(name).parent().unwrap_or(&self.path))
     }
 
     /// Gives a file the name of another, which it replaces; durable when this returns.
@@ -209,7 +244,7 @@ impl Directory {
             let _ = fs::remove_file(&partial);
             return Err(fault);
         }
-        sync_directory(path.parent().unwrap_or(&self.path))
+        Ok(())
     }
 
     /// Cuts a file to `keep` bytes, appends `bytes`, and synchronises it. Where appending fails the
@@ -337,17 +372,21 @@ pub(super) fn partial_of(path: &Path) -> PathBuf {
 }
 
 pub(super) fn write_durably(path: &Path, bytes: &[u8], mode: u32) -> Result<(), StorageFault> {
-    let fault = || StorageFault::system("written", path);
-    let mut file = OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .mode(mode)
-        .custom_flags(rustix::fs::OFlags::NOFOLLOW.bits() as i32)
-        .open(path)
-        .map_err(fault())?;
-    file.write_all(bytes).map_err(fault())?;
-    file.sync_all().map_err(fault())
+    put_durably(begin(path, mode)?, path, bytes).map(|_| ())
+}
+
+/// An empty file of that name, for writing.
+pub(super) fn begin(path: &Path, mode: u32) -> Result<File, StorageFault> {
+    let mut options = OpenOptions::new();
+    options.write(true).create(true).truncate(true).mode(mode);
+    options.custom_flags(rustix::fs::OFlags::NOFOLLOW.bits() as i32);
+    options.open(path).map_err(StorageFault::system("written", path))
+}
+
+pub(super) fn put_durably(mut file: File, path: &Path, bytes: &[u8]) -> Result<File, StorageFault> {
+    let written = file.write_all(bytes).and_then(|()| file.sync_all());
+    written.map_err(StorageFault::system("written", path))?;
+    Ok(file)
 }
 
 /// Renames only where nothing of the new name is there; file systems without that flag get a look

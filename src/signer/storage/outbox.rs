@@ -1,10 +1,14 @@
 //! What leaves: single files and whole folders, often on removable media without modes.
 
-use super::directory::{partial_of, rename_new, sync_directory, write_durably};
+use super::directory::{begin, partial_of, put_durably, rename_new, sync_directory, write_durably};
 use super::{Directory, StorageFault};
-use std::collections::{BTreeMap, HashSet};
-use std::fs;
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::fs::{self, DirBuilder, File};
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
+
+/// Marks a private file that is still being written into a folder of the operator's.
+const MARK: (&str, &str) = (".coldsign.", ".partial");
 
 /// A directory of the operator's into which products are put.
 #[derive(Debug, Clone)]
@@ -77,6 +81,22 @@ impl Outbox {
             .is_ok_and(|found| found == *files)
     }
 
+    /// Removes the private files that acts which are over left half written here; those that another
+    /// act is still writing are left alone. What can't be removed stays: it is nobody's product.
+    pub fn sweep(&self) {
+        for entry in fs::read_dir(&self.path).into_iter().flatten().flatten() {
+            let name = entry.file_name();
+            let name = name.to_string_lossy();
+            if name.starts_with(MARK.0) && name.ends_with(MARK.1) && entry.file_type().is_ok_and(|kind| kind.is_file())
+            {
+                let abandoned = File::open(entry.path()).is_ok_and(|file| file.try_lock().is_ok());
+                if abandoned {
+                    remove_file(&entry.path());
+                }
+            }
+        }
+    }
+
     /// A new private file (0600 where the file system can), durable when this returns.
     ///
     /// # Errors
@@ -106,35 +126,51 @@ impl Outbox {
     /// # Errors
     /// [`StorageFault::Exists`]; on any error nothing of that name has appeared.
     pub fn create_folder(&self, name: &str, files: &BTreeMap<String, Vec<u8>>) -> Result<(), StorageFault> {
-        self.create_folder_as(name, files, 0o644)
+        self.make()?;
+        create_folder(&self.path, name, files, Modes { folder: 0o755, file: 0o644 })
     }
 
-    /// As [`Outbox::create_folder`], its files readable by their owner alone where the file system can.
+    /// As [`Outbox::create_folder`], readable by its owner alone where the file system can.
     ///
     /// # Errors
     /// As [`Outbox::create_folder`].
     pub fn create_private_folder(&self, name: &str, files: &BTreeMap<String, Vec<u8>>) -> Result<(), StorageFault> {
-        self.create_folder_as(name, files, 0o600)
-    }
-
-    fn create_folder_as(&self, name: &str, files: &BTreeMap<String, Vec<u8>>, mode: u32) -> Result<(), StorageFault> {
         self.make()?;
-        let target = self.path.join(name);
-        if fs::symlink_metadata(&target).is_ok() {
-            return Err(StorageFault::Exists(target));
-        }
-        let partial = self.path.join(format!("{name}.partial"));
-        if fs::symlink_metadata(&partial).is_ok() {
-            fs::remove_dir_all(&partial).map_err(StorageFault::system("removed", &partial))?;
-        }
-        let written = fill(&partial, files, mode)
-            .and_then(|()| rename_new(&partial, &target).map_err(StorageFault::system("written", &target)));
-        if let Err(fault) = written {
-            let _ = fs::remove_dir_all(&partial);
-            return Err(fault);
-        }
-        sync_directory(&self.path)
+        create_folder(&self.path, name, files, Modes { folder: 0o700, file: 0o600 })
     }
+}
+
+/// Modes of what a folder is made of.
+#[derive(Clone, Copy)]
+pub(super) struct Modes {
+    pub folder: u32,
+    pub file: u32,
+}
+
+pub(super) fn create_folder(
+    parent: &Path,
+    name: &str,
+    files: &BTreeMap<String, Vec<u8>>,
+    modes: Modes,
+) -> Result<(), StorageFault> {
+    let target = parent.join(name);
+    if fs::symlink_metadata(&target).is_ok() {
+        return Err(StorageFault::Exists(target));
+    }
+    let partial = parent.join(format!("{name}.partial"));
+    if fs::symlink_metadata(&partial).is_ok() {
+        fs::remove_dir_all(&partial).map_err(StorageFault::system("removed", &partial))?;
+    }
+    let written = fill(&partial, files, modes)
+        .and_then(|()| rename_new(&partial, &target).map_err(StorageFault::system("written", &target)));
+    if let Err(fault) = written {
+        let _ = fs::remove_dir_all(&partial);
+        return Err(fault);
+    }
+    // Without its name durable it has not appeared.
+    sync_directory(parent).inspect_err(|_| {
+        let _ = fs::remove_dir_all(&target);
+    })
 }
 
 /// A new private file anywhere, durable when this returns.
@@ -145,14 +181,22 @@ pub fn create_private_file(path: &Path, bytes: &[u8]) -> Result<(), StorageFault
     if fs::symlink_metadata(path).is_ok() {
         return Err(StorageFault::Exists(path.to_owned()));
     }
-    let partial = partial_of(path);
-    let written = write_durably(&partial, bytes, 0o600)
-        .and_then(|()| rename_new(&partial, path).map_err(StorageFault::system("written", path)));
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let partial = path.with_file_name(format!("{}{name}{}", MARK.0, MARK.1));
+    let file = begin(&partial, 0o600)?;
+    // Held until it has its name: a sweep beside us leaves it alone, where the file system has locks.
+    let _ = file.try_lock();
+    let written = put_durably(file, &partial, bytes).and_then(|held| {
+        rename_new(&partial, path).map_err(StorageFault::system("written", path))?;
+        drop(held);
+        Ok(())
+    });
     if let Err(fault) = written {
-        let _ = fs::remove_file(&partial);
+        remove_file(&partial);
         return Err(fault);
     }
-    sync_directory(path.parent().unwrap_or(Path::new(".")))
+    // Without its name durable it has not appeared.
+    sync_directory(path.parent().unwrap_or(Path::new("."))).inspect_err(|_| remove_file(path))
 }
 
 /// Removes a file that an act made and takes back.
@@ -188,20 +232,19 @@ pub fn inside_git_work_tree(path: &Path) -> Option<PathBuf> {
     real.ancestors().find(|ancestor| ancestor.join(".git").exists()).map(Path::to_owned)
 }
 
-fn fill(folder: &Path, files: &BTreeMap<String, Vec<u8>>, mode: u32) -> Result<(), StorageFault> {
-    fs::create_dir(folder).map_err(StorageFault::system("created", folder))?;
+fn fill(folder: &Path, files: &BTreeMap<String, Vec<u8>>, modes: Modes) -> Result<(), StorageFault> {
+    let mut directories = DirBuilder::new();
+    directories.mode(modes.folder).create(folder).map_err(StorageFault::system("created", folder))?;
+    directories.recursive(true);
     for (name, bytes) in files {
         let path = folder.join(name);
         let parent = path.parent().unwrap_or(folder);
-        fs::create_dir_all(parent).map_err(StorageFault::system("created", parent))?;
-        write_durably(&path, bytes, mode)?;
+        directories.create(parent).map_err(StorageFault::system("created", parent))?;
+        write_durably(&path, bytes, modes.file)?;
     }
-    let folders: std::collections::BTreeSet<_> =
-        files.keys().filter_map(|name| folder.join(name).parent().map(Path::to_owned)).collect();
-    for inner in folders {
-        sync_directory(&inner)?;
-    }
-    sync_directory(folder)
+    let inner = files.keys().filter_map(|name| folder.join(name).parent().map(Path::to_owned));
+    let folders: BTreeSet<PathBuf> = inner.chain([folder.to_owned()]).collect();
+    folders.iter().try_for_each(|folder| sync_directory(folder))
 }
 
 #[cfg(test)]
@@ -222,6 +265,22 @@ mod tests {
         let bad = BTreeMap::from([("a".to_owned(), b"x".to_vec()), ("a/b".to_owned(), b"x".to_vec())]);
         assert!(outbox.create_folder("p-2", &bad).is_err());
         assert_eq!(fs::read_dir(outbox.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn what_crashes_left_half_written_goes_and_nothing_else() {
+        let temp = tempfile::tempdir().unwrap();
+        let outbox = Outbox::open(temp.path()).unwrap();
+        let path = |name: &str| temp.path().join(name);
+        for name in [".coldsign.a.jwt.partial", ".coldsign.b.jwt.partial", ".other.partial", "c.jwt"] {
+            fs::write(path(name), b"x").unwrap();
+        }
+        fs::create_dir(path(".coldsign.folder.partial")).unwrap();
+        let at_work = File::open(path(".coldsign.b.jwt.partial")).unwrap();
+        at_work.lock().unwrap();
+        outbox.sweep();
+        let left = super::super::names_in(temp.path());
+        assert_eq!(left, [".coldsign.b.jwt.partial", ".coldsign.folder.partial", ".other.partial", "c.jwt"]);
     }
 
     #[test]
