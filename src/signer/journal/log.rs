@@ -77,8 +77,9 @@ impl Journal {
     /// [`JournalFault::Damaged`] or [`JournalFault::Short`] where something acknowledged does not
     /// hold; [`JournalFault::Version`] for a newer format.
     pub fn open(store: &Directory) -> Result<Self, JournalFault> {
-        let bytes = store.read(ENTRIES, LARGEST).map_err(|fault| gone("entries.jsonl", fault))?;
+        // In this order: an act beside this reading appends first and replaces the checkpoint then.
         let note = store.read_text(CHECKPOINT, 4096).map_err(|fault| gone("checkpoint", fault))?;
+        let bytes = store.read(ENTRIES, LARGEST).map_err(|fault| gone("entries.jsonl", fault))?;
         let (genesis, genesis_hash, key) = read_genesis(&bytes)?;
         let promised = Checkpoint::verify(&note, &genesis.store_id, &key).map_err(|what| damaged(1, what))?;
         let signed = SignedBy { store_id: &genesis.store_id, key: &key };
