@@ -33,6 +33,10 @@ impl StoreSheet {
     /// [`Denied::NoStore`], [`Denied::StoreVersion`], [`Denied::Damaged`].
     pub fn read(store: &Directory) -> Result<Self, Refusal> {
         let bytes = match store.read(Self::FILE, Self::LARGEST) {
+            Err(StorageFault::Missing(_)) if store.has("journal") => {
+                let what = "it is gone, the rest of a store is there".to_owned();
+                return Err(Denied::Damaged { file: Self::FILE.to_owned(), what }.into());
+            }
             Err(StorageFault::Missing(_)) => {
                 return Err(Denied::NoStore(store.path().to_owned()).into());
             }

@@ -14,7 +14,7 @@ pub enum KeystoreFault {
     WrongPassphrase(String),
     /// The code does not open the root's key.
     #[error("that is not the root code of this store")]
-    WrongRootCode,
+    WrongRootCode(String),
     /// A passphrase that guessing would find.
     #[error("the passphrase is too short: {found} characters, at least {least}")]
     ShortPassphrase {
@@ -64,7 +64,7 @@ impl Refuse for KeystoreFault {
         match self {
             Self::NoSuchUnlock(_) => Some("UNLOCK-UNKNOWN"),
             Self::WrongPassphrase(_) => Some("UNLOCK-PASSPHRASE"),
-            Self::WrongRootCode => Some("ROOT-CODE"),
+            Self::WrongRootCode(_) => Some("ROOT-CODE"),
             Self::ShortPassphrase { .. } => Some("UNLOCK-SHORT"),
             Self::Cost(_) => Some("UNLOCK-COST"),
             Self::Damaged { .. } | Self::WrongKey { .. } => Some("STORE-DAMAGED"),
@@ -91,6 +91,7 @@ impl Refuse for KeystoreFault {
             Self::Damaged { .. } | Self::WrongKey { .. } => {
                 vec!["nothing was done; keep this store as it is and go on from the newest backup".to_owned()]
             }
+            Self::WrongRootCode(file) => vec![format!("or {file} was changed; nothing was done")],
             Self::ShortPassphrase { .. } => {
                 vec!["whoever copies the disk can try passphrases as fast as their machines allow".to_owned()]
             }

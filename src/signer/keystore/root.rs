@@ -19,6 +19,6 @@ pub fn seal_root(key: &SecretKey, code: &Passphrase, cost: KdfCost) -> Result<Ve
 pub fn open_root(record: &KeyRecord, file: &str, sealed: &[u8], code: &Passphrase) -> Result<SecretKey, KeystoreFault> {
     let pem = open_with_passphrase(code, sealed)
         .map_err(|what| KeystoreFault::Damaged { file: file.to_owned(), what: what.to_owned() })?
-        .ok_or(KeystoreFault::WrongRootCode)?;
+        .ok_or_else(|| KeystoreFault::WrongRootCode(file.to_owned()))?;
     key_of(file, &pem, &record.kid, record.purpose, record.public.algorithm())
 }
