@@ -277,3 +277,30 @@ fn a_restore_asks_for_the_newest_checkpoint() {
     p.exp_string("epoch 2 begins").unwrap();
     p.exp_eof().unwrap();
 }
+
+#[test]
+fn a_signal_at_the_passphrase_prompt_leaves_the_terminal_with_its_echo() {
+    let temp = tempfile::tempdir().unwrap();
+    make_store(temp.path());
+    for signal in ["TERM", "INT", "HUP", "QUIT"] {
+        // Another process keeps the terminal, as an operator's shell would.
+        let mut shell = Command::new("sh");
+        let script = format!(
+            "trap : INT; stty echo; echo shell $$; {} token issue orders/reader ann --to out; echo ended $?; stty -a",
+            env!("CARGO_BIN_EXE_coldsign")
+        );
+        shell.args(["-c", &script]).current_dir(temp.path()).env("COLDSIGN_STORE", temp.path().join("store"));
+        let mut p = spawn_command(shell, Some(30_000)).expect("a pseudo-terminal");
+        p.exp_string("shell ").unwrap();
+        let shell = p.read_line().unwrap();
+        let shell = shell.trim();
+        p.exp_string("passphrase of anna: ").unwrap();
+        let children = std::fs::read_to_string(format!("/proc/{shell}/task/{shell}/children")).unwrap();
+        let killed = Command::new("kill").args([&format!("-{signal}"), children.trim()]).status().unwrap();
+        assert!(killed.success());
+        p.exp_string("ended 1").unwrap();
+        let settings = p.exp_eof().unwrap();
+        assert!(settings.contains(" echo ") && !settings.contains("-echo "), "{signal}: {settings}");
+        assert!(std::fs::read_dir(temp.path().join("out")).is_err(), "{signal}: something was issued");
+    }
+}

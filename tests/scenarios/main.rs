@@ -7,6 +7,7 @@
 //! | `# …` | for the reader |
 //! | `given store` | a store at `store` with `policy.toml` below, opened by the passphrase in `pass` |
 //! | `given published store` | the same with publication 1 made and copied to `stick` |
+//! | `given store of tomorrow` | the same as `store`, made by a clock that is a day ahead |
 //! | `given quick store` | the same as `store`, with nothing to wait for: no travel times, no skew |
 //! | `file NAME` … `end` | a file with the lines between |
 //! | `$ …` | a command, run by `sh` in a folder of its own |
@@ -15,6 +16,7 @@
 //! | `1= …` | its stdout is this line and nothing else |
 //! | `1j POINTER VALUE`, `2j …` | its stdout, stderr is one JSON value, and holds VALUE (JSON) at POINTER (RFC 6901) |
 //! | `needs TOOL` | where the machine has no such command the scenario is skipped, by name |
+//! | `needs TOOL …` | the same where that command fails (`needs unshare -Urm true`) |
 //! | `not 1> …`, `not 2> …` | its stdout, stderr does not hold this text |
 //! | `has PATH`, `no PATH` | after it this file or folder is there, is not there |
 //! | `empty DIR` | after it this folder has nothing in it |
@@ -219,7 +221,11 @@ fn missing_tool(file: &Path) -> Option<String> {
     let text = fs::read_to_string(file).unwrap_or_default();
     let mut needed = text.lines().filter_map(|line| line.strip_prefix("needs "));
     let path = std::env::var_os("PATH").unwrap_or_default();
-    needed.find(|tool| !std::env::split_paths(&path).any(|folder| folder.join(tool).is_file())).map(str::to_owned)
+    let lacks = |tool: &&str| match tool.split_once(' ') {
+        Some(_) => !Command::new("sh").args(["-c", tool]).output().is_ok_and(|output| output.status.success()),
+        None => !std::env::split_paths(&path).any(|folder| folder.join(tool).is_file()),
+    };
+    needed.find(lacks).map(str::to_owned)
 }
 
 /// `POINTER VALUE`; the pointer of the whole is empty, so that `1j` alone says that it is JSON at all.
@@ -275,6 +281,7 @@ fn fixture(what: &str) -> Result<&'static Path, String> {
     }
     let commands: &[&str] = match what {
         "store" => &[INIT],
+        "store of tomorrow" => &[],
         "quick store" => &[QUICK, INIT],
         "published store" => &[INIT, "mkdir stick", "coldsign $PASS publish --to stick"],
         _ => return Err("no such fixture".to_owned()),
@@ -283,6 +290,9 @@ fn fixture(what: &str) -> Result<&'static Path, String> {
         Box::leak(tempfile::tempdir().map_err(|error| error.to_string())?.keep().into_boxed_path());
     fs::write(folder.join("pass"), PASSPHRASE).map_err(|error| error.to_string())?;
     fs::write(folder.join("policy.toml"), POLICY).map_err(|error| error.to_string())?;
+    if what == "store of tomorrow" {
+        tomorrow(folder)?;
+    }
     for command in commands {
         let output = shell(folder, command).map_err(|error| error.to_string())?;
         if !output.status.success() {
@@ -291,6 +301,26 @@ fn fixture(what: &str) -> Result<&'static Path, String> {
     }
     made.insert(what.to_owned(), folder);
     Ok(folder)
+}
+
+/// The clock is the one thing that no command line changes.
+fn tomorrow(folder: &Path) -> Result<(), String> {
+    use coldsign::acts::init;
+    use coldsign::keystore::{KdfCost, Passphrase, RecoveryCode};
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_err(|error| error.to_string())?;
+    let request = init::Request {
+        path: &folder.join("store"),
+        issuer: "https://tokens.example",
+        admin: "admin",
+        passphrase: &Passphrase::from(zeroize::Zeroizing::new(PASSPHRASE.to_owned())),
+        cost: KdfCost::new(10).map_err(|fault| fault.to_string())?,
+        policy: POLICY,
+        recovery: &RecoveryCode::generate().map_err(|fault| fault.to_string())?,
+        root_code: &RecoveryCode::generate().map_err(|fault| fault.to_string())?,
+        root_to: None,
+        now: now.as_secs() + 86_400,
+    };
+    init::init(&request).map(|_| ()).map_err(|refusal| refusal.to_string())
 }
 
 const QUICK: &str = r#"sed -e 's/^publish_every = .*/publish_every = "0s"/' -e 's/^delivery = .*/delivery = "0s"/' \

@@ -1,11 +1,12 @@
 //! Questions, always at the terminal itself: a pipe can't answer for a person.
 
 use super::fault::Fault;
-use coldsign::storage::Terminal;
+use coldsign::storage::{Terminal, restore_terminal_on_signals};
 use zeroize::Zeroizing;
 
 /// A secret, typed without being shown.
 pub fn secret(prompt: &str) -> Result<Zeroizing<String>, Fault> {
+    restore_terminal_on_signals();
     rpassword::prompt_password(prompt).map(Zeroizing::new).map_err(|error| match error.raw_os_error() {
         // ENXIO, ENOENT, ENOTTY: there is no controlling terminal.
         Some(6 | 2 | 25) => Fault::NoTerminal("name a file with --passphrase-file"),

@@ -82,6 +82,9 @@ pub enum Fault {
         /// Its faults.
         faults: PolicyFaults,
     },
+    /// A token would be written to nowhere.
+    #[error("standard output is closed: the token would be lost")]
+    StdoutClosed,
     /// The answer was no.
     #[error("not confirmed")]
     NotConfirmed,

@@ -122,7 +122,7 @@ fn report(session: &Session, place: &Path, kdf_log_n: u8, screen: &mut Screen) {
         let keys: Vec<_> =
             keys.iter().map(|key| json!({"key": key.name(), "purpose": key.purpose.word(), "kid": key.kid})).collect();
         screen.object(&json!({
-            "store": place, "store_id": store.sheet().store_id, "issuer": store.sheet().issuer, "keys": keys,
+            "store": place.display().to_string(), "store_id": store.sheet().store_id, "issuer": store.sheet().issuer, "keys": keys,
         }));
         return;
     }

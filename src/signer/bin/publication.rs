@@ -78,7 +78,9 @@ pub fn run(command: Command, context: &Context, screen: &mut Screen) -> Ended {
             let folder = outbox.path().join(folder_name(seq));
             let new = publications::copy(&store, seq, &outbox)?;
             if screen.json() {
-                screen.object(&json!({"seq": seq, "folder": folder, "copied": new, "manifest": manifest}));
+                screen.object(
+                    &json!({"seq": seq, "folder": folder.display().to_string(), "copied": new, "manifest": manifest}),
+                );
                 return Ok(());
             }
             let did = if new { "copied to" } else { "is there already, whole:" };

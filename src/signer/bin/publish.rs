@@ -43,7 +43,7 @@ pub fn run(args: Args, context: &Context, screen: &mut Screen) -> Ended {
     }
     if screen.json() {
         screen.object(&json!({
-            "seq": published.seq, "new": published.new, "manifest": published.manifest, "folder": copied,
+            "seq": published.seq, "new": published.new, "manifest": published.manifest, "folder": copied.as_ref().map(|folder| folder.display().to_string()),
         }));
         return Ok(());
     }

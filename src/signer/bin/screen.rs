@@ -9,6 +9,7 @@
 
 use coldsign::acts::path_word;
 use coldsign::refusal::Refusal;
+use coldsign::storage::stdout_is_closed;
 use coldsign_verify::escape::escaped_up_to;
 use serde_json::{Value, json};
 use std::io::{self, ErrorKind, IsTerminal, Write};
@@ -72,11 +73,20 @@ impl Screen {
         if self.failed.is_some() || self.reader_gone {
             return;
         }
+        if self.is_closed() {
+            self.failed = Some(io::Error::other("it is closed"));
+            return;
+        }
         match io::stdout().lock().write_all(bytes) {
             Ok(()) => {}
             Err(error) if error.kind() == ErrorKind::BrokenPipe => self.reader_gone = true,
             Err(error) => self.failed = Some(error),
         }
+    }
+
+    /// Whether there is nowhere for the product to go.
+    pub fn is_closed(&self) -> bool {
+        stdout_is_closed(io::stdout())
     }
 
     /// Whether all of the product has been taken so far.
@@ -180,8 +190,9 @@ impl Screen {
     fn lead(&mut self, colour: &str, kind: &str, text: &str) {
         let kind =
             if self.colour && !colour.is_empty() { format!("\x1b[{colour}m{kind}\x1b[0m") } else { kind.to_owned() };
-        // Nobody is left to tell where stderr fails.
-        let _ = writeln!(io::stderr().lock(), "coldsign: {kind}{text}");
+        // One write a line: two acts at once don't mix theirs. Nobody is left to tell where stderr fails.
+        let line = format!("coldsign: {kind}{text}\n");
+        let _ = io::stderr().lock().write_all(line.as_bytes());
     }
 }
 

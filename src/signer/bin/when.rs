@@ -2,9 +2,11 @@
 
 use super::fault::Fault;
 use coldsign::issuing::policy::duration;
+use coldsign::storage::holds_file;
 use jiff::civil::{Date, DateTime};
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
+use std::path::Path;
 use std::time::SystemTime;
 
 /// The machine's clock, in seconds since the epoch.
@@ -15,12 +17,19 @@ pub fn now() -> Result<u64, Fault> {
 /// `2027-01-03 09:00 CET (08:00 UTC)`; without the second half where local time is UTC.
 pub fn both(time: u64) -> String {
     let Some(stamp) = stamp(time) else { return format!("{time} s") };
-    let local = stamp.to_zoned(TimeZone::system());
+    let local = stamp.to_zoned(zone());
     let utc = stamp.to_zoned(TimeZone::UTC);
     if local.offset() == utc.offset() {
         return utc.strftime("%Y-%m-%d %H:%M UTC").to_string();
     }
     format!("{} ({})", local.strftime("%Y-%m-%d %H:%M %Z"), utc.strftime("%H:%M UTC"))
+}
+
+/// The system's time zone. A `TZ` that names a device or a pipe would be read for ever: UTC then.
+fn zone() -> TimeZone {
+    let named = std::env::var("TZ").unwrap_or_default();
+    let path = named.trim_start_matches(':');
+    if path.starts_with('/') && !holds_file(Path::new("/"), path) { TimeZone::UTC } else { TimeZone::system() }
 }
 
 /// `2027-01-03 08:00 UTC`.

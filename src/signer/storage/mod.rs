@@ -25,4 +25,4 @@ pub use outbox::{
 };
 pub use place::{Space, entries_of_others, holds_any, names_in, open_to_others, real_place, space};
 pub use process::{Restrictions, keep_in_memory, lock_memory, restrict_process};
-pub use terminal::Terminal;
+pub use terminal::{Terminal, restore_terminal_on_signals, stdout_is_closed};

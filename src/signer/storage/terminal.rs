@@ -1,10 +1,46 @@
 //! The controlling terminal, whatever stdin and stdout are.
 
+use rustix::termios::{OptionalActions, tcgetattr, tcsetattr};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
+use signal_hook::iterator::Signals;
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufRead, BufReader, Write};
+use std::os::fd::AsFd;
+use std::sync::{Once, mpsc};
 
 /// The longest line anybody types, in bytes.
 const LONGEST: u64 = 64 << 10;
+
+/// From now on a signal that ends the process leaves the terminal as it is now: a question for a
+/// secret turns its echo off, and nobody would turn it on again.
+pub fn restore_terminal_on_signals() {
+    static FIRST: Once = Once::new();
+    FIRST.call_once(|| {
+        let Ok(terminal) = OpenOptions::new().read(true).write(true).open("/dev/tty") else { return };
+        let Ok(settings) = tcgetattr(&terminal) else { return };
+        let (ready, listening) = mpsc::sync_channel(1);
+        // Caught only where somebody listens: without the thread a signal ends the process as ever.
+        let wait = move || {
+            let Ok(mut signals) = Signals::new([SIGHUP, SIGINT, SIGQUIT, SIGTERM]) else { return };
+            let _ = ready.send(());
+            for signal in signals.forever() {
+                let _ = tcsetattr(&terminal, OptionalActions::Now, &settings);
+                let _ = signal_hook::low_level::emulate_default_handler(signal);
+            }
+        };
+        if std::thread::Builder::new().name("signals".to_owned()).spawn(wait).is_ok() {
+            let _ = listening.recv();
+        }
+    });
+}
+
+/// Whether standard output was closed when the process began: Rust's runtime then puts the null
+/// device there, open both ways, and whatever is written is lost without an error.
+pub fn stdout_is_closed(stdout: impl AsFd) -> bool {
+    use rustix::fs::{OFlags, fcntl_getfl, fstat, major, minor};
+    let null = fstat(&stdout).is_ok_and(|found| (major(found.st_rdev), minor(found.st_rdev)) == (1, 3));
+    null && fcntl_getfl(&stdout).is_ok_and(|flags| flags.contains(OFlags::RDWR))
+}
 
 /// The terminal, opened for asking.
 pub struct Terminal {

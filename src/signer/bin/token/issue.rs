@@ -97,6 +97,9 @@ pub fn run(args: Args, context: &Context, screen: &mut Screen) -> Ended {
         if batch.subjects.len() != 1 {
             return Err(Fault::Missing("--to - prints one token: name one subject").into());
         }
+        if screen.is_closed() {
+            return Err(Fault::StdoutClosed.into());
+        }
         drop(store);
         return to_stdout(&batch, context, screen);
     }
@@ -160,7 +163,7 @@ fn report(issued: &[Issued], outbox: &Outbox, screen: &mut Screen) {
             .map(|token| {
                 json!({
                     "subject": token.subject, "jti": token.jti, "expires": token.expires_at, "key": token.key,
-                    "file": outbox.path().join(&token.file.name), "bytes": token.token.len(),
+                    "file": outbox.path().join(&token.file.name).display().to_string(), "bytes": token.token.len(),
                 })
             })
             .collect();
