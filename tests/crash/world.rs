@@ -1,0 +1,246 @@
+//! A folder with a store, an act interrupted in it, and what must hold afterwards.
+
+use coldsign::acts::issue::{self, Batch};
+use coldsign::acts::{Session, Store, policy, publications, publish, status, unlock};
+use coldsign::keystore::{Passphrase, Purpose};
+use coldsign::storage::Outbox;
+use sha2::{Digest, Sha256};
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Output;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+pub const PASSPHRASE: &str = "correct horse battery staple";
+/// What `unlock change` makes of it.
+pub const CHANGED: &str = "another horse, another battery";
+
+/// A folder of its own: `store`, `pass`, `policy.toml`, `out`.
+pub struct World {
+    folder: tempfile::TempDir,
+    journal: Vec<u8>,
+}
+
+impl World {
+    /// A copy of a prepared folder.
+    pub fn like(prepared: &Path) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        copy_tree(prepared, folder.path());
+        let journal = fs::read(folder.path().join("store/journal/entries.jsonl")).unwrap_or_default();
+        Self { folder, journal }
+    }
+
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// What must hold of the store and the outputs whenever and however an act ended.
+    pub fn holds(&self, ended: &Output) -> Result<(), String> {
+        let said = String::from_utf8_lossy(&ended.stderr).into_owned();
+        if said.contains("panicked") {
+            return Err("it panicked".to_owned());
+        }
+        if ended.status.code() == Some(0) && !Store::is_at(&self.store()) {
+            return Err("it succeeded without a store".to_owned());
+        }
+        let store = self.open()?;
+        status::summary(&store, now()).map_err(|refusal| format!("status: {refusal}"))?;
+        let journal = fs::read(self.store().join("journal/entries.jsonl")).map_err(|error| error.to_string())?;
+        if !journal.starts_with(&self.journal) {
+            return Err("the journal lost what it had".to_owned());
+        }
+        self.outputs_are_known(&store)?;
+        self.said_is_true(&store, &ended.stdout)
+    }
+
+    /// The next acts work, and what the interrupted one left behind is gone after them.
+    pub fn goes_on(&self) -> Result<(), String> {
+        let mut session = self.session()?;
+        let fault = |what: &'static str| move |refusal| format!("the next {what}: {refusal}");
+        policy::apply(&mut session).map_err(fault("policy apply"))?;
+        publish::publish(&mut session, true).map_err(fault("publish"))?;
+        let issued = issue::issue(&mut session, &batch()).map_err(fault("token issue"))?;
+        let outbox = Outbox::open(&self.folder().join("out")).map_err(|fault| fault.to_string())?;
+        issue::deliver(&mut session, &issued, &outbox).map_err(fault("delivery"))?;
+        drop(session);
+        let store = self.open()?;
+        self.outputs_are_known(&store)?;
+        self.nothing_left_behind(&store)
+    }
+
+    fn store(&self) -> PathBuf {
+        self.folder().join("store")
+    }
+
+    pub fn open(&self) -> Result<Store, String> {
+        Store::open(&self.store()).map_err(|refusal| format!("the store can't be read: {refusal}"))
+    }
+
+    /// Exactly one of two passphrases opens the store, and it is the one that was said.
+    pub fn opens_one_way(&self, ended: &Output) -> Result<(), String> {
+        let opens = |text| unlock::test(&self.store(), "admin", &passphrase(text)).is_ok();
+        let said = String::from_utf8_lossy(&ended.stderr);
+        match (opens(PASSPHRASE), opens(CHANGED)) {
+            (true, true) => Err("the old and the new passphrase open the store".to_owned()),
+            (false, false) => Err("no passphrase opens the store".to_owned()),
+            (true, false) if ended.status.success() => Err("the change was acknowledged and is lost".to_owned()),
+            // Where stderr fails, too, nothing was said.
+            (false, true) if said.contains("error: ") && !said.contains("[UNLOCK-UNFINISHED]") => {
+                Err("the change was refused and counts".to_owned())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn session(&self) -> Result<Session, String> {
+        let open = |text| Session::open(&self.store(), None, &passphrase(text), now());
+        open(PASSPHRASE).or_else(|refusal| open(CHANGED).map_err(|_| format!("the next act: {refusal}")))
+    }
+
+    /// A file under its final name is whole, and the journal knows it.
+    fn outputs_are_known(&self, store: &Store) -> Result<(), String> {
+        let out = self.folder().join("out");
+        for name in names(&out) {
+            let path = out.join(&name);
+            // No token by halves: what is still being written has another name.
+            if name.ends_with(".partial") {
+                continue;
+            }
+            if let Some(token) = name.strip_suffix(".header").and(fs::read_to_string(&path).ok()) {
+                let token = token.strip_prefix("Authorization: Bearer ").and_then(|rest| rest.strip_suffix('\n'));
+                let token = token.ok_or_else(|| format!("{name} is no whole header"))?;
+                known_token(store, token).map_err(|what| format!("{name}: {what}"))?;
+            } else if let Some(seq) = name.strip_prefix("coldsign-publication-") {
+                let kept = seq.parse().map_err(|_| "no number")?;
+                let kept = publications::files(store, kept).map_err(|refusal| format!("{name}: {refusal}"))?;
+                let outbox = Outbox::open(&out).map_err(|fault| fault.to_string())?;
+                if !outbox.holds_folder(&name, &kept, 4 << 20) {
+                    return Err(format!("{name} is not what the store has"));
+                }
+            } else {
+                return Err(format!("nobody expects {name}"));
+            }
+        }
+        Ok(())
+    }
+
+    /// Whatever was printed can be relied on.
+    fn said_is_true(&self, store: &Store, stdout: &[u8]) -> Result<(), String> {
+        let text = String::from_utf8_lossy(stdout);
+        for line in text.split_inclusive('\n') {
+            let word = line.trim_end();
+            if !line.ends_with('\n') && word.matches('.').count() == 2 || word.starts_with("eyJ") {
+                known_token(store, word)?;
+            } else if word.starts_with("out/") {
+                if !self.folder().join(word).is_file() {
+                    return Err(format!("{word} is said to be there"));
+                }
+            } else if word.len() == 64 && line.ends_with('\n') {
+                let known = store.ledger().publications.all().iter().any(|one| one.made.manifest == word);
+                if !known {
+                    return Err(format!("nobody knows publication {word}"));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn nothing_left_behind(&self, store: &Store) -> Result<(), String> {
+        let is = |what: &str, found: BTreeSet<String>, known: BTreeSet<String>| {
+            if found == known { Ok(()) } else { Err(format!("{what}: found {found:?}, known {known:?}")) }
+        };
+        if let Some(partial) =
+            all_names(&self.folder().join("store")).into_iter().find(|name| name.contains(".partial"))
+        {
+            return Err(format!("{partial} is still there"));
+        }
+        if names(self.folder()).iter().any(|name| name.contains(".partial")) {
+            return Err("a store half made is still there".to_owned());
+        }
+        if let Some(partial) = names(&self.folder().join("out")).into_iter().find(|name| name.starts_with(".coldsign."))
+        {
+            return Err(format!("{partial} is still on the stick"));
+        }
+        let ledger = store.ledger();
+        let generation = ledger.unlocks.generation().to_string();
+        is("generations", names(&self.store().join("sealed")), BTreeSet::from([generation.clone()]))?;
+        let unlocks = ledger.unlocks.all().iter().map(|unlock| format!("{}.age", unlock.name)).collect();
+        is("unlocks", names(&self.store().join("unlock")), unlocks)?;
+        let sealed = format!("sealed/{generation}");
+        let keys = ledger.keys.all().iter().filter(|key| key.has_private_half() && key.purpose != Purpose::Root);
+        let keys = keys.map(|key| format!("key-{}.age", key.kid)).chain(["seal.age".to_owned()]).collect();
+        is("sealed", names(&self.store().join(sealed)), keys)?;
+        let publications = ledger.publications.all().iter().map(|one| format!("{:06}", one.made.seq)).collect();
+        is("publications", names(&self.store().join("publications")), publications)?;
+        let policies = ledger.policies.all().iter().map(|one| format!("{}.toml", one.applied.sha256)).collect();
+        is("policies", names(&self.store().join("policies")), policies)?;
+        for name in names(&self.store().join("certificates")) {
+            let kid = name.trim_end_matches(".pem");
+            ledger.publications.certificate(kid).ok_or_else(|| format!("nobody knows certificate {name}"))?;
+        }
+        for one in ledger.publications.all() {
+            publications::files(store, one.made.seq).map_err(|refusal| refusal.to_string())?;
+        }
+        for one in ledger.policies.all() {
+            store.policy_text(one).map_err(|refusal| refusal.to_string())?;
+        }
+        Ok(())
+    }
+}
+
+pub fn now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs()
+}
+
+fn passphrase(text: &str) -> Passphrase {
+    Passphrase::from(zeroize::Zeroizing::new(text.to_owned()))
+}
+
+fn known_token(store: &Store, token: &str) -> Result<(), String> {
+    let digest: String = Sha256::digest(token.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect();
+    store.ledger().tokens.by_sha256(&digest).map(|_| ()).ok_or("the journal does not know this token".to_owned())
+}
+
+fn batch() -> Batch {
+    Batch {
+        service: "api".to_owned(),
+        roles: vec!["reader".to_owned()],
+        subjects: vec!["next".to_owned()],
+        lifetime: None,
+        not_before: None,
+        scopes: Vec::new(),
+        details: None,
+        cnf_jkt: None,
+        form: None,
+        reason: None,
+    }
+}
+
+fn names(folder: &Path) -> BTreeSet<String> {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    entries.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect()
+}
+
+fn all_names(folder: &Path) -> Vec<String> {
+    let mut found = Vec::new();
+    for name in names(folder) {
+        let path = folder.join(&name);
+        if path.is_dir() {
+            found.extend(all_names(&path));
+        }
+        found.push(name);
+    }
+    found
+}
+
+fn copy_tree(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap().flatten() {
+        let target = to.join(entry.file_name());
+        if entry.path().is_dir() {
+            copy_tree(&entry.path(), &target);
+        } else {
+            fs::copy(entry.path(), &target).unwrap();
+        }
+    }
+}
