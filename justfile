@@ -16,6 +16,18 @@ interop *ARGS:
 house:
     cargo test -p coldsign --test house --locked
 
+# an act killed and failed at every system call that touches store or output (needs strace; minutes)
+crash:
+    CRASH=all cargo test -p coldsign --test crash --locked -- --nocapture
+
+# every byte of a store changed, every truncation, deletion and exchange (most of an hour)
+corruption:
+    CORRUPTION=all cargo test --release -p coldsign --test corruption --locked -- --nocapture
+
+# what is left of the secrets in a process's memory (needs strace)
+memory:
+    cargo test -p coldsign --test secrets --locked -- --ignored --nocapture memory
+
 # a throwaway store, keys, tokens, a publication, and a look at each
 demo:
     cargo run --release --locked -- demo
