@@ -4,11 +4,15 @@
 //! The parser is our own because serde_json's keeps the last of two equal members in silence,
 //! and because its number handling changes with features that any crate in a build may enable.
 
+mod build;
 mod parser;
+
+use std::borrow::Cow;
 
 use serde_json::{Map, Value};
 
 use crate::escape::escaped;
+use build::{Check, Tree};
 use parser::Parser;
 
 /// How deep arrays and objects may nest where nothing else is said.
@@ -72,11 +76,7 @@ pub fn parse(bytes: &[u8]) -> Result<Value, JsonError> {
 
 /// Parses one value of at most `depth` (itself at most 64) nested arrays and objects.
 pub fn parse_to_depth(depth: usize, bytes: &[u8]) -> Result<Value, JsonError> {
-    let text = std::str::from_utf8(bytes).map_err(|_| JsonError::NotUtf8)?;
-    if text.starts_with('\u{feff}') {
-        return Err(JsonError::ByteOrderMark);
-    }
-    Parser::new(text, depth.min(DEEPEST)).document()
+    Parser::new(text(bytes)?, depth.min(DEEPEST)).document::<Tree>()
 }
 
 /// Parses one object, as [`parse`].
@@ -85,6 +85,29 @@ pub fn parse_object(bytes: &[u8]) -> Result<Map<String, Value>, JsonError> {
         Value::Object(members) => Ok(members),
         _ => Err(JsonError::NotAnObject),
     }
+}
+
+/// One member of an object, its value checked and left as text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Member<'a> {
+    /// The name, its escapes resolved.
+    pub name: Cow<'a, str>,
+    /// Name and value as they were written.
+    pub text: &'a str,
+    /// The value as it was written.
+    pub value: &'a str,
+}
+
+/// The members of one object in their order. Refuses exactly what [`parse_object`] refuses and builds
+/// no values: for who reads many lines and looks into few.
+pub fn members(bytes: &[u8]) -> Result<Vec<Member<'_>>, JsonError> {
+    Parser::new(text(bytes)?, DEFAULT_DEPTH).members::<Check>()
+}
+
+fn text(bytes: &[u8]) -> Result<&str, JsonError> {
+    let text = std::str::from_utf8(bytes).map_err(|_| JsonError::NotUtf8)?;
+    if text.starts_with('\u{feff}') { Err(JsonError::ByteOrderMark) } else { Ok(text) }
 }
 
 /// The value as an integer in 0..=2^53−1 that was written as one: not `1.0`, `1e3` or `-0`.
@@ -212,6 +235,21 @@ mod tests {
         );
     }
 
+    /// Both ways of reading find the same, or the same fault.
+    fn agree(text: &[u8]) {
+        let found = members(text).map(|members| {
+            members
+                .into_iter()
+                .map(|member| {
+                    let alone = parse_object(format!("{{{}}}", member.text).as_bytes()).unwrap();
+                    assert_eq!(alone.keys().collect::<Vec<_>>(), [member.name.as_ref()]);
+                    (member.name.into_owned(), parse(member.value.as_bytes()).unwrap())
+                })
+                .collect::<Map<_, _>>()
+        });
+        assert_eq!(found, parse_object(text));
+    }
+
     fn values() -> impl Strategy<Value = Value> {
         let leaf = prop_oneof![
             Just(Value::Null),
@@ -256,6 +294,31 @@ mod tests {
         #[test]
         fn no_bytes_panic(bytes: Vec<u8>) {
             let _ = parse(&bytes);
+            let _ = members(&bytes);
+        }
+
+        #[test]
+        fn members_are_what_parsing_finds(value in values()) {
+            agree(value.to_string().as_bytes());
+            agree(serde_json::to_string_pretty(&value).unwrap().as_bytes());
+        }
+
+        #[test]
+        fn members_are_as_strict_as_parsing(text in r#"\{?"a":[\[\]{}:,"\\0-9eE+.\-truefalsn u\n]{0,24}\}?"#) {
+            agree(text.as_bytes());
+        }
+
+        #[test]
+        fn no_name_stands_twice_among_many(count in 0_usize..80, twice: prop::sample::Index) {
+            let mut names: Vec<String> = (0..count).map(|number| format!("\"n{number}\":{number}")).collect();
+            agree(format!("{{{}}}", names.join(",")).as_bytes());
+            if count > 0 {
+                names.push(names[twice.index(count)].clone());
+                let text = format!("{{{}}}", names.join(","));
+                agree(text.as_bytes());
+                agree(format!("{{\"inner\":{text}}}").as_bytes());
+                prop_assert!(members(text.as_bytes()).is_err());
+            }
         }
 
         #[test]

@@ -1,7 +1,7 @@
 //! One line of the journal.
 
 use super::{Digest, JournalFault, hex};
-use coldsign_verify::json;
+use coldsign_verify::json::{self, Member};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -38,7 +38,8 @@ pub struct Entry {
     pub by: String,
     /// Its type.
     pub kind: String,
-    body: Map<String, Value>,
+    /// Its other members as JSON. A journal has millions of lines: each is built up only when asked for.
+    body: Box<str>,
 }
 
 impl Entry {
@@ -50,7 +51,7 @@ impl Entry {
         if self.kind != E::TYPE {
             return Ok(None);
         }
-        serde_json::from_value(Value::Object(self.body.clone()))
+        serde_json::from_str(&self.body)
             .map(Some)
             .map_err(|error| JournalFault::Malformed { line: self.index + 1, what: error.to_string() })
     }
@@ -67,33 +68,53 @@ impl Entry {
     }
 
     /// A checkpoint line's note.
-    pub(super) fn note(&self) -> Option<&str> {
-        self.body.get("note").filter(|_| self.is_checkpoint()).and_then(Value::as_str)
+    pub(super) fn note(&self) -> Option<String> {
+        self.event::<Committed>().ok().flatten().map(|committed| committed.note)
     }
 
     /// Its members beyond the envelope, for showing.
-    pub fn body(&self) -> &Map<String, Value> {
-        &self.body
+    pub fn body(&self) -> Map<String, Value> {
+        json::parse_object(self.body.as_bytes()).unwrap_or_default()
     }
 
     pub(super) fn read(line: &[u8]) -> Result<(Self, String), String> {
-        let Value::Object(mut body) = json::parse(line).map_err(|error| error.to_string())? else {
-            return Err("not an object".to_owned());
+        let (mut index, mut prev, mut time, mut by, mut kind) = (None, None, None, None, None);
+        let mut body = String::with_capacity(line.len());
+        for Member { name, text, value, .. } in json::members(line).map_err(|error| error.to_string())? {
+            match name.as_ref() {
+                "index" => index = Some(number(value)?),
+                "prev" => prev = Some(string(value)?),
+                "time" => time = Some(number(value)?),
+                "by" => by = Some(string(value)?),
+                "type" => kind = Some(string(value)?),
+                _ => {
+                    body.push(if body.is_empty() { '{' } else { ',' });
+                    body.push_str(text);
+                }
+            }
+        }
+        body.push_str(if body.is_empty() { "{}" } else { "}" });
+        let missing = |name: &str| format!("no `{name}`");
+        let time = time.ok_or_else(|| missing("time"))?;
+        let entry = Self {
+            index: index.ok_or_else(|| missing("index"))?,
+            time,
+            written: time,
+            by: by.ok_or_else(|| missing("by"))?,
+            kind: kind.ok_or_else(|| missing("type"))?,
+            body: body.into_boxed_str(),
         };
-        let mut take = |name: &str| body.remove(name).ok_or_else(|| format!("no `{name}`"));
-        let number = |value: Value| value.as_u64().ok_or("a number is out of range".to_owned());
-        let text = |value: Value| match value {
-            Value::String(text) => Ok(text),
-            _ => Err("a text is of another type".to_owned()),
-        };
-        let index = number(take("index")?)?;
-        let prev = text(take("prev")?)?;
-        let time = number(take("time")?)?;
-        let by = text(take("by")?)?;
-        let kind = text(take("type")?)?;
-        let entry = Self { index, time, written: time, by, kind, body };
-        Ok((entry, prev))
+        Ok((entry, prev.ok_or_else(|| missing("prev"))?))
     }
+}
+
+/// JSON's integers have no sign, blank, fraction or zero before them: as Rust reads them.
+fn number(value: &str) -> Result<u64, String> {
+    value.parse().map_err(|_| "a number is out of range".to_owned())
+}
+
+fn string(value: &str) -> Result<String, String> {
+    serde_json::from_str(value).map_err(|_| "a text is of another type".to_owned())
 }
 
 impl Line {

@@ -381,9 +381,10 @@ pub(super) fn read_genesis(bytes: &[u8]) -> Result<(StoreCreated, Digest, [u8; 3
     let damaged = |what: &str| JournalFault::Damaged { file: "entries.jsonl", line: 1, what: what.to_owned() };
     let line = bytes.split(|byte| *byte == b'\n').next().unwrap_or_default();
     let (entry, prev) = read_line(line, 1)?;
+    let body = entry.body();
     if let (Some(format), Some(version)) = (
-        entry.body().get("format").and_then(|format| format.as_str()),
-        entry.body().get("version").and_then(|version| version.as_u64()),
+        body.get("format").and_then(|format| format.as_str()),
+        body.get("version").and_then(|version| version.as_u64()),
     ) && (format != StoreCreated::FORMAT || version != 1)
     {
         return Err(JournalFault::Version { format: format.to_owned(), version });

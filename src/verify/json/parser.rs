@@ -1,8 +1,11 @@
 //! The grammar of RFC 8259, read once from left to right.
 
-use serde_json::{Map, Number, Value};
+use std::borrow::Cow;
 
-use super::JsonError;
+use serde_json::{Number, Value};
+
+use super::build::Build;
+use super::{JsonError, Member};
 
 /// A position in a text, and how deep the values around it nest.
 pub(super) struct Parser<'a> {
@@ -18,9 +21,22 @@ impl<'a> Parser<'a> {
     }
 
     /// One value, and nothing after it but whitespace.
-    pub(super) fn document(&mut self) -> Result<Value, JsonError> {
+    pub(super) fn document<B: Build<'a>>(&mut self) -> Result<B::Value, JsonError> {
+        self.alone(Self::value::<B>)
+    }
+
+    /// The members of one object, everything in them checked and nothing of them built.
+    pub(super) fn members<B: Build<'a>>(&mut self) -> Result<Vec<Member<'a>>, JsonError> {
+        let found = self.alone(|parser| match parser.peek() {
+            Some(b'{') => parser.nested(Self::top::<B>).map(Some),
+            _ => parser.value::<B>().map(|_| None),
+        });
+        found?.ok_or(JsonError::NotAnObject)
+    }
+
+    fn alone<T>(&mut self, inner: impl FnOnce(&mut Self) -> Result<T, JsonError>) -> Result<T, JsonError> {
         self.skip_whitespace();
-        let value = self.value()?;
+        let value = inner(self)?;
         self.skip_whitespace();
         match self.peek() {
             None => Ok(value),
@@ -28,20 +44,20 @@ impl<'a> Parser<'a> {
         }
     }
 
-    fn value(&mut self) -> Result<Value, JsonError> {
+    fn value<B: Build<'a>>(&mut self) -> Result<B::Value, JsonError> {
         match self.peek() {
-            Some(b'{') => self.nested(Self::object),
-            Some(b'[') => self.nested(Self::array),
-            Some(b'"') => Ok(Value::String(self.string()?)),
-            Some(b't') => self.literal("true", Value::Bool(true)),
-            Some(b'f') => self.literal("false", Value::Bool(false)),
-            Some(b'n') => self.literal("null", Value::Null),
-            Some(b'-' | b'0'..=b'9') => self.number(),
+            Some(b'{') => self.nested(Self::object::<B>),
+            Some(b'[') => self.nested(Self::array::<B>),
+            Some(b'"') => Ok(B::string(self.string()?)),
+            Some(b't') => self.literal("true").map(|()| B::scalar(Value::Bool(true))),
+            Some(b'f') => self.literal("false").map(|()| B::scalar(Value::Bool(false))),
+            Some(b'n') => self.literal("null").map(|()| B::scalar(Value::Null)),
+            Some(b'-' | b'0'..=b'9') => self.number().map(B::scalar),
             _ => Err(self.syntax()),
         }
     }
 
-    fn nested(&mut self, inner: fn(&mut Self) -> Result<Value, JsonError>) -> Result<Value, JsonError> {
+    fn nested<T>(&mut self, inner: fn(&mut Self) -> Result<T, JsonError>) -> Result<T, JsonError> {
         if self.depth == self.limit {
             return Err(JsonError::TooDeep { limit: self.limit });
         }
@@ -53,59 +69,94 @@ impl<'a> Parser<'a> {
         Ok(value)
     }
 
-    fn object(&mut self) -> Result<Value, JsonError> {
-        let mut members = Map::new();
+    fn object<B: Build<'a>>(&mut self) -> Result<B::Value, JsonError> {
+        let mut members = B::Members::default();
+        self.each_member(|parser, _| {
+            let name = parser.string()?;
+            if B::has(&members, &name) {
+                return Err(JsonError::Duplicate { name: name.into_owned() });
+            }
+            parser.colon()?;
+            let value = parser.value::<B>()?;
+            B::insert(&mut members, name, value);
+            Ok(())
+        })?;
+        Ok(B::object(members))
+    }
+
+    fn top<B: Build<'a>>(&mut self) -> Result<Vec<Member<'a>>, JsonError> {
+        let mut names = B::Members::default();
+        let mut members = Vec::new();
+        self.each_member(|parser, begin| {
+            let name = parser.string()?;
+            if B::has(&names, &name) {
+                return Err(JsonError::Duplicate { name: name.into_owned() });
+            }
+            parser.colon()?;
+            let at = parser.at;
+            let value = parser.value::<B>()?;
+            B::insert(&mut names, name.clone(), value);
+            members.push(Member { name, text: parser.since(begin), value: parser.since(at) });
+            Ok(())
+        })?;
+        Ok(members)
+    }
+
+    /// From behind the opening brace to behind the closing one; `member` gets its own beginning.
+    fn each_member(
+        &mut self,
+        mut member: impl FnMut(&mut Self, usize) -> Result<(), JsonError>,
+    ) -> Result<(), JsonError> {
         if self.take(b'}') {
-            return Ok(Value::Object(members));
+            return Ok(());
         }
-        loop {
-            let name = self.string()?;
-            if members.contains_key(&name) {
-                return Err(JsonError::Duplicate { name });
-            }
-            self.skip_whitespace();
-            self.expect(b':')?;
-            self.skip_whitespace();
-            let value = self.value()?;
-            members.insert(name, value);
-            self.skip_whitespace();
-            if self.take(b'}') {
-                return Ok(Value::Object(members));
-            }
-            self.expect(b',')?;
-            self.skip_whitespace();
-        }
-    }
-
-    fn array(&mut self) -> Result<Value, JsonError> {
-        let mut items = Vec::new();
-        if self.take(b']') {
-            return Ok(Value::Array(items));
-        }
-        loop {
-            items.push(self.value()?);
-            self.skip_whitespace();
-            if self.take(b']') {
-                return Ok(Value::Array(items));
-            }
-            self.expect(b',')?;
-            self.skip_whitespace();
-        }
-    }
-
-    fn string(&mut self) -> Result<String, JsonError> {
-        self.expect(b'"')?;
-        let mut string = String::new();
         loop {
             let begin = self.at;
-            while self.peek().is_some_and(|byte| byte >= 0x20 && byte != b'"' && byte != b'\\') {
-                self.at += 1;
+            member(self, begin)?;
+            self.skip_whitespace();
+            if self.take(b'}') {
+                return Ok(());
             }
-            string.push_str(self.since(begin));
+            self.expect(b',')?;
+            self.skip_whitespace();
+        }
+    }
+
+    fn colon(&mut self) -> Result<(), JsonError> {
+        self.skip_whitespace();
+        self.expect(b':')?;
+        self.skip_whitespace();
+        Ok(())
+    }
+
+    fn array<B: Build<'a>>(&mut self) -> Result<B::Value, JsonError> {
+        let mut items = Vec::new();
+        if self.take(b']') {
+            return Ok(B::array(items));
+        }
+        loop {
+            items.push(self.value::<B>()?);
+            self.skip_whitespace();
+            if self.take(b']') {
+                return Ok(B::array(items));
+            }
+            self.expect(b',')?;
+            self.skip_whitespace();
+        }
+    }
+
+    fn string(&mut self) -> Result<Cow<'a, str>, JsonError> {
+        self.expect(b'"')?;
+        let plain = self.plain();
+        if self.take(b'"') {
+            return Ok(Cow::Borrowed(plain));
+        }
+        let mut string = plain.to_owned();
+        loop {
             match self.peek() {
                 Some(b'"') => {
                     self.at += 1;
-                    return Ok(string);
+                    return Ok(Cow::Owned(string));
                 }
                 Some(b'\\') => {
                     self.at += 1;
@@ -113,7 +164,16 @@ impl<'a> Parser<'a> {
                 }
                 _ => return Err(self.syntax()),
             }
+            string.push_str(self.plain());
         }
+    }
+
+    /// What stands for itself within a string, up to a quote, an escape or a control character.
+    fn plain(&mut self) -> &'a str {
+        let begin = self.at;
+        let rest = self.text.as_bytes().get(begin..).unwrap_or_default();
+        self.at += rest.iter().position(|byte| matches!(byte, 0..0x20 | b'"' | b'\\')).unwrap_or(rest.len());
+        self.since(begin)
     }
 
     fn escape(&mut self) -> Result<char, JsonError> {
@@ -199,12 +259,12 @@ impl<'a> Parser<'a> {
         if self.at == begin { Err(self.syntax()) } else { Ok(()) }
     }
 
-    fn literal(&mut self, literal: &str, value: Value) -> Result<Value, JsonError> {
+    fn literal(&mut self, literal: &str) -> Result<(), JsonError> {
         if !self.text.get(self.at..).is_some_and(|rest| rest.starts_with(literal)) {
             return Err(self.syntax());
         }
         self.at += literal.len();
-        Ok(value)
+        Ok(())
     }
 
     fn skip_whitespace(&mut self) {

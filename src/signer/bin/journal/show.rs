@@ -57,7 +57,8 @@ pub fn run(args: Args, context: &Context, screen: &mut Screen) -> Ended {
 }
 
 fn words(entry: &Entry) -> String {
-    let members = entry.body().iter().map(|(name, value)| {
+    let body = entry.body();
+    let members = body.iter().map(|(name, value)| {
         let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
         format!("  {name} {}", escaped_up_to(&text, LONGEST))
     });

@@ -1,0 +1,89 @@
+//! What becomes of a text that is read: serde_json's values, or only the knowledge that it is strict.
+
+use std::borrow::Cow;
+use std::collections::HashSet;
+
+use serde_json::{Map, Value};
+
+/// Takes what the parser finds.
+pub(super) trait Build<'a> {
+    type Value;
+    type Members: Default;
+
+    fn scalar(value: Value) -> Self::Value;
+    fn string(string: Cow<'a, str>) -> Self::Value;
+    fn array(items: Vec<Self::Value>) -> Self::Value;
+    fn object(members: Self::Members) -> Self::Value;
+    fn has(members: &Self::Members, name: &str) -> bool;
+    fn insert(members: &mut Self::Members, name: Cow<'a, str>, value: Self::Value);
+}
+
+/// Values as serde_json has them.
+pub(super) enum Tree {}
+
+impl<'a> Build<'a> for Tree {
+    type Value = Value;
+    type Members = Map<String, Value>;
+
+    fn scalar(value: Value) -> Value {
+        value
+    }
+
+    fn string(string: Cow<'a, str>) -> Value {
+        Value::String(string.into_owned())
+    }
+
+    fn array(items: Vec<Value>) -> Value {
+        Value::Array(items)
+    }
+
+    fn object(members: Self::Members) -> Value {
+        Value::Object(members)
+    }
+
+    fn has(members: &Self::Members, name: &str) -> bool {
+        members.contains_key(name)
+    }
+
+    fn insert(members: &mut Self::Members, name: Cow<'a, str>, value: Value) {
+        members.insert(name.into_owned(), value);
+    }
+}
+
+/// Nothing is kept but the names of objects that are not yet closed.
+pub(super) enum Check {}
+
+impl<'a> Build<'a> for Check {
+    type Value = ();
+    type Members = Names<'a>;
+
+    fn scalar(_: Value) {}
+
+    fn string(_: Cow<'a, str>) {}
+
+    fn array(_: Vec<()>) {}
+
+    fn object(_: Names<'a>) {}
+
+    fn has(members: &Names<'a>, name: &str) -> bool {
+        members.few.iter().any(|known| known == name) || members.more.contains(name)
+    }
+
+    fn insert(members: &mut Names<'a>, name: Cow<'a, str>, (): ()) {
+        if members.few.len() < FEW {
+            members.few.push(name);
+        } else {
+            members.more.insert(name);
+        }
+    }
+}
+
+/// Up to so many names are looked through one by one.
+const FEW: usize = 24;
+
+/// The names of one object.
+#[derive(Default)]
+pub(super) struct Names<'a> {
+    few: Vec<Cow<'a, str>>,
+    more: HashSet<Cow<'a, str>>,
+}
