@@ -17,7 +17,18 @@ pub fn escaped(text: &str) -> Escaped<'_> {
 
 /// As [`escaped`], cut after `limit` characters of `text`.
 pub fn escaped_up_to(text: &str, limit: usize) -> Escaped<'_> {
-    Escaped { text, limit }
+    Escaped { text, limit, form: Form::Text }
+}
+
+/// One line made of parts that are escaped already: what is still deceptive becomes `\u{..}`,
+/// line ends too; backslashes stay as they are, and nothing is cut.
+pub fn line(text: &str) -> Escaped<'_> {
+    Escaped { text, limit: usize::MAX, form: Form::Line }
+}
+
+/// As [`line`], for a text of several lines: line ends and tabs stay.
+pub fn page(text: &str) -> Escaped<'_> {
+    Escaped { text, limit: usize::MAX, form: Form::Page }
 }
 
 /// Text that escapes itself when displayed; made by [`escaped`].
@@ -25,17 +36,29 @@ pub fn escaped_up_to(text: &str, limit: usize) -> Escaped<'_> {
 pub struct Escaped<'a> {
     text: &'a str,
     limit: usize,
+    form: Form,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Form {
+    Text,
+    Line,
+    Page,
 }
 
 impl fmt::Display for Escaped<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut run = 0;
+        let (mut run, mut shown) = (0, 0);
         let mut characters = self.text.chars();
-        for character in characters.by_ref().take(self.limit) {
+        while shown < self.limit {
+            let Some(character) = characters.next() else { break };
+            shown += 1;
             run = if is_combining(character) { run + 1 } else { 0 };
-            if character == '\\' {
+            if character == '\\' && self.form == Form::Text {
                 f.write_str("\\\\")?;
-            } else if is_deceptive(character) || run > COMBINING_RUN {
+            } else if !self.form.keeps(character, characters.as_str())
+                && (is_deceptive(character) || run > COMBINING_RUN)
+            {
                 write!(f, "{}", character.escape_unicode())?;
             } else {
                 f.write_char(character)?;
@@ -46,6 +69,33 @@ impl fmt::Display for Escaped<'_> {
             rest => write!(f, "… ({} characters)", self.limit.saturating_add(rest)),
         }
     }
+}
+
+impl Form {
+    fn keeps(self, character: char, rest: &str) -> bool {
+        match self {
+            Self::Text | Self::Line => false,
+            // Two blanks that people type: as wide as blanks are, they deceive nobody in a text.
+            Self::Page => {
+                matches!(character, '\n' | '\t' | '\u{a0}' | '\u{3000}')
+                    || (character == '\r' && rest.starts_with('\n'))
+            }
+        }
+    }
+}
+
+/// The first character of a text that [`page`] would not show as it stands, and its line, from 1.
+pub fn first_deceptive(text: &str) -> Option<(char, usize)> {
+    let (mut run, mut line) = (0, 1);
+    let mut characters = text.chars();
+    while let Some(character) = characters.next() {
+        run = if is_combining(character) { run + 1 } else { 0 };
+        if !Form::Page.keeps(character, characters.as_str()) && (is_deceptive(character) || run > COMBINING_RUN) {
+            return Some((character, line));
+        }
+        line += usize::from(character == '\n');
+    }
+    None
 }
 
 /// Control characters, format characters, and everything that looks like nothing
@@ -157,6 +207,16 @@ mod tests {
     }
 
     #[test]
+    fn lines_and_pages_keep_what_was_escaped_before() {
+        assert_eq!(line("a\\u{1b} b\n\x1bc").to_string(), "a\\u{1b} b\\u{a}\\u{1b}c");
+        assert_eq!(page("a\tb\n\u{202e}\\").to_string(), "a\tb\n\\u{202e}\\");
+        assert_eq!(first_deceptive("a\tb\n\u{202e}"), Some(('\u{202e}', 2)));
+        assert_eq!(page("a\r\nb\rc").to_string(), "a\r\nb\\u{d}c");
+        assert_eq!(first_deceptive("Zoë\r\n\te\u{301}\n"), None);
+        assert_eq!(first_deceptive("e\u{301}\u{301}\u{301}"), Some(('\u{301}', 1)));
+    }
+
+    #[test]
     fn long_text_is_cut_and_measured() {
         let long = "é".repeat(10_000);
         assert_eq!(shown(&long), format!("{}… (10000 characters)", "é".repeat(DEFAULT_LIMIT)));
@@ -168,6 +228,13 @@ mod tests {
         #[test]
         fn nothing_deceptive_gets_through(text: String) {
             prop_assert!(!shown(&text).chars().any(is_deceptive));
+        }
+
+        #[test]
+        fn no_line_or_page_deceives(text: String) {
+            prop_assert!(!line(&text).to_string().chars().any(is_deceptive));
+            prop_assert!(first_deceptive(&page(&text).to_string()).is_none());
+            prop_assert_eq!(first_deceptive(&text).is_none(), page(&text).to_string() == text);
         }
 
         #[test]

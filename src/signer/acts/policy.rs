@@ -19,6 +19,8 @@ pub struct Comparison {
     pub in_force: bool,
     /// Keysets that have no key yet.
     pub without_key: Vec<String>,
+    /// The edited text: what was compared is what is applied.
+    text: String,
 }
 
 /// Compares `policy.toml` with the policy in force. Needs no passphrase.
@@ -31,10 +33,12 @@ pub fn compare(store: &Store) -> Result<Comparison, Refusal> {
     fits_keys(store, &edited)?;
     let in_force = store.policy().ok().map(|(policy, _)| policy);
     let keys = &store.ledger().keys;
+    let sha256 = hex(&sha256(text.as_bytes()));
     Ok(Comparison {
         changes: diff(in_force.as_ref(), &edited),
-        sha256: hex(&sha256(text.as_bytes())),
-        in_force: store.policy_is_applied()?,
+        in_force: store.ledger().policies.newest().is_some_and(|newest| newest.applied.sha256 == sha256),
+        sha256,
+        text,
         without_key: edited
             .keysets()
             .filter(|keyset| keys.of_keyset(&keyset.name).next().is_none())
@@ -52,18 +56,14 @@ pub fn apply(session: &mut Session) -> Result<Comparison, Refusal> {
     if comparison.in_force {
         return Ok(comparison);
     }
-    // Read once more and held against the digest: what was shown is what is applied.
-    let text = session.store().edited_policy()?;
-    if hex(&sha256(text.as_bytes())) != comparison.sha256 {
-        return Err(Denied::PolicyUnapplied.into());
-    }
     let file = format!("{}.toml", comparison.sha256);
     let policies = session.store().directory().below("policies")?;
     // One that is there already was applied before; its bytes may have changed since.
-    if policies.read(&file, text.len() as u64).ok().as_deref() != Some(text.as_bytes()) {
-        policies.replace_file(&file, text.as_bytes())?;
+    if policies.read(&file, comparison.text.len() as u64).ok().as_deref() != Some(comparison.text.as_bytes()) {
+        policies.replace_file(&file, comparison.text.as_bytes())?;
     }
-    session.record(&[PolicyApplied { sha256: comparison.sha256.clone(), bytes: text.len() as u64 }.line()])?;
+    session
+        .record(&[PolicyApplied { sha256: comparison.sha256.clone(), bytes: comparison.text.len() as u64 }.line()])?;
     Ok(comparison)
 }
 

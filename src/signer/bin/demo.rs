@@ -127,7 +127,7 @@ impl Demo<'_> {
     }
 
     fn say(&mut self, text: &str) {
-        self.screen.line(text);
+        self.screen.text(&format!("{text}\n"));
     }
 
     /// Runs a command that must succeed.

@@ -26,8 +26,10 @@ mod token;
 mod unlock;
 mod when;
 
+use clap::error::{ContextKind, ContextValue};
 use clap::{CommandFactory, Parser, Subcommand};
 use coldsign::refusal::Refusal;
+use coldsign_verify::escape::escaped;
 use context::Context;
 use screen::Screen;
 use std::ffi::OsString;
@@ -139,7 +141,8 @@ pub fn main() -> ExitCode {
 fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
     let cli = match Cli::try_parse_from(arguments) {
         Ok(cli) => cli,
-        Err(usage) => {
+        Err(mut usage) => {
+            escape_given(&mut usage);
             let status = u8::try_from(usage.exit_code()).unwrap_or(2);
             // Help goes to stdout: `| head` is no error there either, a full disk is.
             if usage.use_stderr() {
@@ -155,6 +158,23 @@ fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
     let context = Context::new(cli.global);
     let ended = dispatch(cli.command, &context, &mut screen);
     screen.end(ended)
+}
+
+/// What was typed stands in clap's errors as it came: escaped there.
+fn escape_given(usage: &mut clap::Error) {
+    let given: Vec<(ContextKind, ContextValue)> = usage
+        .context()
+        .filter_map(|(kind, value)| match value {
+            ContextValue::String(text) => Some((kind, ContextValue::String(escaped(text).to_string()))),
+            ContextValue::Strings(texts) => {
+                Some((kind, ContextValue::Strings(texts.iter().map(|text| escaped(text).to_string()).collect())))
+            }
+            _ => None,
+        })
+        .collect();
+    for (kind, value) in given {
+        usage.insert(kind, value);
+    }
 }
 
 fn dispatch(command: Command, context: &Context, screen: &mut Screen) -> Ended {

@@ -90,7 +90,7 @@ pub fn run(command: Command, context: &Context, screen: &mut Screen) -> Ended {
                     record.by,
                     record.applied.sha256
                 ));
-                screen.product(text.as_bytes());
+                screen.text(&text);
             }
         }
     }

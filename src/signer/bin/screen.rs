@@ -4,13 +4,14 @@
 //! - Everything else goes to stderr, behind `coldsign: `, lower case, no full stop. With `--json`
 //!   what was done is in the product: stderr has warnings, or one JSON object with the refusal.
 //! - What an operator must answer goes to the terminal (`ask.rs`).
-//! - Text from outside is escaped before it gets here or here.
+//! - Text from outside is escaped where it is put into a line, so that its end can be told, and
+//!   here once more: nothing gets out that moves the cursor, hides or turns the direction round.
 //! - A reader that has gone (`| head`) is no error; a full disk is.
 
 use coldsign::acts::path_word;
 use coldsign::refusal::Refusal;
 use coldsign::storage::stdout_is_closed;
-use coldsign_verify::escape::escaped_up_to;
+use coldsign_verify::escape::{self, escaped_up_to};
 use serde_json::{Value, json};
 use std::io::{self, ErrorKind, IsTerminal, Write};
 use std::path::Path;
@@ -59,16 +60,20 @@ impl Screen {
 
     /// A line of the product.
     pub fn line(&mut self, text: &str) {
-        self.product(text.as_bytes());
-        self.product(b"\n");
+        self.product(format!("{}\n", escape::line(text)).as_bytes());
+    }
+
+    /// Lines of the product as somebody wrote them, each with its end.
+    pub fn text(&mut self, text: &str) {
+        self.product(escape::page(text).to_string().as_bytes());
     }
 
     /// The product as JSON.
     pub fn object(&mut self, value: &Value) {
-        self.line(&plain_ascii(&format!("{value:#}")));
+        self.product(format!("{}\n", plain_ascii(&format!("{value:#}"))).as_bytes());
     }
 
-    /// The product as it is.
+    /// The product as it is: only what coldsign made itself.
     pub fn product(&mut self, bytes: &[u8]) {
         if self.failed.is_some() || self.reader_gone {
             return;

@@ -77,7 +77,7 @@ impl Audit {
         correct_times(&mut entries)?;
         let note_at = |index: u64| {
             let entry = usize::try_from(index).ok().and_then(|index| entries.get(index))?;
-            entry.note().map(str::to_owned)
+            entry.note()
         };
         if note.is_some_and(|note| note_at(promised).as_deref() != Some(note)) {
             return Err(damaged(1, "the journal has another one in its place"));

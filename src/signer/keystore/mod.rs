@@ -41,10 +41,33 @@ pub use wrapped::{
 /// # Errors
 /// [`KeystoreFault::Random`] where the system has none, or gives only zeros.
 pub fn random<const N: usize>() -> Result<zeroize::Zeroizing<[u8; N]>, KeystoreFault> {
+    drawn(|bytes| getrandom::fill(bytes).map_err(|_| KeystoreFault::Random))
+}
+
+fn drawn<const N: usize>(
+    fill: impl FnOnce(&mut [u8]) -> Result<(), KeystoreFault>,
+) -> Result<zeroize::Zeroizing<[u8; N]>, KeystoreFault> {
     let mut bytes = zeroize::Zeroizing::new([0; N]);
-    getrandom::fill(bytes.as_mut_slice()).map_err(|_| KeystoreFault::Random)?;
+    fill(bytes.as_mut_slice())?;
     if bytes.iter().all(|byte| *byte == 0) {
         return Err(KeystoreFault::Random);
     }
     Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_source_of_zeros_is_no_source() {
+        assert!(matches!(drawn::<32>(|_| Ok(())), Err(KeystoreFault::Random)));
+        assert!(matches!(drawn::<32>(|_| Err(KeystoreFault::Random)), Err(KeystoreFault::Random)));
+        let one = |bytes: &mut [u8]| {
+            bytes.fill(1);
+            Ok(())
+        };
+        assert_eq!(*drawn::<32>(one).unwrap(), [1; 32]);
+        assert_ne!(*random::<32>().unwrap(), *random::<32>().unwrap());
+    }
 }

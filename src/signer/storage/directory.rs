@@ -14,6 +14,10 @@ use std::sync::Arc;
 const PARTIAL: &str = ".partial";
 /// How often a directory is made anew that others take for abandoned.
 const TRIES: u32 = 8;
+/// The most that a folder's files may hold together, in bytes: a publication has a hundredth of it.
+const LARGEST_FOLDER: u64 = 64 << 20;
+/// What each entry of a folder counts besides.
+const ENTRY: u64 = 1 << 10;
 
 /// One directory with mode 0700 whose files have mode 0600; or files held in memory, for reading.
 #[derive(Debug, Clone)]
@@ -317,20 +321,30 @@ impl Directory {
         sync_directory(path.parent().unwrap_or(&self.path))
     }
 
-    /// The files of a folder and of the folders in it, by relative path; at most `cap` bytes each.
+    /// The files of a folder and of the folders in it, by relative path; at most `cap` bytes each,
+    /// [`LARGEST_FOLDER`] in all.
     ///
     /// # Errors
     /// As [`Directory::read`].
     pub fn read_folder(&self, name: &str, cap: u64) -> Result<BTreeMap<String, Vec<u8>>, StorageFault> {
         let mut files = BTreeMap::new();
-        for entry in self.names(name)? {
-            let path = format!("{name}/{entry}");
-            if self.has_folder(&path) {
-                for (inner, bytes) in self.read_folder(&path, cap)? {
-                    files.insert(format!("{entry}/{inner}"), bytes);
+        let mut room = LARGEST_FOLDER;
+        let mut folders = vec![String::new()];
+        while let Some(folder) = folders.pop() {
+            for entry in self.names(format!("{name}/{folder}").trim_end_matches('/'))? {
+                let inner = format!("{folder}{entry}");
+                let path = format!("{name}/{inner}");
+                // Whatever it is, it takes room: a folder of empty folders has no end either.
+                let mut taken = ENTRY;
+                if self.has_folder(&path) {
+                    folders.push(format!("{inner}/"));
+                } else {
+                    let bytes = self.read(&path, cap)?;
+                    taken += bytes.len() as u64;
+                    files.insert(inner, bytes);
                 }
-            } else {
-                files.insert(entry, self.read(&path, cap)?);
+                let full = || StorageFault::TooLarge { path: self.path.join(name), cap: LARGEST_FOLDER };
+                room = room.checked_sub(taken).ok_or_else(full)?;
             }
         }
         Ok(files)
@@ -415,67 +429,4 @@ pub(super) fn sync_directory(path: &Path) -> Result<(), StorageFault> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use std::os::unix::fs::PermissionsExt;
-
-    #[test]
-    fn a_file_appears_whole_private_and_once() {
-        let temp = tempfile::tempdir().unwrap();
-        let directory = Directory::open(temp.path()).unwrap();
-        directory.create_file("a", b"one").unwrap();
-        assert!(matches!(directory.create_file("a", b"two"), Err(StorageFault::Exists(_))));
-        assert_eq!(directory.read("a", 10).unwrap(), b"one");
-        assert_eq!(directory.names("").unwrap(), ["a"]);
-        let mode = fs::metadata(temp.path().join("a")).unwrap().permissions();
-        assert_eq!(mode.mode() & 0o777, 0o600);
-    }
-
-    #[test]
-    fn reading_is_bounded_and_follows_no_link() {
-        let temp = tempfile::tempdir().unwrap();
-        let directory = Directory::open(temp.path()).unwrap();
-        directory.create_file("a", b"four").unwrap();
-        assert!(matches!(directory.read("a", 3), Err(StorageFault::TooLarge { cap: 3, .. })));
-        std::os::unix::fs::symlink(temp.path().join("a"), temp.path().join("b")).unwrap();
-        assert!(matches!(directory.read("b", 10), Err(StorageFault::NotAFile(_))));
-        assert!(matches!(directory.read("c", 10), Err(StorageFault::Missing(_))));
-    }
-
-    #[test]
-    fn appending_cuts_what_lies_beyond() {
-        let temp = tempfile::tempdir().unwrap();
-        let directory = Directory::open(temp.path()).unwrap();
-        directory.append("j", 0, b"one\ntorn").unwrap();
-        directory.append("j", 4, b"two\n").unwrap();
-        assert_eq!(directory.read("j", 100).unwrap(), b"one\ntwo\n");
-    }
-
-    #[test]
-    fn files_in_memory_are_read_like_others_and_never_written() {
-        let files = ["a", "below/b", "below/deep/c", "belowest"].map(|name| (name.to_owned(), name.into()));
-        let held = Directory::held(Path::new("b.tar"), BTreeMap::from(files));
-        assert_eq!(held.names("").unwrap(), ["a", "below", "belowest"]);
-        assert_eq!(held.names("below").unwrap(), ["b", "deep"]);
-        assert!(held.names("gone").unwrap().is_empty());
-        assert!(held.has("below") && held.has("below/b") && !held.has("below/c"));
-        assert_eq!(held.read("below/deep/c", 99).unwrap(), b"below/deep/c");
-        assert!(matches!(held.read("a", 0), Err(StorageFault::TooLarge { .. })));
-        assert!(matches!(held.read("below", 9), Err(StorageFault::Missing(_))));
-        assert_eq!(held.read_folder("below", 99).unwrap().len(), 2);
-        let refused = [held.create_file("x", b""), held.replace_file("a", b""), held.append("a", 0, b"")];
-        assert!(refused.iter().all(|done| matches!(done, Err(StorageFault::ReadOnly(_)))));
-        assert!(held.below("x").is_err() && held.remove_file("a").is_err() && held.remove_folder("below").is_err());
-    }
-
-    #[test]
-    fn left_overs_of_a_crash_are_swept() {
-        let temp = tempfile::tempdir().unwrap();
-        let directory = Directory::open(temp.path()).unwrap();
-        fs::write(temp.path().join(".key.age.partial"), b"x").unwrap();
-        fs::create_dir(temp.path().join("000001.partial")).unwrap();
-        fs::write(temp.path().join("keep"), b"x").unwrap();
-        directory.sweep_partials("").unwrap();
-        assert_eq!(directory.names("").unwrap(), ["keep"]);
-    }
-}
+mod tests;

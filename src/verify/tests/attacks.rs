@@ -209,3 +209,76 @@ fn what_is_shown_of_a_refusal_is_harmless() {
         }
     }
 }
+
+/// A second header or payload in front of or behind the signed one, or the parts in another order.
+#[test]
+fn parts_exchanged_between_two_good_tokens() {
+    let key: &Key = &ED25519;
+    let one = key.sign_claims(&claims());
+    let two = key.sign_claims(&claims_with("sub", json!("admin")));
+    accepted(key, &one);
+    accepted(key, &two);
+    let (a, b): (Vec<&str>, Vec<&str>) = (one.split('.').collect(), two.split('.').collect());
+    for mixed in [[a[0], b[1], a[2]], [a[0], a[1], b[2]], [a[1], a[0], a[2]]] {
+        let code = code(key, &mixed.join("."));
+        assert!(matches!(code, "TOKEN-SIGNATURE" | "TOKEN-ALGORITHM" | "TOKEN-HEADER-MEMBER"), "{code}");
+    }
+    for many in [format!("{one}.{}", a[2]), format!("{}.{one}", a[0]), format!("{one}."), format!(".{one}")] {
+        assert_eq!(code(key, &many), "TOKEN-PARTS");
+    }
+}
+
+/// Two tokens that differ in nothing but what a cache might leave out of its key.
+#[test]
+fn each_byte_of_a_token_counts() {
+    let key: &Key = &ED25519;
+    let verifier = verifier(key);
+    let one = key.sign_claims(&claims());
+    let two = key.sign_claims(&claims_with("scope", json!("data:write")));
+    let scopes = |token: &str| verifier.verify(token, NOW).unwrap().scopes().map(str::to_owned).collect::<Vec<_>>();
+    // The same verifier, asked in turns.
+    for _ in 0..3 {
+        assert_eq!(scopes(&one), ["data:read", "data:list"]);
+        assert_eq!(scopes(&two), ["data:write"]);
+        assert!(verifier.verify(&with_signature(&one, &parts(&two).1), NOW).is_err());
+    }
+}
+
+/// Compressed claims are never unpacked here: a bomb in them is a text like any other.
+#[test]
+fn compressed_claims_stay_packed() {
+    let key: &Key = &ED25519;
+    let verify = |claims: &Value| {
+        let expectations = Expectations::flowkit(AUDIENCE);
+        let token = coldsign_verify::jws::assemble(key, "JWT", claims.to_string().as_bytes()).unwrap();
+        Verifier::new(key.jwks(), expectations).verify(&token, NOW).map(|_| ()).map_err(|refusal| refusal.code())
+    };
+    assert_eq!(verify(&claims_with("user_claims", json!("H4sIAAAAAAAC/6tWKkpVslIqSk1VqgUA2b4fAw0AAAA="))), Ok(()));
+    // A gigabyte of zeros, as gzip has its beginning; text all the same.
+    assert_eq!(verify(&claims_with("user_claims", json!("H4sIAAAAAAAA/".repeat(800)))), Ok(()));
+    assert_eq!(verify(&claims_with("user_claims", json!({"zip": "DEF"}))), Err("TOKEN-CLAIM-TYPE"));
+    let zipped = |key: &Key| {
+        let mut header = key.header();
+        header["zip"] = "DEF".into();
+        key.sign_header(&header)
+    };
+    assert_eq!(code(key, &zipped(key)), "TOKEN-HEADER-MEMBER");
+}
+
+/// A key set of keys without `alg` or `use` is read as what the key type says, and as nothing else.
+#[test]
+fn a_key_without_alg_serves_one_algorithm() {
+    for key in signers::all() {
+        let mut jwk = key.public().to_jwk(key.kid());
+        for member in ["alg", "use"] {
+            jwk.as_object_mut().unwrap().remove(member);
+        }
+        let set = json!({ "keys": [jwk] }).to_string();
+        let jwks = Jwks::parse(set.as_bytes()).unwrap();
+        let verifier = Verifier::new(jwks, Expectations::rfc9068(ISSUER, AUDIENCE));
+        assert!(verifier.verify(&key.sign_claims(&claims()), NOW).is_ok());
+        let mut header = key.header();
+        header["alg"] = if key.algorithm().name() == "ES256" { "RS256" } else { "ES256" }.into();
+        assert_eq!(verifier.verify(&key.sign_header(&header), NOW).unwrap_err().code(), "TOKEN-KEY-ALGORITHM");
+    }
+}

@@ -7,6 +7,7 @@ mod verdict;
 use coldsign_verify::base64url;
 use coldsign_verify::jws::{self, Sign as _};
 use proptest::prelude::*;
+use serde_json::json;
 use sha2::{Digest as _, Sha256};
 use signers::{ED25519, Key, NOW, claims, parts, with_signature};
 use verdict::{accepted, code, verifier};
@@ -18,14 +19,18 @@ fn hmac_keyed_with_public_material() {
         let public = key.public();
         let pem = public.to_spki_pem();
         let jwk = public.to_jwk(key.kid());
-        let raw = public.to_spki_der().split_off(12);
-        let secrets: [Vec<u8>; 7] = [
+        // What follows the headers of a SubjectPublicKeyInfo: the bare Ed25519 key, the bare P-256 point.
+        let bare = |header: usize| public.to_spki_der().split_off(header);
+        let secrets: [Vec<u8>; 10] = [
             pem.clone().into_bytes(),
             pem.trim().as_bytes().to_vec(),
             format!("  \n{pem}").into_bytes(),
             public.to_spki_der(),
-            raw,
+            bare(12),
+            bare(26),
             jwk.to_string().into_bytes(),
+            format!("\t {jwk}").into_bytes(),
+            json!({ "keys": [jwk] }).to_string().into_bytes(),
             Vec::new(),
         ];
         for secret in secrets {

@@ -18,6 +18,7 @@ mod starter;
 
 use std::collections::BTreeMap;
 
+use coldsign_verify::escape::first_deceptive;
 use toml::de::DeTable;
 
 pub use claims::{ClaimValue, FixedClaim};
@@ -129,6 +130,11 @@ fn read(text: &str, report: &mut Report) -> Policy {
     if text.len() > LARGEST {
         report.fault(1, Rule::Syntax, format!("the file has {} bytes, {LARGEST} are allowed", text.len()));
         return policy;
+    }
+    // Comments too: whoever reads the file must see what stands in it.
+    if let Some((character, line)) = first_deceptive(text) {
+        let fact = format!("the character U+{:04X} would not be seen as it is", u32::from(character));
+        report.fault(line, Rule::Text, fact);
     }
     let (document, errors) = DeTable::parse_recoverable(text);
     if !errors.is_empty() {

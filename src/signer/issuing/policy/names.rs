@@ -5,6 +5,9 @@ const LONGEST: usize = 64;
 /// The longest claim name, in bytes.
 const LONGEST_CLAIM: usize = 128;
 
+/// The longest scope token, in bytes: as long as a text may be.
+const LONGEST_SCOPE: usize = 255;
+
 /// Claims that coldsign fills itself, whatever the profile: a policy can't fix them.
 pub const RESERVED: [&str; 18] = [
     "iss",
@@ -40,9 +43,11 @@ pub(super) fn is_role(name: &str) -> bool {
         && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"_.:-".contains(&b))
 }
 
-/// A scope token (RFC 6749 §3.3): printable ASCII without blank, quote and backslash.
+/// A scope token (RFC 6749 §3.3): printable ASCII without blank, quote and backslash, at most 255 bytes.
 pub(super) fn is_scope(scope: &str) -> bool {
-    !scope.is_empty() && scope.bytes().all(|b| matches!(b, 0x21 | 0x23..=0x5b | 0x5d..=0x7e))
+    !scope.is_empty()
+        && scope.len() <= LONGEST_SCOPE
+        && scope.bytes().all(|b| matches!(b, 0x21 | 0x23..=0x5b | 0x5d..=0x7e))
 }
 
 /// A claim's name: a scope token's characters, at most 128 bytes.
@@ -66,5 +71,6 @@ mod tests {
             assert!(is_scope(flowkit));
         }
         assert!(!is_scope("a b") && !is_scope("a\"") && !is_scope("a\\") && !is_scope("") && !is_scope("é"));
+        assert!(is_scope(&"a".repeat(255)) && !is_scope(&"a".repeat(256)));
     }
 }

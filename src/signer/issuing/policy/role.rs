@@ -170,7 +170,7 @@ fn scopes(section: &Section<'_>, report: &mut Report) -> Vec<String> {
             scopes.push(scope.to_owned());
         } else {
             let fact = format!(
-                "{} holds {scope:?}, not a scope: printable ASCII without blank, quote and backslash",
+                "{} holds {scope:?}, not a scope: printable ASCII without blank, quote and backslash, at most 255",
                 section.dotted("scopes")
             );
             report.fault(line, Rule::ScopeSyntax, fact);
