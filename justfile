@@ -50,6 +50,10 @@ deny:
 ci:
     .ci/run
 
+# what our code costs on top of the cryptography, as ratios; or a part: tokens, processes, journal
+bench *PARTS:
+    cargo bench -p coldsign --bench ratios --locked -- {{PARTS}}
+
 # the manual pages, written to DIR
 man DIR:
     mkdir -p '{{DIR}}'
