@@ -87,6 +87,11 @@ impl Jwks {
         }
         let set = json::parse_object(bytes)?;
         let Some(Value::Array(items)) = set.get("keys") else { return Err(JwksError::NoKeys) };
+        Self::from_items(items)
+    }
+
+    /// As [`Self::parse`], over an array parsed already.
+    pub(crate) fn from_items(items: &[Value]) -> Result<Self, JwksError> {
         let mut jwks = Self::default();
         let mut skipped_kids = HashSet::new();
         for (position, item) in items.iter().enumerate() {

@@ -11,6 +11,7 @@ use crate::base64url;
 use crate::escape::escaped;
 use crate::jwk::LONGEST_KID;
 
+pub(crate) use compact::parse_of_any_length;
 pub use compact::{Compact, LONGEST_TOKEN, Malformed, parse};
 pub use inspection::{Inspection, LONGEST_INSPECTED, PartFault, inspect};
 

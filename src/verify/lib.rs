@@ -74,14 +74,24 @@ pub mod json;
 pub mod jws;
 pub mod words;
 
+// Publications, read through their module
+pub mod bundle;
+pub mod receipt;
+pub mod revocation;
+pub mod root;
+
 mod algorithm;
 mod claims;
+mod digest;
 mod expectations;
 mod jwk;
 mod jwks;
 mod key;
+mod members;
 mod refusal;
 mod time;
+#[cfg(test)]
+mod vectors;
 mod verifier;
 
 // Keys
@@ -91,7 +101,9 @@ pub use jwks::{Jwks, JwksError, JwksKey, LONGEST_JWKS, SkippedKey};
 pub use key::{BadSignature, KeyError, LARGEST_RSA_BITS, PublicKey, SMALLEST_RSA_BITS};
 
 // Tokens
+pub use digest::{Digest, NotADigest};
 pub use expectations::{Expectations, Profile, UnknownProfile};
+pub use members::MemberFault;
 pub use refusal::Refusal;
 pub use time::UnixTime;
 pub use verifier::{VerifiedToken, Verifier};

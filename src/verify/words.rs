@@ -26,6 +26,28 @@ pub fn of(digest: &[u8; 32]) -> [&'static str; COUNT] {
     words
 }
 
+/// The 32-byte digest that these 24 words stand for, in either case, blanks between them;
+/// `None` where a word is not in the list or the checksum doesn't fit: a word was read wrong.
+#[must_use]
+pub fn digest(text: &str) -> Option<[u8; 32]> {
+    let mut bits = Vec::with_capacity(COUNT * BITS_PER_WORD);
+    for word in text.split_ascii_whitespace() {
+        let place = LIST.lines().position(|known| known.eq_ignore_ascii_case(word))?;
+        if bits.len() == COUNT * BITS_PER_WORD {
+            return None;
+        }
+        bits.extend((0..BITS_PER_WORD).rev().map(|at| place >> at & 1 == 1));
+    }
+    let mut digest = [0; 32];
+    let (bytes, _) = bits.split_at_checked(digest.len() * 8)?;
+    for (byte, bits) in digest.iter_mut().zip(bytes.chunks(8)) {
+        *byte = bits.iter().fold(0, |sum, bit| sum << 1 | u8::from(*bit));
+    }
+    let same =
+        of(&digest).iter().zip(text.split_ascii_whitespace()).all(|(ours, word)| ours.eq_ignore_ascii_case(word));
+    (bits.len() == COUNT * BITS_PER_WORD && same).then_some(digest)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -49,6 +71,18 @@ mod tests {
             (0x7f, format!("{eight} {eight} legal winner thank year wave sausage worth title")),
         ] {
             assert_eq!(of(&[byte; 32]).join(" "), words);
+        }
+    }
+
+    #[test]
+    fn words_are_read_back_and_a_slip_is_noticed() {
+        let words = of(&[7; 32]);
+        assert_eq!(digest(&words.join("  ")), Some([7; 32]));
+        let mut swapped = words;
+        swapped.swap(0, 1);
+        let more = format!("{} abandon", words.join(" "));
+        for wrong in ["", "abandon", &swapped.join(" "), &words[1..].join(" "), &more, &more.replace("abandon", "x")] {
+            assert_eq!(digest(wrong), None, "{wrong}");
         }
     }
 }

@@ -139,6 +139,11 @@ pub fn parse(token: &str) -> Result<Compact<'_>, Malformed> {
     if token.len() > LONGEST_TOKEN {
         return Err(Malformed::TooLong { length: token.len() });
     }
+    parse_of_any_length(token)
+}
+
+/// As [`parse`], for documents whose length their reader has checked.
+pub(crate) fn parse_of_any_length(token: &str) -> Result<Compact<'_>, Malformed> {
     let foreign = |byte: u8| !(byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.'));
     if let Some(at) = token.bytes().position(foreign) {
         return Err(Malformed::Character { at });
