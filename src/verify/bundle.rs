@@ -186,7 +186,7 @@ impl Fault {
 }
 
 /// A bundle signed by a key that a trusted root names; only [`Bundle::verify`] makes one.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Bundle {
     contents: Contents,
     signed_by: String,

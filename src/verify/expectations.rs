@@ -121,6 +121,12 @@ impl Expectations {
         self
     }
 
+    /// Demands exactly this `role` (FEDn); other profiles have none to compare.
+    pub fn role(mut self, role: impl Into<String>) -> Self {
+        self.role = Some(role.into());
+        self
+    }
+
     /// The layout expected.
     pub fn profile(&self) -> Profile {
         self.profile

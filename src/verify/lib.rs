@@ -1,8 +1,9 @@
 //! Strict verification of access tokens (JWTs) against a key set that came by file.
 //!
 //! For a service that no network connects to the issuer: it holds the issuer's `jwks.json`,
-//! says what it expects, and asks about each token. The crate opens no file and no socket,
-//! reads no clock and no environment, and holds no private key.
+//! says what it expects, and asks about each token. The crate opens no socket, reads no clock and
+//! no environment, and holds no private key; [`trust`] alone touches files, those of its own folder
+//! and of a publication handed to it.
 //!
 //! # A service in ten lines
 //!
@@ -53,7 +54,17 @@
 //!    what the [`Profile`] demands and rules out; further claims by [`Expectations::claim`];
 //!    `cnf` only when the caller enforces it; `exp`, `nbf`, `iat` as integers, and the longest validity.
 //!
-//! Revocation is not checked here; a withdrawn key is one that the key set no longer has.
+//! 6. Of a verifier from a published bundle: what has been [withdrawn](revocation). Such a verifier
+//!    refuses everything once the bundle has expired.
+//!
+//! A verifier over a bare `jwks.json` knows nothing of single withdrawn tokens; a withdrawn key is
+//! one that the key set no longer has.
+//!
+//! # Publications
+//!
+//! [`root`], [`bundle`], [`receipt`]: made and checked here, by the same code, so that nothing is
+//! signed that no verifier would accept. [`trust::TrustStore`] is a verifier's memory: the root it
+//! pinned, followed to the newest, and the last good bundle.
 //!
 //! # Features
 //!
@@ -79,6 +90,8 @@ pub mod bundle;
 pub mod receipt;
 pub mod revocation;
 pub mod root;
+#[cfg(unix)]
+pub mod trust;
 
 mod algorithm;
 mod claims;

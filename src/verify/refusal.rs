@@ -6,6 +6,7 @@ use crate::algorithm::Algorithm;
 use crate::escape::escaped;
 use crate::json::JsonError;
 use crate::jws::Malformed;
+use crate::revocation::Revoked;
 use crate::time::UnixTime;
 
 /// The first rule that a token broke, in the order in which rules are checked. Variants from
@@ -13,6 +14,22 @@ use crate::time::UnixTime;
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Refusal {
+    /// The installed bundle is past its end: every token is refused until a newer one is installed.
+    #[error("what is installed expired at {expired_at}, it is {now}")]
+    PublicationExpired {
+        /// The bundle's `exp`.
+        expired_at: UnixTime,
+        /// The time given.
+        now: UnixTime,
+    },
+    /// The time given lies before the installed bundle was made: the clock went back.
+    #[error("what is installed was made at {made_at}, and the clock says {now}")]
+    ClockBehind {
+        /// The bundle's `iat`.
+        made_at: UnixTime,
+        /// The time given.
+        now: UnixTime,
+    },
     /// Not a compact JWS as accepted here.
     #[error(transparent)]
     Malformed(#[from] Malformed),
@@ -141,12 +158,20 @@ pub enum Refusal {
         /// The most seconds allowed.
         longest: u64,
     },
+    /// Withdrawn before it expired.
+    #[error("token is revoked: {what}")]
+    Revoked {
+        /// By what.
+        what: Revoked,
+    },
 }
 
 impl Refusal {
     /// The rule's stable name, upper-case with hyphens.
     pub fn code(&self) -> &'static str {
         match self {
+            Self::PublicationExpired { .. } => "TRUST-EXPIRED",
+            Self::ClockBehind { .. } => "TRUST-CLOCK",
             Self::Malformed(malformed) => malformed.code(),
             Self::Type { .. } => "TOKEN-TYPE",
             Self::NoKid => "TOKEN-KID-MISSING",
@@ -166,6 +191,7 @@ impl Refusal {
             Self::NotYetValid { .. } => "TOKEN-NOT-YET-VALID",
             Self::IssuedInFuture { .. } => "TOKEN-ISSUED-IN-FUTURE",
             Self::Validity { .. } => "TOKEN-VALIDITY",
+            Self::Revoked { .. } => "TOKEN-REVOKED",
         }
     }
 

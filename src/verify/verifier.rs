@@ -1,14 +1,18 @@
 //! The one way from a token's text to claims that may be believed.
 
+use std::sync::Arc;
+
 use serde_json::Value;
 
 use crate::algorithm::Algorithm;
+use crate::bundle::{self, Bundle};
 use crate::claims::{self, Claims};
 use crate::expectations::Expectations;
 use crate::json;
 use crate::jwks::Jwks;
 use crate::jws;
 use crate::refusal::Refusal;
+use crate::revocation::Revocations;
 use crate::time::UnixTime;
 
 /// The keys of one service and what it expects. Immutable and cheap to share between
@@ -17,6 +21,17 @@ use crate::time::UnixTime;
 pub struct Verifier {
     keys: Jwks,
     expectations: Expectations,
+    published: Option<Published>,
+}
+
+/// What a verifier from a bundle knows beyond keys and expectations.
+#[derive(Clone, Debug)]
+struct Published {
+    service: String,
+    made_at: UnixTime,
+    expires_at: UnixTime,
+    skew: u64,
+    revoked: Arc<Revocations>,
 }
 
 /// The claims of a token that passed every check at the time given; only
@@ -32,12 +47,42 @@ pub struct VerifiedToken {
 impl Verifier {
     /// Binds a service's own keys to its expectations; keys of other services don't belong here.
     pub fn new(keys: Jwks, expectations: Expectations) -> Self {
-        Self { keys, expectations }
+        Self { keys, expectations, published: None }
+    }
+
+    /// A service's keys, expectations and revocations as a verified bundle has them, until that
+    /// bundle expires; `None` where it doesn't have the service.
+    ///
+    /// # Errors
+    /// None that a verified bundle could cause.
+    pub fn of_bundle(bundle: &Bundle, service: &str) -> Result<Option<Self>, bundle::Fault> {
+        let contents = bundle.contents();
+        let Some(expectations) = contents.expectations(service) else { return Ok(None) };
+        let published = Published {
+            service: service.to_owned(),
+            made_at: contents.issued_at,
+            expires_at: contents.expires_at,
+            skew: contents.skew_seconds,
+            revoked: Arc::new(contents.revoked.clone()),
+        };
+        Ok(Some(Self { keys: contents.jwks(service)?, expectations, published: Some(published) }))
+    }
+
+    /// The same verifier with other expectations: a FEDn role, a proof of possession that the caller checks.
+    pub fn expecting(mut self, change: impl FnOnce(Expectations) -> Expectations) -> Self {
+        self.expectations = change(self.expectations);
+        self
+    }
+
+    /// Whether it has any key, without which it refuses everything.
+    pub fn has_keys(&self) -> bool {
+        !self.keys.is_empty()
     }
 
     /// Verifies a compact JWS at the time `now`: its form, header and type; the key under exactly
     /// its `kid`; that the key's algorithm is the header's; the signature; only then claims and times.
     pub fn verify(&self, token: &str, now: UnixTime) -> Result<VerifiedToken, Refusal> {
+        self.check_published(now)?;
         let compact = jws::parse(token)?;
         self.check_type(compact.typ())?;
         let kid = compact.kid().ok_or(Refusal::NoKid)?;
@@ -50,7 +95,29 @@ impl Verifier {
             .map_err(|_| Refusal::BadSignature { kid: kid.to_owned() })?;
         let claims = json::parse_object(compact.payload()).map_err(Refusal::ClaimsJson)?;
         let expires_at = claims::check(&claims, &self.expectations, now)?;
+        self.check_revoked(kid, &claims)?;
         Ok(VerifiedToken { claims, kid: kid.to_owned(), algorithm: key.algorithm(), expires_at })
+    }
+
+    /// The last good bundle serves until it expires. A clock far before its making has gone back,
+    /// and would take expired tokens for good ones.
+    fn check_published(&self, now: UnixTime) -> Result<(), Refusal> {
+        let Some(published) = &self.published else { return Ok(()) };
+        if now >= published.expires_at {
+            return Err(Refusal::PublicationExpired { expired_at: published.expires_at, now });
+        }
+        if published.made_at.0 > now.0.saturating_add(published.skew) {
+            return Err(Refusal::ClockBehind { made_at: published.made_at, now });
+        }
+        Ok(())
+    }
+
+    fn check_revoked(&self, kid: &str, claims: &Claims) -> Result<(), Refusal> {
+        let Some(published) = &self.published else { return Ok(()) };
+        match published.revoked.of_token(&published.service, self.expectations.profile, kid, claims) {
+            None => Ok(()),
+            Some(what) => Err(Refusal::Revoked { what }),
+        }
     }
 
     /// RFC 7515 §4.1.9: media types compare without case, `application/` may be left out.
