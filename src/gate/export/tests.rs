@@ -1,0 +1,115 @@
+//! Exports, also with the plug pulled between any two steps.
+
+use super::*;
+
+type Files = BTreeMap<String, Vec<u8>>;
+
+fn files(of: &[(&str, &str)]) -> Files {
+    of.iter().map(|(path, text)| ((*path).to_owned(), text.as_bytes().to_vec())).collect()
+}
+
+fn export(to: &Path, files: &Files) -> Result<bool, &'static str> {
+    let staged = Export::open(to).and_then(|export| export.stage(files.clone()));
+    staged.and_then(Staged::switch).map_err(|refusal| refusal.rule.unwrap_or("none"))
+}
+
+/// What a service sees: every name that is not the gate's own, through its link.
+fn seen(to: &Path) -> Files {
+    let mut found = Files::new();
+    for entry in fs::read_dir(to).unwrap() {
+        let name = entry.unwrap().file_name().into_string().unwrap();
+        let place = to.join(&name);
+        if name.starts_with("..") {
+            continue;
+        }
+        if place.is_dir() {
+            for (path, bytes) in seen(&place) {
+                found.insert(format!("{name}/{path}"), bytes);
+            }
+        } else {
+            found.insert(name, fs::read(&place).unwrap_or_else(|_| b"dangling".to_vec()));
+        }
+    }
+    found
+}
+
+#[test]
+fn all_files_change_at_once_and_the_directory_stays() {
+    let temp = tempfile::tempdir().unwrap();
+    let to = temp.path().join("keys");
+    let old = files(&[("jwks.json", "1"), ("key-a.pem", "a")]);
+    assert_eq!(export(&to, &old), Ok(true));
+    assert_eq!(seen(&to), old);
+    assert_eq!(export(&to, &old), Ok(false), "the same again changes nothing");
+    let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!((mode(&to.join("jwks.json")), mode(&to.join("..data"))), (0o644, 0o755));
+
+    let new = files(&[("jwks.json", "2"), ("key-b.pem", "b"), ("for-api/jwks.json", "3")]);
+    assert_eq!(export(&to, &new), Ok(true));
+    assert_eq!(seen(&to), new);
+    assert_eq!(export(&to, &old), Ok(true));
+    assert_eq!(seen(&to), old);
+    let folders = || fs::read_dir(&to).unwrap().filter(|e| e.as_ref().unwrap().path().is_dir()).count();
+    // The one in use, its link, the one before.
+    assert_eq!(folders(), 3);
+}
+
+#[test]
+fn a_changed_export_is_put_right() {
+    let temp = tempfile::tempdir().unwrap();
+    let wanted = files(&[("jwks.json", "1")]);
+    assert_eq!(export(temp.path(), &wanted), Ok(true));
+    fs::write(temp.path().join("jwks.json"), "forged").unwrap();
+    assert_eq!(export(temp.path(), &wanted), Ok(true));
+    fs::write(temp.path().join("..data/more"), "x").unwrap();
+    assert_eq!(export(temp.path(), &wanted), Ok(true));
+    assert_eq!(seen(temp.path()), wanted);
+}
+
+#[test]
+fn what_is_not_the_gates_is_left_alone() {
+    let temp = tempfile::tempdir().unwrap();
+    fs::write(temp.path().join("notes.txt"), "mine").unwrap();
+    fs::write(temp.path().join("jwks.json"), "mine").unwrap();
+    let wanted = files(&[("jwks.json", "1"), ("a", "2")]);
+    assert_eq!(export(temp.path(), &wanted), Err("EXPORT-IN-THE-WAY"));
+    assert_eq!(seen(temp.path()), files(&[("notes.txt", "mine"), ("jwks.json", "mine")]));
+    fs::remove_file(temp.path().join("jwks.json")).unwrap();
+    symlink("notes.txt", temp.path().join("jwks.json")).unwrap();
+    assert_eq!(export(temp.path(), &wanted), Err("EXPORT-IN-THE-WAY"), "another's link");
+    fs::remove_file(temp.path().join("jwks.json")).unwrap();
+    assert_eq!(export(temp.path(), &wanted), Ok(true));
+    assert_eq!(seen(temp.path()), files(&[("notes.txt", "mine"), ("jwks.json", "1"), ("a", "2")]));
+    fs::write(temp.path().join("file"), "").unwrap();
+    assert_eq!(export(&temp.path().join("file"), &wanted), Err("EXPORT-SYSTEM"));
+}
+
+#[test]
+fn the_plug_may_be_pulled_at_any_step() {
+    let old = files(&[("jwks.json", "1"), ("key-a.pem", "a"), ("same", "s")]);
+    let new = files(&[("jwks.json", "2"), ("key-b.pem", "b"), ("same", "s")]);
+    for steps in 0.. {
+        let temp = tempfile::tempdir().unwrap();
+        assert_eq!(export(temp.path(), &old), Ok(true));
+        STEPS_LEFT.set(steps);
+        let result = export(temp.path(), &new);
+        STEPS_LEFT.set(usize::MAX);
+        let found = seen(temp.path());
+        // All of one publication or of the other; a name that only the other has leads nowhere.
+        let one = if found["jwks.json"] == b"1" { &old } else { &new };
+        for (name, bytes) in one {
+            assert_eq!(found.get(name), Some(bytes), "step {steps}: {name}");
+        }
+        for (name, bytes) in found.iter().filter(|(name, _)| !one.contains_key(*name)) {
+            assert_eq!(bytes, b"dangling", "step {steps}: {name}");
+        }
+        assert!(export(temp.path(), &new).is_ok(), "step {steps}");
+        assert_eq!(seen(temp.path()), new, "step {steps}");
+        let partials = fs::read_dir(temp.path()).unwrap().filter(|e| e.as_ref().unwrap().file_name() == "..partial");
+        assert_eq!(partials.count(), 0);
+        if result.is_ok() {
+            assert!(steps > 15, "only {steps} steps were stopped at");
+            break;
+        }
+    }
+}

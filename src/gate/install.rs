@@ -1,0 +1,185 @@
+//! `coldsign-gate install`
+
+use crate::Ended;
+use crate::export::{Export, Staged};
+use crate::refusal::Refusal;
+use crate::screen::{Screen, word};
+use coldsign_verify::UnixTime;
+use coldsign_verify::bundle::FILE_NAME;
+use coldsign_verify::trust::{Accepted, Fault, Publication, TrustStore};
+use serde_json::json;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+/// Install a publication that the pinned root vouches for
+///
+/// Everything is checked before anything changes. The same publication again is no error: it
+/// finishes what a crash interrupted.
+#[derive(clap::Args)]
+#[command(after_help = "\
+Examples:
+  coldsign-gate install /media/usb/coldsign-publication-000007
+  coldsign-gate install /media/usb/coldsign-publication-000007 \\
+      --export /etc/api/keys --service api --reload 'systemctl restart api'")]
+pub struct Args {
+    /// The publication's folder
+    publication: PathBuf,
+    /// Write the authenticated files here, for services that read files
+    #[arg(long, value_name = "DIR")]
+    export: Option<PathBuf>,
+    /// Export what this service installs, instead of the whole publication
+    #[arg(long, value_name = "NAME", requires = "export")]
+    service: Option<String>,
+    /// After the files have changed run this with sh, so that the service reads them
+    #[arg(long, value_name = "COMMAND")]
+    reload: Option<String>,
+}
+
+pub fn run(args: &Args, directory: &Path, now: UnixTime, screen: &mut Screen) -> Ended {
+    let mut trust = TrustStore::open(directory)?;
+    let publication = Publication::at(&args.publication);
+    let refused = |fault: Fault, trust: &TrustStore| refusal(fault, args).and_stays(trust);
+    let accepted = trust.examine(&publication, now).map_err(|fault| refused(fault, &trust))?;
+    // What is exported is written before the trust store changes, and switched after.
+    let staged = match &args.export {
+        Some(export) => {
+            let files = files(args, &accepted).map_err(|refusal| refusal.and_stays(&trust))?;
+            Some(stage(export, files).map_err(|refusal| refusal.and_stays(&trust))?)
+        }
+        None => None,
+    };
+    let before = trust.clone();
+    trust.install(&accepted, now).map_err(|fault| refused(fault, &before))?;
+    let switched = match staged {
+        Some(staged) => staged.switch().map_err(|refusal| interrupted(refusal, args, &accepted))?,
+        None => accepted.is_new(),
+    };
+    let reloaded = reload(args, &mut trust, now, switched)?;
+
+    let contents = accepted.bundle().contents();
+    let what = if accepted.is_new() { "installed" } else { "installed already" };
+    let mut lines = vec![format!(
+        "{what}: publication {} under root {}, good until {}",
+        contents.seq,
+        accepted.root().root_version(),
+        contents.expires_at
+    )];
+    if let Some(export) = &args.export {
+        let done = if switched { "exported" } else { "exported already" };
+        lines.push(format!("{done}: {}", export.display()));
+    }
+    if reloaded {
+        lines.push("reloaded: the command ended well".to_owned());
+    }
+    let object = json!({
+        "seq": contents.seq, "new": accepted.is_new(), "bundle": accepted.bundle().digest().to_string(),
+        "root_version": accepted.root().root_version(), "new_roots": accepted.new_roots(),
+        "expires_at": contents.expires_at.0, "services": contents.services.keys().collect::<Vec<_>>(),
+        "exported": args.export.is_some(), "switched": args.export.is_some() && switched, "reloaded": reloaded,
+    });
+    screen.tell(&lines, &object);
+    if args.export.is_some() && args.reload.is_none() && switched {
+        screen.note("a service that reads files only at its start has to be restarted now");
+    }
+    Ok(())
+}
+
+/// By the path it will have in the export: one service's own, or everything that the bundle names.
+fn files(args: &Args, accepted: &Accepted<'_>) -> Result<BTreeMap<String, Vec<u8>>, Refusal> {
+    let own = args.service.as_ref().map(|service| format!("for-{service}/"));
+    let mut files = BTreeMap::new();
+    for path in accepted.bundle().contents().files.keys() {
+        let name = match &own {
+            Some(own) => path.strip_prefix(own.as_str()),
+            None => Some(path.as_str()),
+        };
+        if let Some(name) = name {
+            files.insert(name.to_owned(), accepted.file(path).map_err(|fault| refusal(fault, args))?);
+        }
+    }
+    match &args.service {
+        Some(service) if files.is_empty() => {
+            let known: Vec<&str> = accepted.bundle().contents().services.keys().map(String::as_str).collect();
+            Err(Refusal::new(format!("the publication has no files for service {service}"))
+                .rule("EXPORT-NOTHING")
+                .why(format!("it has the services {}", known.join(", "))))
+        }
+        Some(_) => Ok(files),
+        None => {
+            files.insert(FILE_NAME.to_owned(), accepted.bundle().text().as_bytes().to_vec());
+            Ok(files)
+        }
+    }
+}
+
+fn stage(export: &Path, files: BTreeMap<String, Vec<u8>>) -> Result<Staged, Refusal> {
+    Export::open(export)?.stage(files)
+}
+
+/// The hook runs after the switch, and again if nobody noted that it ever ended well.
+fn reload(args: &Args, trust: &mut TrustStore, now: UnixTime, switched: bool) -> Result<bool, Refusal> {
+    let Some(command) = &args.reload else { return Ok(false) };
+    if !switched && trust.loaded_at().is_some() {
+        return Ok(false);
+    }
+    let failed = |what: String| {
+        Refusal::new(format!("the reload command {what}"))
+            .rule("INSTALL-RELOAD")
+            .why("the publication is installed; the service may not have read it")
+            .hint(again(args))
+    };
+    // Its output is not the product.
+    let ended = Command::new("/bin/sh")
+        .args(["-c", command])
+        .stdin(Stdio::null())
+        .stdout(Stdio::from(std::io::stderr()))
+        .status();
+    match ended {
+        Ok(status) if status.success() => {}
+        Ok(status) => return Err(failed(format!("ended with {status}"))),
+        Err(error) => return Err(failed(format!("could not be started: {error}"))),
+    }
+    trust.note_loaded(now)?;
+    Ok(true)
+}
+
+fn interrupted(refusal: Refusal, args: &Args, accepted: &Accepted<'_>) -> Refusal {
+    let seq = accepted.bundle().seq();
+    refusal
+        .why(format!("publication {seq} is installed, but the exported files may still be the ones before"))
+        .hint(again(args))
+}
+
+/// The same command once more.
+fn again(args: &Args) -> String {
+    let mut again = format!("coldsign-gate install {}", word(&args.publication));
+    if let Some(export) = &args.export {
+        again.push_str(&format!(" --export {}", word(export)));
+    }
+    if let Some(service) = &args.service {
+        again.push_str(&format!(" --service {}", word(Path::new(service))));
+    }
+    if let Some(reload) = &args.reload {
+        again.push_str(&format!(" --reload {}", word(Path::new(reload))));
+    }
+    again
+}
+
+fn refusal(fault: Fault, args: &Args) -> Refusal {
+    let no_heart = matches!(&fault, Fault::FileMissing { path } if path == FILE_NAME);
+    let refusal = Refusal::from(fault);
+    match newest_below(&args.publication) {
+        Some(newest) if no_heart => {
+            refusal.why("name the publication's own folder").hint(format!("coldsign-gate install {}", word(&newest)))
+        }
+        _ => refusal,
+    }
+}
+
+/// The publication with the highest number in a folder of publications, such as a stick.
+fn newest_below(folder: &Path) -> Option<PathBuf> {
+    let entries = std::fs::read_dir(folder).ok()?.filter_map(Result::ok);
+    let named = entries.filter(|entry| entry.file_name().to_string_lossy().starts_with("coldsign-publication-"));
+    named.map(|entry| entry.path()).filter(|path| path.join(FILE_NAME).is_file()).max()
+}

@@ -1,0 +1,120 @@
+//! Why a command did not do what was asked: the fact, why, the command that helps.
+
+use coldsign_verify::trust::{Fault, TrustStore};
+use coldsign_verify::{bundle, root};
+use std::io;
+use std::path::Path;
+
+use crate::screen::word;
+
+/// A refusal as it is shown.
+#[derive(Debug)]
+pub struct Refusal {
+    /// What is the matter, one sentence.
+    pub fact: String,
+    /// The rule that refused.
+    pub rule: Option<&'static str>,
+    /// What did not happen, and why.
+    pub why: Vec<String>,
+    /// A command to paste.
+    pub hint: Option<String>,
+}
+
+impl Refusal {
+    /// A fact alone.
+    pub fn new(fact: impl Into<String>) -> Self {
+        Self { fact: fact.into(), rule: None, why: Vec::new(), hint: None }
+    }
+
+    /// Refused by this rule.
+    pub fn rule(mut self, rule: &'static str) -> Self {
+        self.rule = Some(rule);
+        self
+    }
+
+    /// With a reason more.
+    pub fn why(mut self, line: impl Into<String>) -> Self {
+        self.why.push(line.into());
+        self
+    }
+
+    /// With a command that helps.
+    pub fn hint(mut self, command: impl Into<String>) -> Self {
+        self.hint = Some(command.into());
+        self
+    }
+
+    /// What the system refused.
+    pub fn system(action: &str, path: &Path, error: &io::Error) -> Self {
+        Self::new(format!("{} could not be {action}: {error}", path.display()))
+    }
+
+    /// The state that goes on being in force.
+    pub fn and_stays(self, trust: &TrustStore) -> Self {
+        let stays = match trust.bundle() {
+            Some(bundle) => {
+                format!(
+                    "nothing was changed: publication {} serves until {}",
+                    bundle.seq(),
+                    bundle.contents().expires_at
+                )
+            }
+            None => "nothing was changed: nothing is installed".to_owned(),
+        };
+        self.why(stays)
+    }
+}
+
+impl From<Fault> for Refusal {
+    fn from(fault: Fault) -> Self {
+        let refusal = Self::new(fault.to_string()).rule(fault.code());
+        match &fault {
+            Fault::Missing { .. } => refusal.why("no root has been pinned there").hint("coldsign-gate pin --help"),
+            Fault::Pinned { .. } => refusal
+                .why("one verifier trusts one root; later roots are followed, not pinned")
+                .hint("coldsign-gate status"),
+            Fault::Name { .. } => refusal.hint("coldsign-gate pin --help"),
+            Fault::Busy => refusal.why("nothing was changed; try again").hint("coldsign-gate status"),
+            Fault::Damaged { path, .. } => refusal
+                .why("nothing is guessed: put the file back from a copy, or pin the root again into an empty directory")
+                .hint(format!("ls -l {}", word(path))),
+            Fault::Empty => refusal.hint("coldsign-gate install --help"),
+            Fault::Service { known, .. } => refusal.why(format!("it has: {}", known.join(", "))),
+            Fault::NoKeys { .. } => refusal.why("every token for it is refused"),
+            Fault::Changed { .. } => refusal
+                .why("it was changed, copied badly, or belongs to another publication: take the whole folder again"),
+            Fault::NotAFile { .. } => refusal.why("only ordinary files are read from a publication"),
+            Fault::Root(root::Fault::Fingerprint { .. }) => {
+                refusal.why("this is not the root whose fingerprint was written down: don't use what came with it")
+            }
+            Fault::Root(root::Fault::Expired { .. }) => {
+                refusal.why("bring a publication with a newer root: the signer makes one with `coldsign root rotate`")
+            }
+            Fault::Root(root::Fault::Future { .. }) => {
+                refusal.why("the signer's clock or this one is wrong").hint("date -u")
+            }
+            Fault::Root(_) => refusal.why("bring the whole publication again: it has every root"),
+            Fault::Bundle(fault) => refusal.about_bundle(fault),
+            _ => refusal,
+        }
+    }
+}
+
+impl Refusal {
+    fn about_bundle(self, fault: &bundle::Fault) -> Self {
+        use bundle::Fault as B;
+        match fault {
+            B::Rollback { .. } => self.why("this is an older stick; bring the newest"),
+            B::SameNumber { .. } | B::Previous { .. } => {
+                self.why("two stores, or one put back from a copy, have published: ask the signer's operator")
+            }
+            B::Leap { .. } => self.why("no signer publishes that often: ask the signer's operator"),
+            B::Expired { .. } => self.why("bring the newest publication; the signer makes one with `coldsign publish`"),
+            B::Future { .. } => self.why("the signer's clock or this one is wrong").hint("date -u"),
+            B::Root { .. } | B::Key { .. } => {
+                self.why("a root between is missing, or another signer made it: take the whole folder again")
+            }
+            _ => self.why("it was changed, or another signer made it"),
+        }
+    }
+}

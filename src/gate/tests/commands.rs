@@ -1,0 +1,218 @@
+//! The commands as an operator of a service uses them.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+
+mod machine;
+
+use coldsign_verify::bundle::Contents;
+use coldsign_verify::receipt::Receipt;
+use coldsign_verify::revocation::Revocations;
+use coldsign_verify::{Digest, UnixTime};
+use machine::{AUDIENCE, ISSUER, Machine, Signer, contents, now, token};
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::fs;
+use std::os::unix::fs::{PermissionsExt, symlink};
+
+#[test]
+fn a_root_is_pinned_by_hex_or_words_and_by_nothing_else() {
+    let machine = Machine::new();
+    machine.bring(&contents(1));
+    let (root, print) = (machine.at("stick/root.1.json"), Digest::of(&machine.root));
+    let pin = |fingerprint: &str, input: &str| {
+        machine.gate_with(&["pin", &root, "--name", "api-1", "--fingerprint", fingerprint], input)
+    };
+    let words = print.words().join(" ");
+    let missing = machine.gate(&["install", &machine.at("stick")]).refused("TRUST-MISSING");
+    assert!(missing.err.contains("hint: coldsign-gate --trust"), "{}", missing.err);
+    let mut misread = print.words();
+    misread.swap(3, 4);
+    pin(&misread.join(" "), "").refused("PIN-FINGERPRINT");
+    pin("1f0c", "").refused("PIN-FINGERPRINT");
+    pin(&Digest::of(b"x").to_string(), "").refused("ROOT-FINGERPRINT");
+    assert!(!machine.path("trust").exists(), "a refusal leaves nothing behind");
+    pin("-", &words).done();
+    pin(&words, "").done();
+    pin(&print.to_string(), "").done();
+    machine.gate(&["pin", &root, "--name", "other", "--fingerprint", &words]).refused("TRUST-PINNED");
+    assert_eq!(machine.gate(&["pin", &root]).status, 2);
+    assert_eq!(machine.gate(&[]).status, 2);
+    let folder = machine.gate(&["pin", &machine.at("stick"), "--name", "api-1", "--fingerprint", &words]);
+    assert!(folder.status == 1 && folder.err.contains("name a root.N.json"), "{folder:?}");
+}
+
+#[test]
+fn tokens_are_checked_by_what_is_installed() {
+    let machine = Machine::pinned();
+    let check = |service: &str, jti: &str| machine.gate_with(&["check", "--service", service], &token(jti));
+    check("api", "a").refused("TRUST-EMPTY");
+    machine.gate(&["install", &machine.at("stick")]).done();
+    let accepted = check("api", "a").done();
+    assert!(accepted.out.starts_with("accepted: ward7 until "), "{}", accepted.out);
+    check("fed", "a").refused("TOKEN-TYPE");
+    let unknown = check("apy", "a").refused("TRUST-SERVICE");
+    assert!(unknown.err.contains("it has: api, fed"));
+
+    let tokens = BTreeMap::from([("a".to_owned(), UnixTime(now() + 3_600))]);
+    machine.bring(&Contents { revoked: Revocations { tokens, ..Revocations::default() }, ..contents(3) });
+    machine.gate(&["install", &machine.at("stick")]).done();
+    check("api", "a").refused("TOKEN-REVOKED");
+    check("api", "b").done();
+    let subjects = BTreeMap::from([("ward7".to_owned(), UnixTime(now()))]);
+    machine.bring(&Contents { revoked: Revocations { subjects, ..Revocations::default() }, ..contents(5) });
+    machine.gate(&["install", &machine.at("stick")]).done();
+    check("api", "b").refused("TOKEN-REVOKED");
+    let told = machine.gate_with(&["check", "--service", "api", "--json"], &token("c"));
+    assert_eq!((told.status, told.out.as_str()), (1, ""));
+    let error: Value = serde_json::from_str(&told.err).unwrap();
+    assert_eq!(error["error"]["rule"], "TOKEN-REVOKED");
+}
+
+#[test]
+fn a_bare_key_set_still_does() {
+    let machine = Machine::new();
+    let key = Signer::new(7).public;
+    let jwks = json!({"keys": [key.to_jwk(&key.thumbprint())]});
+    fs::write(machine.path("jwks.json"), jwks.to_string()).unwrap();
+    let check = |issuer: &str| {
+        let arguments = ["check", "--jwks", "jwks.json", "--issuer", issuer, "--audience", AUDIENCE];
+        machine.gate_with(&arguments, &format!("Authorization: Bearer {}\n", token("a")))
+    };
+    check(ISSUER).done();
+    check("https://x.example").refused("TOKEN-ISSUER");
+    assert_eq!(machine.gate(&["check", "--jwks", "jwks.json", "--service", "api"]).status, 2);
+    assert_eq!(machine.gate(&["check"]).status, 2);
+}
+
+#[test]
+fn authenticated_files_are_exported_and_old_sticks_change_nothing() {
+    let machine = Machine::pinned();
+    let (stick, export) = (machine.at("stick"), machine.at("export"));
+    let install = || machine.gate(&["install", &stick, "--export", &export, "--service", "api"]);
+    machine.bring(&contents(4));
+    fs::write(machine.path("stick/for-api/evil.sh"), "#!/bin/sh").unwrap();
+    install().done();
+    assert_eq!(machine.exported("jwks.json"), "{\"seq\": 4}\n");
+    let names = || {
+        let listed =
+            fs::read_dir(machine.path("export")).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap());
+        let mut names: Vec<String> = listed.filter(|name| !name.starts_with("..")).collect();
+        names.sort();
+        names
+    };
+    assert_eq!(names(), ["jwks.json", "key-4.pem", "service.json"]);
+
+    machine.bring(&contents(3));
+    let old = install().refused("BUNDLE-ROLLBACK");
+    assert!(old.err.contains("publication 4 serves until"), "{}", old.err);
+    machine.bring(&contents(6));
+    fs::write(machine.path("stick/for-api/jwks.json"), "forged").unwrap();
+    install().refused("PUBLICATION-CHANGED");
+    machine.bring(&contents(6));
+    fs::remove_file(machine.path("stick/for-api/jwks.json")).unwrap();
+    install().refused("PUBLICATION-MISSING");
+    symlink("/dev/zero", machine.path("stick/for-api/jwks.json")).unwrap();
+    install().refused("PUBLICATION-NOT-A-FILE");
+    machine.bring(&Contents { expires_at: UnixTime(now() - 5), ..contents(6) });
+    install().refused("BUNDLE-EXPIRED");
+    let nothing = machine.gate(&["install", &stick, "--export", &export, "--service", "db"]);
+    assert_eq!(nothing.status, 1);
+    assert_eq!(machine.exported("jwks.json"), "{\"seq\": 4}\n");
+
+    machine.bring(&contents(6));
+    let unknown = machine.gate(&["install", &stick, "--export", &export, "--service", "db"]);
+    unknown.refused("EXPORT-NOTHING");
+    install().done();
+    assert_eq!(
+        (machine.exported("jwks.json").as_str(), names()),
+        ("{\"seq\": 6}\n", ["jwks.json", "key-6.pem", "service.json"].map(str::to_owned).to_vec(),)
+    );
+    let again = machine.gate(&["install", &stick, "--export", &export, "--service", "api", "--json"]).done();
+    assert_eq!((&again.object()["new"], &again.object()["switched"]), (&json!(false), &json!(false)));
+
+    let whole = machine.at("whole");
+    machine.gate(&["install", &stick, "--export", &whole]).done();
+    assert!(machine.path("whole/bundle.jwt").is_file() && machine.path("whole/for-fed/fedn.env").is_file());
+    fs::write(machine.path("file"), "").unwrap();
+    machine.gate(&["install", &stick, "--export", &machine.at("file")]).refused("EXPORT-SYSTEM");
+}
+
+#[test]
+fn the_stick_itself_is_no_publication_but_says_which_is() {
+    let machine = Machine::pinned();
+    fs::create_dir(machine.path("usb")).unwrap();
+    fs::rename(machine.path("stick"), machine.path("usb/coldsign-publication-000001")).unwrap();
+    let refused = machine.gate(&["install", &machine.at("usb")]).refused("PUBLICATION-MISSING");
+    assert!(refused.err.contains("usb/coldsign-publication-000001"), "{}", refused.err);
+}
+
+#[test]
+fn the_service_is_reloaded_after_its_files_changed() {
+    let machine = Machine::pinned();
+    let (stick, export) = (machine.at("stick"), machine.at("export"));
+    let install =
+        |hook: &str| machine.gate(&["install", &stick, "--export", &export, "--service", "api", "--reload", hook]);
+    let failed = install("cat export/jwks.json > seen; echo talk; exit 3").refused("INSTALL-RELOAD");
+    assert!(
+        failed.err.contains("exit status: 3") && failed.err.contains("--service api --reload 'cat "),
+        "{}",
+        failed.err
+    );
+    assert_eq!(fs::read_to_string(machine.path("seen")).unwrap(), "{\"seq\": 1}\n", "run after the switch");
+    let status = || machine.gate(&["status", "--json"]).done().object();
+    assert_eq!(status()["installed"]["loaded_at"], Value::Null);
+    // Nobody noted that the service has it: the same installation tries again, and then no more.
+    install("echo again >> seen").done();
+    assert!(status()["installed"]["loaded_at"].is_u64());
+    install("echo more >> seen").done();
+    assert_eq!(fs::read_to_string(machine.path("seen")).unwrap(), "{\"seq\": 1}\nagain\n");
+}
+
+#[test]
+fn receipts_are_signed_by_a_key_of_their_own_and_count() {
+    let machine = Machine::pinned();
+    machine.gate(&["receipt"]).refused("TRUST-EMPTY");
+    machine.gate(&["install", &machine.at("stick")]).done();
+    let first = machine.gate(&["receipt"]).done();
+    let (one, key) = Receipt::introduce(first.out.trim_end()).unwrap();
+    let mode = fs::metadata(machine.path("trust/receipt.key")).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+    let print = coldsign_verify::receipt::fingerprint(&key);
+    assert!(first.err.contains(&print.to_string()) && first.err.contains(&print.words().join(" ")));
+    let shown = machine.gate(&["receipt", "--fingerprint"]).done();
+    assert!(shown.out.contains(&print.to_string()));
+
+    fs::create_dir(machine.path("back")).unwrap();
+    let told = machine.gate(&["receipt", "--to", &machine.at("back"), "--json"]).done().object();
+    let text = fs::read_to_string(machine.path("back/receipt-api-1-2.jwt")).unwrap();
+    assert_eq!((&told["counter"], told["receipt"].as_str()), (&json!(2), Some(text.as_str())));
+    let two = Receipt::verify(&text, &key).unwrap();
+    assert_eq!(two.check_after(one.contents().counter, &one.digest()), Ok(()));
+    assert_eq!((two.contents().seq, two.contents().verifier.as_str()), (1, "api-1"));
+    fs::set_permissions(machine.path("trust/receipt.key"), fs::Permissions::from_mode(0o644)).unwrap();
+    let open = machine.gate(&["receipt"]).refused("RECEIPT-KEY-MODE");
+    assert!(open.err.contains("hint: chmod 600 "), "{}", open.err);
+}
+
+#[test]
+fn status_says_what_is_trusted_and_until_when() {
+    let machine = Machine::pinned();
+    let status = machine.gate(&["status"]).done();
+    assert!(status.out.contains("nothing is installed") && status.out.contains("verifier api-1"));
+    machine.bring(&Contents { expires_at: UnixTime(now() + 86_400), ..contents(1) });
+    machine.gate(&["install", &machine.at("stick")]).done();
+    let status = machine.gate(&["status"]).done();
+    assert!(status.out.contains("publication 1: until") && status.err.contains("warning: "), "{status:?}");
+    let object = machine.gate(&["status", "--json"]).done().object();
+    assert_eq!((&object["installed"]["seq"], &object["root_version"]), (&json!(1), &json!(1)));
+    fs::write(machine.path("trust/trust.json"), "{}").unwrap();
+    machine.gate(&["status"]).refused("TRUST-DAMAGED");
+}
+
+#[test]
+fn every_command_has_help_with_examples() {
+    let machine = Machine::new();
+    for command in ["pin", "install", "check", "receipt", "status"] {
+        let help = machine.gate(&[command, "--help"]).done();
+        assert!(help.out.contains("Examples:"), "{}", help.out);
+    }
+}
