@@ -57,7 +57,7 @@ const INIT: &[&str] = &[
 ];
 
 /// Every act of the regime: an act is added by a row here.
-const ACTS: [Act; 8] = [
+const ACTS: [Act; 9] = [
     Act { given: Given::Nothing, arguments: INIT, stride: 9, holds: made_or_not },
     Act {
         given: Given::New,
@@ -86,6 +86,7 @@ const ACTS: [Act; 8] = [
         holds: nothing_more,
     },
     Act { given: Given::Settled, arguments: &["policy", "apply"], stride: 4, holds: nothing_more },
+    Act { given: Given::Settled, arguments: &["backup", "create", "--to", "out"], stride: 4, holds: nothing_more },
 ];
 
 #[test]

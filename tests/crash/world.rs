@@ -1,5 +1,6 @@
 //! A folder with a store, an act interrupted in it, and what must hold afterwards.
 
+use coldsign::acts::backup::{Backup, Sealed};
 use coldsign::acts::issue::{self, Batch};
 use coldsign::acts::{Session, Store, policy, publications, publish, status, unlock};
 use coldsign::keystore::{Passphrase, Purpose};
@@ -117,8 +118,19 @@ impl World {
                 if !outbox.holds_folder(&name, &kept, 4 << 20) {
                     return Err(format!("{name} is not what the store has"));
                 }
+            } else if name.starts_with("coldsign-backup-") {
+                let bytes = fs::read(&path).map_err(|error| error.to_string())?;
+                let sealed = Sealed::read(&path, &bytes).map_err(|fault| format!("{name}: {fault}"))?;
+                Backup::open(&path, &bytes, &sealed, "admin", &passphrase(PASSPHRASE))
+                    .map_err(|refusal| format!("{name}: {refusal}"))?;
             } else {
                 return Err(format!("nobody expects {name}"));
+            }
+        }
+        for backup in store.ledger().backups.all() {
+            let file = fs::read(out.join(&backup.made.file)).unwrap_or_default();
+            if hex(&file) != backup.made.sha256 {
+                return Err(format!("the journal speaks of {}, which is not there", backup.made.file));
             }
         }
         Ok(())
@@ -136,9 +148,11 @@ impl World {
                     return Err(format!("{word} is said to be there"));
                 }
             } else if word.len() == 64 && line.ends_with('\n') {
-                let known = store.ledger().publications.all().iter().any(|one| one.made.manifest == word);
+                let ledger = store.ledger();
+                let known = ledger.publications.all().iter().any(|one| one.made.manifest == word)
+                    || ledger.backups.all().iter().any(|one| one.made.sha256 == word);
                 if !known {
-                    return Err(format!("nobody knows publication {word}"));
+                    return Err(format!("nobody knows publication or backup {word}"));
                 }
             }
         }
@@ -197,8 +211,17 @@ fn passphrase(text: &str) -> Passphrase {
 }
 
 fn known_token(store: &Store, token: &str) -> Result<(), String> {
-    let digest: String = Sha256::digest(token.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect();
-    store.ledger().tokens.by_sha256(&digest).map(|_| ()).ok_or("the journal does not know this token".to_owned())
+    store
+        .ledger()
+        .tokens
+        .by_sha256(&hex(token.as_bytes()))
+        .map(|_| ())
+        .ok_or("the journal does not know this token".to_owned())
+}
+
+/// SHA-256 in lower-case hex.
+fn hex(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn batch() -> Batch {

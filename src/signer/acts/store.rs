@@ -270,6 +270,12 @@ impl Session {
         self.opened.discard(new);
     }
 
+    /// Whether the journal's file has more entries than that, or can't be read now, whatever was said
+    /// of recording them: an act whose checkpoint file could not be replaced may count all the same.
+    pub(super) fn may_be_recorded(&self, before: usize) -> bool {
+        !Journal::open(&self.store.directory).is_ok_and(|journal| journal.entries().len() == before)
+    }
+
     /// After a switch of generations: goes on with what is in force now, and removes what was.
     pub(super) fn settle(&mut self, resealed: Option<Opened>) -> Result<(), Refusal> {
         if let Some(opened) = resealed {

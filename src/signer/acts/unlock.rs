@@ -5,7 +5,7 @@
 
 use super::init::check_unlock_name;
 use super::{Denied, Session, Store};
-use crate::journal::{Event, Journal, Line};
+use crate::journal::{Event, Line};
 use crate::keystore::{
     self, KeyRecord, Opened, Passphrase, Purpose, Resealed, SealGeneration, SecretKey, UnlockChanged, UnlockRemoved,
     UnlockRewrapped, Unlocks, WrappedUnlock,
@@ -247,8 +247,7 @@ impl Staged {
         session.record(&self.lines).map_err(|refusal| {
             // Whether the journal has them all the same is for its file to say; so nothing is taken
             // back here: the next act keeps what the journal names and removes the rest.
-            let journal = Journal::open(session.store().directory());
-            if journal.is_ok_and(|journal| journal.entries().len() > before) { unfinished(refusal) } else { refusal }
+            if session.may_be_recorded(before) { unfinished(refusal) } else { refusal }
         })
     }
 }

@@ -48,7 +48,8 @@ pub struct Made {
 /// Makes a backup, reads it back, checks it as a restore would, and records it.
 ///
 /// # Errors
-/// [`BackupDenied`], or as the store or the medium refuses; then no file has appeared.
+/// [`BackupDenied`], or as the store or the medium refuses; then no file has appeared, unless the
+/// journal has it all the same.
 pub fn create(session: &mut Session, outbox: &Outbox) -> Result<Made, Refusal> {
     let store = session.store();
     store.refuse_inside(outbox)?;
@@ -63,11 +64,15 @@ pub fn create(session: &mut Session, outbox: &Outbox) -> Result<Made, Refusal> {
     outbox.create_file(&made.file, &bytes)?;
     drop(bytes);
     let checkpoint = session.store().journal().note().to_owned();
+    let before = session.store().journal().entries().len();
     let recorded = check_written(session, &path, &made).and_then(|()| session.record(&[made.line()]));
     match recorded {
         Ok(()) => Ok(Made { path, made, files, checkpoint, left_out }),
         Err(refusal) => {
-            remove_file(&path);
+            // What the journal speaks of stays.
+            if !session.may_be_recorded(before) {
+                remove_file(&path);
+            }
             Err(refusal)
         }
     }
