@@ -142,6 +142,8 @@ fn waiting_times_count_from_the_correction_not_from_the_wrong_clock() {
         let change = Change { key: "default/2", transition: Transition::Activate, reason: None, accept_outage: false };
         keys::change(&mut life.session(at)?, &change).map(|key| key.state)
     };
+    assert_eq!(rule(activate(now + DISTRIBUTION - 1)), "KEY-CARRIED");
+    publish::publish(&mut life.session(now + 30 * DAY).unwrap(), true).unwrap();
     assert_eq!(rule(activate(now + DISTRIBUTION - 1)), "KEY-EARLY");
     assert_eq!(activate(now + DISTRIBUTION).unwrap(), KeyState::Active);
 }

@@ -7,6 +7,7 @@
 //! | `bin` (in the binary) | commands: gather, one act, print; alone reads clock, terminal, environment |
 //! | [`acts`] | what an operator does, one file an act |
 //! | [`issuing`], [`publishing`] | policy, profiles, claims · JWKS, certificates, pages; neither sees the other |
+//! | [`rotation`] | when keys change hands: rules, schedule, bounds |
 //! | [`keystore`] | private keys, their sealing, their states |
 //! | [`journal`] | the append-only record: lines, tree, checkpoints, the commit protocol |
 //! | [`storage`] | files: atomic, bounded, locked |
@@ -19,4 +20,5 @@ pub mod journal;
 pub mod keystore;
 pub mod publishing;
 pub mod refusal;
+pub mod rotation;
 pub mod storage;

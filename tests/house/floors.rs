@@ -8,10 +8,11 @@ use crate::{exactly, none, sources_in};
 const SIGNER: &str = "src/signer";
 
 /// Each floor of the library and what it may name besides itself and `refusal`.
-const FLOORS: [(&str, &[&str]); 7] = [
-    ("acts", &["issuing", "publishing", "keystore", "journal", "storage"]),
-    ("issuing", &["keystore", "journal", "storage"]),
-    ("publishing", &["keystore", "journal", "storage"]),
+const FLOORS: [(&str, &[&str]); 8] = [
+    ("acts", &["issuing", "publishing", "rotation", "keystore", "journal", "storage"]),
+    ("issuing", &["rotation", "keystore", "journal", "storage"]),
+    ("publishing", &["rotation", "keystore", "journal", "storage"]),
+    ("rotation", &["keystore"]),
     ("keystore", &["journal", "storage"]),
     ("journal", &["storage"]),
     ("storage", &[]),
@@ -107,6 +108,7 @@ fn a_floor_that_looks_up_is_seen() {
     exactly(&sample("src/signer/journal/entries.rs", "fn f() { super::super::acts::go() }"), &["crate::acts::go"]);
     exactly(&sample("src/signer/issuing/mod.rs", "use crate::publishing::Jwks;"), &["issuing may not use"]);
     exactly(&sample("src/signer/publishing.rs", "fn f(p: crate::issuing::Policy) {}"), &["publishing may not use"]);
+    exactly(&sample("src/signer/rotation/plan.rs", "use crate::issuing::Policy;"), &["rotation may not use"]);
     exactly(&sample("src/signer/acts/issue.rs", "use crate as all; fn f() { all::bin::go() }"), &["crate::bin::go"]);
     exactly(&sample("src/signer/acts/issue.rs", "use crate::*;"), &["crate::*"]);
     exactly(&sample("src/signer/acts/issue.rs", "use coldsign::acts;"), &["from outside"]);

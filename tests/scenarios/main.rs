@@ -324,7 +324,7 @@ fn tomorrow(folder: &Path) -> Result<(), String> {
 }
 
 const QUICK: &str = r#"sed -e 's/^publish_every = .*/publish_every = "0s"/' -e 's/^delivery = .*/delivery = "0s"/' \
-    -e 's/^reload = .*/reload = "0s"/' policy.toml > quick && mv quick policy.toml && \
+    -e 's/^reload = .*/reload = "0s"/' -e 's/^lost_sticks = .*/lost_sticks = 0/' policy.toml > quick && mv quick policy.toml && \
     printf '\n[timing]\nskew = "0s"\nbackdate = "0s"\n' >> policy.toml"#;
 
 const INIT: &str = "coldsign $PASS init --issuer https://tokens.example --policy policy.toml \

@@ -99,6 +99,7 @@ pub fn plan(store: &Store, batch: &Batch, now: u64) -> Result<Vec<Planned>, Refu
             scopes: batch.scopes.clone(),
             details: batch.details.clone(),
             cnf_jkt: batch.cnf_jkt.clone(),
+            cut_off: None,
         };
         let jti = base64url::encode(&*keystore::random::<16>()?);
         let issuer = &store.sheet().issuer;

@@ -3,13 +3,14 @@
 use super::denied::nearest;
 use super::{Denied, Session, Store};
 use crate::issuing::Policy;
-use crate::issuing::policy::{Consumer, Keyset};
+use crate::issuing::policy::Keyset;
 use crate::journal::{Event, Line};
 use crate::keystore::{
-    self, Deactivated, ImportSource, KeyActivated, KeyDestroyed, KeyGenerated, KeyImported, KeyRecord, KeyResumed,
-    KeyState, KeySuspended, Purpose, Removal, RsaBits, SecretKey, Transition, TransitionDenied, Window,
+    self, Deactivated, ImportSource, KeyActivated, KeyCompromised, KeyDestroyed, KeyGenerated, KeyImported, KeyRecord,
+    KeyResumed, KeySuspended, Purpose, RsaBits, SecretKey, Transition,
 };
 use crate::refusal::Refusal;
+use crate::rotation::Table;
 
 /// A key by `keyset/number` or kid.
 ///
@@ -120,10 +121,10 @@ pub struct Change<'a> {
     pub accept_outage: bool,
 }
 
-/// Changes a key's state by the rules of DESIGN's table: see `docs/operator/keys.md`.
+/// Changes a key's state by the rules of rotation: see `docs/operator/rotation.md`.
 ///
 /// # Errors
-/// [`TransitionDenied`] with the reason.
+/// As [`permitted`] refuses.
 pub fn change(session: &mut Session, change: &Change<'_>) -> Result<KeyRecord, Refusal> {
     let key = find(session.store(), change.key)?.clone();
     let line = permitted(session.store(), &key, change, session.now())?;
@@ -141,74 +142,29 @@ pub fn change(session: &mut Session, change: &Change<'_>) -> Result<KeyRecord, R
 /// Whether a change is permitted at that time, and the entry that records it.
 ///
 /// # Errors
-/// [`TransitionDenied`] with the reason.
+/// [`keystore::TransitionDenied`] or [`crate::rotation::RotationDenied`] with the reason.
 pub fn permitted(store: &Store, key: &KeyRecord, change: &Change<'_>, now: u64) -> Result<Line, Refusal> {
     key.allows(change.transition)?;
     let (policy, _) = store.policy()?;
+    let series = super::series(store, &policy, &key.keyset);
+    let counted = super::series::counted(store, key);
     let kid = key.kid.clone();
     let reason = change.reason.clone();
     Ok(match change.transition {
         Transition::Activate => {
-            refuse_outage(store, &policy, key, change)?;
-            // A key that only single-key services will read reaches them by hand, at the cutover.
-            if policy.services_of(&key.keyset).any(|service| service.consumer == Consumer::Overlap) {
-                key.known_to_verifiers(window(store, &policy, key), now)?;
-            }
+            series.may_activate(&Table, &counted, change.accept_outage, now)?;
             KeyActivated { kid, reason }.line()
         }
         Transition::Suspend => KeySuspended { kid, reason }.line(),
         Transition::Resume => KeyResumed { kid, reason }.line(),
         Transition::Deactivate => {
-            refuse_last(store, &policy, key)?;
-            let verify_until = removal(store, &policy, key).at(now);
+            let verify_until = series.may_deactivate(&Table, &counted, now)?;
             Deactivated { kid, verify_until, reason }.line()
         }
         Transition::Destroy => {
-            key.unneeded(removal(store, &policy, key), now)?;
+            series.may_destroy(&Table, &counted, now)?;
             KeyDestroyed { kid, reason }.line()
         }
+        Transition::Compromise => KeyCompromised { kid, reason }.line(),
     })
-}
-
-/// When verifiers can be counted on to have a key: m·P + D + L + S after its first publication.
-pub fn window(store: &Store, policy: &Policy, key: &KeyRecord) -> Window {
-    let travel = policy.distribution();
-    Window {
-        first_published: store.ledger().publications.first_published(&key.kid),
-        distribution: travel
-            .publish_every
-            .saturating_mul(travel.lost_sticks)
-            .saturating_add(travel.delivery)
-            .saturating_add(travel.reload)
-            .saturating_add(policy.timing().skew),
-    }
-}
-
-/// When a key may leave the published set.
-pub fn removal(store: &Store, policy: &Policy, key: &KeyRecord) -> Removal {
-    let leeway = policy.services_of(&key.keyset).map(|service| service.leeway).max().unwrap_or(0);
-    Removal {
-        last_expiry: store.ledger().tokens.last_expiry_of_key(&key.kid),
-        margin: policy.timing().skew.saturating_add(leeway),
-    }
-}
-
-/// Only a key whose successor signs may end: going back to an older one would be a cutover too.
-fn refuse_last(store: &Store, policy: &Policy, key: &KeyRecord) -> Result<(), TransitionDenied> {
-    let newest = store.ledger().keys.newest_activated(&key.keyset);
-    let succeeded = newest.is_some_and(|newest| newest.kid != key.kid && newest.state == KeyState::Active);
-    if succeeded || policy.services_of(&key.keyset).next().is_none() {
-        return Ok(());
-    }
-    Err(TransitionDenied::Last { key: key.name(), keyset: key.keyset.clone() })
-}
-
-fn refuse_outage(store: &Store, policy: &Policy, key: &KeyRecord, change: &Change<'_>) -> Result<(), TransitionDenied> {
-    let single = policy.services_of(&key.keyset).find(|service| service.consumer == Consumer::SingleKey);
-    match single {
-        Some(service) if !change.accept_outage && store.ledger().keys.signing(&key.keyset).is_some() => {
-            Err(TransitionDenied::SingleKey { key: key.name(), service: service.name.clone() })
-        }
-        _ => Ok(()),
-    }
 }

@@ -9,6 +9,7 @@ use crate::keystore::{self, KeyRecord, KeyState, Purpose};
 use crate::publishing::record::{CertificateMade, PublicationMade};
 use crate::publishing::{self, Change, Publication, PublishedKey, ServiceMaterial, Substance, difference};
 use crate::refusal::Refusal;
+use crate::rotation::{self, Rules, Table};
 use std::collections::BTreeMap;
 
 /// Certificates outlive every rotation: what ends a key is its removal, not its certificate.
@@ -120,7 +121,6 @@ fn materials(store: &Store, policy: &Policy, now: u64) -> Result<Vec<ServiceMate
                 Denied::NothingToPublish { service: service.name.clone(), keyset: service.keyset.clone() }.into()
             );
         }
-        let longest = service.roles.values().map(|role| role.longest_horizon).max().unwrap_or(0);
         materials.push(ServiceMaterial {
             service: service.name.clone(),
             issuer: store.sheet().issuer.clone(),
@@ -131,7 +131,10 @@ fn materials(store: &Store, policy: &Policy, now: u64) -> Result<Vec<ServiceMate
                 Consumer::SingleKey => publishing::Consumer::SingleKey,
             },
             leeway_seconds: service.leeway,
-            longest_validity_seconds: longest.saturating_add(policy.timing().backdate),
+            longest_validity_seconds: Table.longest_reach(&rotation::Timing {
+                longest_horizon: service.longest_horizon(),
+                ..policy.rotation(&service.keyset)
+            }),
             custom_claim: service.custom_claim.as_ref().map(|claim| (claim.name.clone(), claim.value.clone())),
             roles: service.roles.keys().cloned().collect(),
             keys: published,

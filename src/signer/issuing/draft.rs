@@ -7,6 +7,7 @@ use super::denied::{Asked, Denied};
 use super::policy::{Policy, Role, Service};
 use super::profiles;
 use super::text;
+use crate::rotation::{Rules, Table};
 
 /// The largest time a token may hold: 2^53 − 1, exact in every JSON reader (RFC 8259 §6).
 const LATEST: u64 = (1 << 53) - 1;
@@ -28,6 +29,8 @@ pub struct Request {
     pub scopes: Vec<String>,
     /// An RFC 9396 array of objects that the roles permit; what the roles have without.
     pub details: Option<Value>,
+    /// The newest cut-off that touches the token: its `iat` lies after it.
+    pub cut_off: Option<UnixTime>,
     /// The RFC 9449 thumbprint of the key that the holder has to prove.
     pub cnf_jkt: Option<String>,
 }
@@ -93,7 +96,7 @@ pub fn draft(policy: &Policy, issuer: &str, request: &Request, now: UnixTime, jt
         asked: &asked,
         issuer,
         jti,
-        times: times(policy, &roles, request, &asked, now)?,
+        times: times(policy, (service, &roles), request, &asked, now)?,
     };
     let mut claims = Claims::default();
     profiles::lay_out(&grant, &mut claims)?;
@@ -151,7 +154,13 @@ pub(super) fn find<'p>(policy: &'p Policy, asked: &Asked) -> Result<(&'p Service
     }
 }
 
-fn times(policy: &Policy, roles: &[&Role], request: &Request, asked: &Asked, now: UnixTime) -> Result<Times, Denied> {
+fn times(
+    policy: &Policy,
+    (service, roles): (&Service, &[&Role]),
+    request: &Request,
+    asked: &Asked,
+    now: UnixTime,
+) -> Result<Times, Denied> {
     let out_of_range = || Denied::Time { asked: asked.clone().into() };
     let strictest =
         |field: fn(&Role) -> u64| roles.iter().min_by_key(|role| field(role)).copied().ok_or_else(out_of_range);
@@ -172,7 +181,10 @@ fn times(policy: &Policy, roles: &[&Role], request: &Request, asked: &Asked, now
             line: bound.lines.of("longest_lifetime"),
         });
     }
-    let issued_at = now.0.checked_sub(policy.timing().backdate).ok_or_else(out_of_range)?;
+    if now.0 < policy.timing().backdate {
+        return Err(out_of_range());
+    }
+    let issued_at = Table.issued_at(&policy.rotation(&service.keyset), now.0, request.cut_off.map(|time| time.0));
     let start = request.not_before.map_or(now.0, |time| time.0);
     let not_before = request.not_before.map_or(issued_at, |time| time.0);
     let expires_at = start.checked_add(lifetime).filter(|end| *end <= LATEST).ok_or_else(out_of_range)?;

@@ -18,7 +18,7 @@ const LARGEST_USER_CLAIMS: u64 = 1 << 20;
 /// # Errors
 /// [`Denied`] where that policy has no such service or role: it can't be the one of the issue.
 pub fn scopes(policy: &Policy, issued: &TokenIssued) -> Result<BTreeSet<String>, Denied> {
-    let (_, roles) = find(policy, &Asked::from(&request_of(issued)))?;
+    let (_, roles) = find(policy, &Asked::from(&request(issued)))?;
     let narrowed = narrowed(issued);
     let all = roles.iter().flat_map(|role| role.scopes.iter());
     Ok(all.filter(|scope| narrowed.is_empty() || narrowed.contains(scope)).cloned().collect())
@@ -29,7 +29,7 @@ pub fn scopes(policy: &Policy, issued: &TokenIssued) -> Result<BTreeSet<String>,
 /// # Errors
 /// As [`scopes`].
 pub fn claims(policy: &Policy, issuer: &str, issued: &TokenIssued) -> Result<Map<String, Value>, Denied> {
-    let request = request_of(issued);
+    let request = self::request(issued);
     let asked = Asked::from(&request);
     let (service, roles) = find(policy, &asked)?;
     let times = Times { issued_at: issued.iat, not_before: issued.nbf, expires_at: issued.exp };
@@ -48,8 +48,8 @@ pub fn claims(policy: &Policy, issuer: &str, issued: &TokenIssued) -> Result<Map
     Ok(claims)
 }
 
-/// The request that would have led to that token.
-fn request_of(issued: &TokenIssued) -> Request {
+/// The request that would have led to that token, its times aside.
+pub fn request(issued: &TokenIssued) -> Request {
     let cnf_jkt = issued.claims.get("cnf").and_then(|cnf| cnf.get("jkt")).and_then(Value::as_str);
     Request {
         service: issued.service.clone(),
@@ -59,6 +59,7 @@ fn request_of(issued: &TokenIssued) -> Request {
         not_before: None,
         scopes: narrowed(issued),
         details: issued.claims.get("authorization_details").cloned(),
+        cut_off: None,
         cnf_jkt: cnf_jkt.map(str::to_owned),
     }
 }

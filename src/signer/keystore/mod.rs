@@ -21,11 +21,11 @@ mod wrapped;
 pub use code::{CodeFault, RecoveryCode};
 pub use fault::KeystoreFault;
 pub use import::{ImportFault, ImportSource, import};
-pub use life::{Removal, Transition, TransitionDenied, Window};
+pub use life::{Transition, TransitionDenied};
 pub use opened::{NewKey, Opened, Resealed, create_seal};
 pub use record::{
-    Deactivated, KeyActivated, KeyDestroyed, KeyGenerated, KeyImported, KeyRecord, KeyResumed, KeyState, KeySuspended,
-    Keys, Purpose,
+    Deactivated, KeyActivated, KeyCompromised, KeyDestroyed, KeyGenerated, KeyImported, KeyRecord, KeyResumed,
+    KeyState, KeySuspended, Keys, Purpose,
 };
 pub use root::{open_root, seal_root};
 pub use seal::{KdfCost, Passphrase, SealingIdentity, seal_onto};

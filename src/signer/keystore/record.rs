@@ -46,6 +46,8 @@ pub enum KeyState {
         /// When it leaves the published set, in seconds since the epoch.
         verify_until: u64,
     },
+    /// In the wrong hands, or taken for it: verifiers are to refuse it. The private half is destroyed.
+    Compromised,
     /// Gone.
     Destroyed,
 }
@@ -58,6 +60,7 @@ impl KeyState {
             Self::Active => "active",
             Self::Suspended => "suspended",
             Self::Deactivated { .. } => "deactivated",
+            Self::Compromised => "compromised",
             Self::Destroyed => "destroyed",
         }
     }
@@ -69,6 +72,7 @@ impl KeyState {
             Self::Active => "signing",
             Self::Suspended => "paused",
             Self::Deactivated { .. } => "verifying only",
+            Self::Compromised => "compromised",
             Self::Destroyed => "gone",
         }
         .to_owned()
@@ -96,6 +100,8 @@ pub struct KeyRecord {
     pub activated_at: Option<u64>,
     /// The journal entry that first let it sign: of two keys the later one is the successor.
     pub activation: Option<u64>,
+    /// When it was taken for compromised.
+    pub compromised_at: Option<u64>,
     /// Whether the private half was never in this store.
     pub elsewhere: bool,
     /// In what form it was imported, if it was.
@@ -110,7 +116,8 @@ impl KeyRecord {
 
     /// Whether the store keeps its private half.
     pub fn has_private_half(&self) -> bool {
-        !self.elsewhere && !matches!(self.state, KeyState::Deactivated { .. } | KeyState::Destroyed)
+        let ended = matches!(self.state, KeyState::Deactivated { .. } | KeyState::Compromised | KeyState::Destroyed);
+        !self.elsewhere && !ended
     }
 
     /// Whether a publication made now holds it.
@@ -118,7 +125,7 @@ impl KeyRecord {
         match self.state {
             KeyState::PreActivation | KeyState::Active | KeyState::Suspended => true,
             KeyState::Deactivated { verify_until } => now < verify_until,
-            KeyState::Destroyed => false,
+            KeyState::Compromised | KeyState::Destroyed => false,
         }
     }
 }
@@ -151,6 +158,10 @@ impl Keys {
             self.changed(entry, &event.kid)?.state = KeyState::Active;
         } else if let Some(event) = entry.event::<Deactivated>()? {
             self.changed(entry, &event.kid)?.state = KeyState::Deactivated { verify_until: event.verify_until };
+        } else if let Some(event) = entry.event::<KeyCompromised>()? {
+            let key = self.changed(entry, &event.kid)?;
+            key.state = KeyState::Compromised;
+            key.compromised_at.get_or_insert(entry.time);
         } else if let Some(event) = entry.event::<KeyDestroyed>()? {
             self.changed(entry, &event.kid)?.state = KeyState::Destroyed;
         } else {
@@ -221,6 +232,7 @@ impl Keys {
             activated_at: (state == KeyState::Active).then_some(entry.time),
             activation: (state == KeyState::Active).then_some(entry.index),
             state,
+            compromised_at: None,
             made_at: entry.time,
             elsewhere: made.elsewhere,
             imported,
@@ -335,6 +347,9 @@ state_change!(
     Deactivated, "key.deactivated",
     /// When it leaves the published set, in seconds since the epoch.
     verify_until: u64);
+state_change!(
+    /// A key is taken for compromised from the entry's time on: nothing it signed counts any more.
+    KeyCompromised, "key.compromised");
 state_change!(
     /// A key is gone.
     KeyDestroyed, "key.destroyed");

@@ -380,7 +380,7 @@ proptest! {
     ) {
         let asked = Request {
             service, roles: vec![role], subject, lifetime, not_before: later.map(UnixTime), scopes: vec![scope],
-            details: None, cnf_jkt: cnf,
+            details: None, cut_off: None, cnf_jkt: cnf,
         };
         if let Err(denied) = draft_at(&asked, now) {
             let _ = (denied.to_string(), denied.why(), denied.hint());

@@ -127,12 +127,20 @@ fn keysets(old: Option<&Policy>, new: &Policy, changes: &mut Changes) {
                     changes.note(&name, &format!("is new: {}{}", new.algorithm, bits(new.bits)), Effect::Neutral);
                 }
                 (Some(_), None) => changes.note(&name, "no longer exists: its keys sign nothing", Effect::Narrows),
-                (Some(old), Some(new)) => changes.swapped(
-                    &name,
-                    "algorithm of new keys",
-                    Some(format!("{}{}", old.algorithm, bits(old.bits))),
-                    Some(format!("{}{}", new.algorithm, bits(new.bits))),
-                ),
+                (Some(old), Some(new)) => {
+                    changes.swapped(
+                        &name,
+                        "algorithm of new keys",
+                        Some(format!("{}{}", old.algorithm, bits(old.bits))),
+                        Some(format!("{}{}", new.algorithm, bits(new.bits))),
+                    );
+                    changes.swapped(
+                        &name,
+                        "rotate_every",
+                        Some(words(old.rotate_every)),
+                        Some(words(new.rotate_every)),
+                    );
+                }
                 (None, None) => {}
             }
         },
@@ -243,6 +251,9 @@ fn settings(old: &Policy, new: &Policy, changes: &mut Changes) {
     let (before, after) = (old.distribution(), new.distribution());
     changes.swapped("distribution", "publish_every", text(before.publish_every), text(after.publish_every));
     changes.swapped("distribution", "delivery", text(before.delivery), text(after.delivery));
+    let holders = (text(before.delivery_to_holders), text(after.delivery_to_holders));
+    changes.swapped("distribution", "delivery_to_holders", holders.0, holders.1);
+    changes.swapped("distribution", "bundle_lifetime", text(before.bundle_lifetime), text(after.bundle_lifetime));
     changes.swapped("distribution", "reload", text(before.reload), text(after.reload));
     let sticks = |sticks: u64| Some(sticks.to_string());
     changes.swapped("distribution", "lost_sticks", sticks(before.lost_sticks), sticks(after.lost_sticks));

@@ -51,6 +51,10 @@ pub enum Rule {
     LifetimeOrder,
     /// `backdate` less than `skew`.
     Backdate,
+    /// Bundles too short to bridge the way to a verifier.
+    BundleLifetime,
+    /// Keys that sign too short for their successor to arrive.
+    RotateEvery,
     /// Not an authorization detail.
     DetailSyntax,
 }
@@ -81,6 +85,8 @@ impl Rule {
             Self::ScopeSyntax => "POLICY-SCOPE-SYNTAX",
             Self::LifetimeOrder => "POLICY-LIFETIME-ORDER",
             Self::Backdate => "POLICY-BACKDATE",
+            Self::BundleLifetime => "POLICY-BUNDLE-LIFETIME",
+            Self::RotateEvery => "POLICY-ROTATE-EVERY",
             Self::DetailSyntax => "POLICY-DETAIL-SYNTAX",
         }
     }

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use coldsign_verify::Algorithm;
 
+use super::duration;
 use super::fault::Rule;
 use super::names;
 use super::section::{Report, Section};
@@ -17,9 +18,16 @@ pub struct Keyset {
     pub algorithm: Algorithm,
     /// The modulus length of its RS256 keys: 2048, 3072 or 4096; `None` for the others.
     pub bits: Option<u32>,
+    /// R: how long each of its keys signs, in seconds.
+    pub rotate_every: u64,
     /// The line of the policy, counted from 1.
     pub line: usize,
+    /// The line that says `rotate_every`, or the keyset's.
+    pub(super) rotation_line: usize,
 }
+
+/// R where the policy says nothing, in seconds.
+pub(super) const USUAL_ROTATION: u64 = 180 * 86_400;
 
 /// The algorithms by their JOSE names.
 pub(super) const ALGORITHMS: [(&str, Algorithm); 4] = [
@@ -34,7 +42,7 @@ pub(super) fn read(root: &Section<'_>, report: &mut Report) -> (BTreeMap<String,
     let mut keysets = BTreeMap::new();
     let mut unread = BTreeSet::new();
     for (name, section) in root.sections("keysets", report) {
-        section.only(&["algorithm", "bits"], report);
+        section.only(&["algorithm", "bits", "rotate_every"], report);
         if !names::is_plain(name) {
             let fact = format!("{name:?} can't name a keyset: a-z, 0-9 and -, at most 64, no - in front");
             report.fault(section.line(), Rule::Name, fact);
@@ -42,11 +50,14 @@ pub(super) fn read(root: &Section<'_>, report: &mut Report) -> (BTreeMap<String,
         section.required("algorithm", report);
         let algorithm = section.choice("algorithm", &ALGORITHMS, report);
         let bits = bits(&section, algorithm, report);
+        let rotate_every = section.duration("rotate_every", 0, duration::LONGEST, report).unwrap_or(USUAL_ROTATION);
         let Some(algorithm) = algorithm else {
             unread.insert(name.to_owned());
             continue;
         };
-        let keyset = Keyset { name: name.to_owned(), algorithm, bits, line: section.line() };
+        let rotation_line = section.line_of("rotate_every");
+        let keyset =
+            Keyset { name: name.to_owned(), algorithm, bits, rotate_every, line: section.line(), rotation_line };
         keysets.insert(name.to_owned(), keyset);
     }
     (keysets, unread)

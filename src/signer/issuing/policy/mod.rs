@@ -21,6 +21,8 @@ use std::collections::BTreeMap;
 use coldsign_verify::escape::first_deceptive;
 use toml::de::DeTable;
 
+use crate::rotation::{self, Rules, Table};
+
 pub use claims::{ClaimValue, FixedClaim};
 pub use details::{MemberRule, PermittedDetail};
 pub use diff::{Change, Effect, diff};
@@ -66,6 +68,23 @@ pub struct Distribution {
     pub reload: u64,
     /// m: sticks that may get lost in a row.
     pub lost_sticks: u64,
+    /// D for what goes to the holders of tokens.
+    pub delivery_to_holders: u64,
+    /// B: how long a bundle is valid.
+    pub bundle_lifetime: u64,
+}
+
+impl Default for Distribution {
+    fn default() -> Self {
+        Self {
+            publish_every: 30 * 86_400,
+            delivery: 14 * 86_400,
+            reload: 86_400,
+            lost_sticks: 1,
+            delivery_to_holders: 14 * 86_400,
+            bundle_lifetime: 120 * 86_400,
+        }
+    }
 }
 
 impl Policy {
@@ -87,6 +106,18 @@ impl Policy {
     /// How public material travels.
     pub fn distribution(&self) -> Distribution {
         self.distribution
+    }
+
+    /// What rotation counts with for a keyset.
+    pub fn rotation(&self, keyset: &str) -> rotation::Timing {
+        let services = || self.services_of(keyset);
+        rotation::Timing {
+            longest_lifetime: services().map(Service::longest_lifetime).max().unwrap_or(0),
+            longest_horizon: services().map(Service::longest_horizon).max().unwrap_or(0),
+            leeway: services().map(|service| service.leeway).max().unwrap_or(0),
+            rotate_every: self.keyset(keyset).map_or(keyset::USUAL_ROTATION, |keyset| keyset.rotate_every),
+            ..counted(self.timing, self.distribution)
+        }
     }
 
     /// The keysets, by name.
@@ -118,12 +149,7 @@ impl Policy {
 fn read(text: &str, report: &mut Report) -> Policy {
     let mut policy = Policy {
         timing: Timing { skew: 60, backdate: 60 },
-        distribution: Distribution {
-            publish_every: 30 * 86_400,
-            delivery: 14 * 86_400,
-            reload: 86_400,
-            lost_sticks: 1,
-        },
+        distribution: Distribution::default(),
         keysets: BTreeMap::new(),
         services: BTreeMap::new(),
     };
@@ -149,7 +175,7 @@ fn read(text: &str, report: &mut Report) -> Policy {
     root.only(&["format", "version", "timing", "distribution", "keysets", "services"], report);
     format(&root, report);
     timing(&root, &mut policy.timing, report);
-    distribution(&root, &mut policy.distribution, report);
+    distribution(&root, policy.timing, &mut policy.distribution, report);
     let (keysets, unread) = keyset::read(&root, report);
     policy.keysets = keysets;
     policy.services = service::read(&root, report);
@@ -185,7 +211,8 @@ fn timing(root: &Section<'_>, timing: &mut Timing, report: &mut Report) {
     section.only(&["skew", "backdate"], report);
     timing.skew = section.duration("skew", 0, 3_600, report).unwrap_or(timing.skew);
     timing.backdate = section.duration("backdate", 0, 3_600, report).unwrap_or(timing.backdate);
-    if timing.backdate < timing.skew {
+    let counted = counted(*timing, Distribution::default());
+    if timing.backdate < Table.least_backdate(&counted) {
         let field = if section.has("backdate") { "backdate" } else { "skew" };
         let fact = format!(
             "backdate ({}) is less than skew ({}): a verifier whose clock is behind would refuse a fresh token",
@@ -196,17 +223,53 @@ fn timing(root: &Section<'_>, timing: &mut Timing, report: &mut Report) {
     }
 }
 
-fn distribution(root: &Section<'_>, distribution: &mut Distribution, report: &mut Report) {
+fn distribution(root: &Section<'_>, timing: Timing, distribution: &mut Distribution, report: &mut Report) {
     let Some(section) = root.section("distribution", report) else { return };
-    section.only(&["publish_every", "delivery", "reload", "lost_sticks"], report);
+    const FIELDS: [&str; 6] =
+        ["publish_every", "delivery", "delivery_to_holders", "reload", "lost_sticks", "bundle_lifetime"];
+    section.only(&FIELDS, report);
     let put = |field: &str, place: &mut u64, report: &mut Report| {
         *place = section.duration(field, 0, duration::LONGEST, report).unwrap_or(*place);
     };
     put("publish_every", &mut distribution.publish_every, report);
     put("delivery", &mut distribution.delivery, report);
     put("reload", &mut distribution.reload, report);
+    // Where nothing else is said, holders wait as long as services.
+    distribution.delivery_to_holders = distribution.delivery;
+    put("delivery_to_holders", &mut distribution.delivery_to_holders, report);
+    put("bundle_lifetime", &mut distribution.bundle_lifetime, report);
     if let Some(sticks) = section.integer("lost_sticks", 0..=12, report) {
         distribution.lost_sticks = sticks.unsigned_abs();
+    }
+    let least = Table.least_bundle_lifetime(&counted(timing, *distribution));
+    if distribution.bundle_lifetime < least {
+        let fact = format!(
+            "bundle_lifetime ({}) is less than (1 + lost_sticks) × publish_every + delivery + reload + skew ({}): \
+             healthy verifiers would be left without a bundle",
+            duration::words(distribution.bundle_lifetime),
+            duration::words(least)
+        );
+        let fields = ["bundle_lifetime", "publish_every", "lost_sticks", "delivery"];
+        let field = fields.into_iter().find(|field| section.has(field)).unwrap_or("reload");
+        report.fault(section.line_of(field), Rule::BundleLifetime, fact);
+    }
+}
+
+/// What rotation counts with, as far as it is the same for all keysets.
+fn counted(timing: Timing, distribution: Distribution) -> rotation::Timing {
+    rotation::Timing {
+        publish_every: distribution.publish_every,
+        lost_sticks: distribution.lost_sticks,
+        delivery: distribution.delivery,
+        delivery_to_holders: distribution.delivery_to_holders,
+        reload: distribution.reload,
+        skew: timing.skew,
+        backdate: timing.backdate,
+        bundle_lifetime: distribution.bundle_lifetime,
+        longest_lifetime: 0,
+        longest_horizon: 0,
+        leeway: 0,
+        rotate_every: keyset::USUAL_ROTATION,
     }
 }
 

@@ -5,9 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use coldsign_verify::{Algorithm, Profile};
 
 use super::Policy;
+use super::duration::words;
 use super::fault::Rule;
+use super::keyset::Keyset;
 use super::section::Report;
 use super::service::{KidForm, Service};
+use crate::rotation::{Rules, Table};
 
 /// `unread` are keysets that exist but whose algorithm is already reported.
 pub(super) fn check(policy: &Policy, unread: &BTreeSet<String>, report: &mut Report) {
@@ -26,6 +29,22 @@ pub(super) fn check(policy: &Policy, unread: &BTreeSet<String>, report: &mut Rep
     for keyset in policy.keysets() {
         let services: Vec<&Service> = policy.services_of(&keyset.name).collect();
         told_apart(&services, report);
+        rotation(policy, keyset, report);
+    }
+}
+
+/// A key has to sign long enough for its successor to reach every verifier.
+fn rotation(policy: &Policy, keyset: &Keyset, report: &mut Report) {
+    let least = Table.least_time_of_signing(&policy.rotation(&keyset.name));
+    if keyset.rotate_every < least {
+        let fact = format!(
+            "keysets.{} rotates every {}, but it takes {} (1 + lost_sticks publications, delivery, reload, skew) until \
+             a successor is with every verifier",
+            keyset.name,
+            words(keyset.rotate_every),
+            words(least)
+        );
+        report.fault(keyset.rotation_line, Rule::RotateEvery, fact);
     }
 }
 

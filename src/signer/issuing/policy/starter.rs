@@ -195,6 +195,7 @@ publish_every = \"30d\"      # the longest interval between two publications
 delivery = \"14d\"           # from publishing to the file on the last machine
 reload = \"1d\"              # from the file to the running service
 lost_sticks = 1            # sticks that may get lost in a row
+# bundle_lifetime = \"120d\"  # how long what verifiers hold stays valid; keysets have rotate_every = \"180d\"
 ";
 
 const KEYSETS: &str = "

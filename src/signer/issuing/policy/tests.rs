@@ -36,7 +36,7 @@ fn every_vector_of_the_page_does_what_it_says() {
             (words, result) => panic!("{words:?}: {result:?}"),
         }
     }
-    assert_eq!(seen.len(), 23, "a rule without a vector: {seen:?}");
+    assert_eq!(seen.len(), 25, "a rule without a vector: {seen:?}");
 }
 
 #[test]
@@ -159,4 +159,21 @@ proptest! {
             }
         }
     }
+}
+
+#[test]
+fn bundles_and_keys_must_outlast_the_way_to_a_verifier() {
+    // (1 + 1) × 30 d + 14 d + 1 d + 60 s.
+    let policy = |seconds: &str, keyset: &str| {
+        Policy::parse(&format!(
+            "format = \"coldsign-policy\"\nversion = 1\n[distribution]\nbundle_lifetime = \"75d{seconds}\"\n\
+             [keysets.default]\nalgorithm = \"EdDSA\"\nrotate_every = \"75d{keyset}\"\n"
+        ))
+    };
+    let ids = |faults: PolicyFaults| faults.iter().map(|fault| fault.rule.id()).collect::<Vec<_>>();
+    assert!(policy("1m", "1m").is_ok());
+    assert_eq!(ids(policy("59s", "1m").unwrap_err()), ["POLICY-BUNDLE-LIFETIME"]);
+    assert_eq!(ids(policy("1m", "59s").unwrap_err()), ["POLICY-ROTATE-EVERY"]);
+    let timing = policy("1m", "1m").unwrap().rotation("default");
+    assert_eq!((timing.bundle_lifetime, timing.rotate_every), (75 * 86_400 + 60, 75 * 86_400 + 60));
 }

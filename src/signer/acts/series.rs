@@ -1,0 +1,36 @@
+//! A keyset of the store as rotation sees it.
+
+use super::Store;
+use crate::issuing::Policy;
+use crate::issuing::policy::Consumer;
+use crate::keystore::KeyRecord;
+use crate::rotation::{Key, Series};
+
+/// The keyset under the policy in force, with its keys and what held them.
+pub fn series(store: &Store, policy: &Policy, keyset: &str) -> Series {
+    let ledger = store.ledger();
+    let single_key = policy.services_of(keyset).filter(|service| service.consumer == Consumer::SingleKey);
+    let publications = ledger.publications.all().iter();
+    Series {
+        keyset: keyset.to_owned(),
+        timing: policy.rotation(keyset),
+        overlap: policy.services_of(keyset).any(|service| service.consumer == Consumer::Overlap),
+        single_key: single_key.map(|service| service.name.clone()).collect(),
+        keys: ledger.keys.of_keyset(keyset).map(|key| counted(store, key)).collect(),
+        publications: publications.map(|publication| (publication.at, publication.made.kids.clone())).collect(),
+        cutover: None,
+    }
+}
+
+/// A key of the store as rotation counts with it.
+pub fn counted(store: &Store, key: &KeyRecord) -> Key {
+    Key {
+        name: key.name(),
+        number: key.number,
+        kid: key.kid.clone(),
+        state: key.state.clone(),
+        activated_at: key.activated_at,
+        activation: key.activation,
+        last_expiry: store.ledger().tokens.last_expiry_of_key(&key.kid),
+    }
+}

@@ -1,0 +1,137 @@
+//! The rules of rotation, one function each.
+
+use super::Timing;
+use crate::keystore::KeyState;
+
+/// From when on every verifier can be counted on to have a key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Known {
+    /// The newest publication does not hold it.
+    Never,
+    /// Too few publications hold it: all sticks that carried it may be lost.
+    Carried {
+        /// How many hold it, without one between that does not.
+        made: u64,
+        /// How many are needed: m + 1.
+        needed: u64,
+    },
+    /// From that time, in seconds since the epoch.
+    From(u64),
+}
+
+/// A bundle that would outlive the root that vouches for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RootTooShort {
+    /// When the root ends, in seconds since the epoch.
+    pub root_expiry: u64,
+    /// Until when it would have to last.
+    pub needed: u64,
+}
+
+/// The rules, each as `docs/operator/rotation.md` states it. [`Table`] is the only implementation
+/// in the program; the simulation takes one out at a time and must see valid tokens refused.
+/// Times are in seconds since the epoch, durations in seconds.
+pub trait Rules {
+    /// b ≥ S: the least backdating, so that no fresh token lies ahead of a verifier's clock.
+    fn least_backdate(&self, timing: &Timing) -> u64 {
+        timing.skew
+    }
+
+    /// exp − max(iat, nbf) ≤ T + b: what a verifier may demand of a token's validity.
+    fn longest_validity(&self, timing: &Timing) -> u64 {
+        timing.longest_lifetime.saturating_add(timing.backdate)
+    }
+
+    /// exp − iat ≤ H + b: what a verifier may demand of a token's reach.
+    fn longest_reach(&self, timing: &Timing) -> u64 {
+        timing.longest_horizon.saturating_add(timing.backdate)
+    }
+
+    /// Later publications keep the key: of all publications, oldest first, those from which on
+    /// every one held it. Only they count; the others were undone by one without it.
+    fn unbroken(&self, publications: &[(u64, bool)]) -> Vec<u64> {
+        let mut run: Vec<u64> =
+            publications.iter().rev().take_while(|(_, holds)| *holds).map(|(time, _)| *time).collect();
+        run.reverse();
+        run
+    }
+
+    /// activate ≥ first published + m·P + D + L + S. The m + 1 publications of which one arrives
+    /// must have been made: where the interval was longer than P, the last of them counts.
+    fn known_everywhere(&self, timing: &Timing, held: &[u64]) -> Known {
+        let needed = timing.lost_sticks.saturating_add(1);
+        let Some(first) = held.first() else { return Known::Never };
+        let Some(last) = usize::try_from(timing.lost_sticks).ok().and_then(|lost| held.get(lost)) else {
+            return Known::Carried { made: held.len() as u64, needed };
+        };
+        let outlasted = timing.publish_every.saturating_mul(timing.lost_sticks);
+        let arrived = first.saturating_add(outlasted).max(*last);
+        Known::From(arrived.saturating_add(timing.delivery).saturating_add(timing.reload).saturating_add(timing.skew))
+    }
+
+    /// last sign ≤ verify-until − H (and S and ℓ, for verify-until is when the key may leave): a
+    /// token of full length can be issued as long as the key signs.
+    fn last_sign(&self, timing: &Timing, verify_until: u64) -> u64 {
+        let tail = timing.longest_horizon.saturating_add(timing.skew).saturating_add(timing.leeway);
+        verify_until.saturating_sub(tail)
+    }
+
+    /// R ≥ (1 + m)·P + D + L + S: a successor made and published on the day the key began to sign
+    /// is known everywhere, and the operator has come by, when its time is over.
+    fn least_time_of_signing(&self, timing: &Timing) -> u64 {
+        timing.longest_silence()
+    }
+
+    /// Deactivate before removal: only a key that can't sign any more leaves the published set.
+    fn may_leave(&self, state: &KeyState) -> bool {
+        !matches!(state, KeyState::Active | KeyState::Suspended)
+    }
+
+    /// removal ≥ max exp of all tokens journalled, undelivered ones too, + S + ℓ.
+    fn removal(&self, timing: &Timing, last_expiry: Option<u64>) -> Option<u64> {
+        last_expiry.map(|expiry| expiry.saturating_add(timing.skew).saturating_add(timing.leeway))
+    }
+
+    /// B ≥ (1 + m)·P + D + L + S: the least lifetime of a bundle.
+    fn least_bundle_lifetime(&self, timing: &Timing) -> u64 {
+        timing.longest_silence()
+    }
+
+    /// bundle exp ≤ root exp: when a bundle made now ends.
+    ///
+    /// # Errors
+    /// [`RootTooShort`]: a new root comes first; a shorter bundle would leave healthy verifiers
+    /// without one.
+    fn bundle_expiry(&self, timing: &Timing, now: u64, root_expiry: u64) -> Result<u64, RootTooShort> {
+        let needed = now.saturating_add(timing.bundle_lifetime);
+        if needed > root_expiry { Err(RootTooShort { root_expiry, needed }) } else { Ok(needed) }
+    }
+
+    /// A new token's `iat`: b before now, but after every cut-off that touches it (a token is
+    /// revoked where iat ≤ cut-off).
+    fn issued_at(&self, timing: &Timing, now: u64, cut_off: Option<u64>) -> u64 {
+        let backdated = now.saturating_sub(timing.backdate);
+        cut_off.map_or(backdated, |cut_off| backdated.max(cut_off.saturating_add(1)))
+    }
+
+    /// A replacement at a cutover lasts at least as long as the token it replaces.
+    fn replacement_expiry(&self, asked: u64, replaced: u64) -> u64 {
+        asked.max(replaced)
+    }
+
+    /// swap ≥ issue + max(D to holders, D to operator) + S.
+    fn earliest_swap(&self, timing: &Timing, issued_at: u64) -> u64 {
+        issued_at.saturating_add(timing.delivery.max(timing.delivery_to_holders)).saturating_add(timing.skew)
+    }
+
+    /// From the cutover's issue until it is confirmed, whatever is issued is issued under both keys.
+    fn covers_both(&self, cutover_is_open: bool) -> bool {
+        cutover_is_open
+    }
+}
+
+/// The rules as they are.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Table;
+
+impl Rules for Table {}

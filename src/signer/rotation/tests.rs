@@ -1,0 +1,163 @@
+//! The schedule of a keyset under the default policy, by date.
+
+use super::*;
+use crate::keystore::KeyState;
+use crate::refusal::Refuse;
+use proptest::prelude::*;
+
+const DAY: u64 = 86_400;
+const T0: u64 = 1_800_000_000;
+
+fn timing() -> Timing {
+    Timing {
+        publish_every: 30 * DAY,
+        lost_sticks: 1,
+        delivery: 14 * DAY,
+        delivery_to_holders: 20 * DAY,
+        reload: DAY,
+        skew: 60,
+        backdate: 60,
+        bundle_lifetime: 120 * DAY,
+        longest_lifetime: 30 * DAY,
+        longest_horizon: 30 * DAY,
+        leeway: 0,
+        rotate_every: 180 * DAY,
+    }
+}
+
+fn key(number: u64, state: KeyState, activated_at: Option<u64>) -> Key {
+    Key {
+        name: format!("k/{number}"),
+        number,
+        kid: format!("kid{number}"),
+        state,
+        activated_at,
+        activation: activated_at,
+        last_expiry: None,
+    }
+}
+
+fn series(keys: Vec<Key>, publications: Vec<(u64, Vec<String>)>) -> Series {
+    Series {
+        keyset: "k".to_owned(),
+        timing: timing(),
+        overlap: true,
+        single_key: Vec::new(),
+        keys,
+        publications,
+        cutover: None,
+    }
+}
+
+fn told(steps: &[Step]) -> Vec<(Act, &str, u64, Option<u64>)> {
+    let days = |time: u64| (time - T0) / DAY;
+    steps.iter().map(|step| (step.act, step.to.as_str(), days(step.earliest), step.latest.map(days))).collect()
+}
+
+#[test]
+fn a_year_of_the_default_policy() {
+    let first = key(1, KeyState::Active, Some(T0));
+    let steps = plan(&Table, &series(vec![first], vec![(T0, vec!["kid1".to_owned()])]), T0, T0 + 365 * DAY);
+    // 180 d of signing; m·P + D + L + S is 45 d and a minute; a token of full length lasts 30 d.
+    assert_eq!(
+        told(&steps),
+        [
+            (Act::Generate, "k/2", 0, Some(134)),
+            (Act::Publish, "k/2", 0, Some(134)),
+            (Act::Activate, "k/2", 150, Some(180)),
+            (Act::Generate, "k/3", 180, Some(314)),
+            (Act::Publish, "k/3", 180, Some(314)),
+            (Act::Deactivate, "k/1", 180, Some(210)),
+            (Act::Destroy, "k/1", 210, None),
+            (Act::Activate, "k/3", 330, Some(360)),
+            (Act::Generate, "k/4", 360, Some(494)),
+            (Act::Publish, "k/4", 360, Some(494)),
+            (Act::Deactivate, "k/2", 360, Some(390)),
+        ]
+    );
+    for step in &steps {
+        assert!(!step.earliest_why.is_empty() && (step.latest.is_none() || !step.latest_why.is_empty()), "{step:?}");
+    }
+    let intervals = publishing(&timing(), Some(T0), T0, T0 + 90 * DAY);
+    assert_eq!(
+        told(&intervals),
+        [(Act::Publish, "", 22, Some(30)), (Act::Publish, "", 52, Some(60)), (Act::Publish, "", 82, Some(90))]
+    );
+}
+
+#[test]
+fn a_cutover_is_planned_backwards_from_the_swap() {
+    let mut series = series(vec![key(1, KeyState::Active, Some(T0))], Vec::new());
+    (series.overlap, series.single_key) = (false, vec!["fed".to_owned()]);
+    let steps = plan(&Table, &series, T0, T0 + 200 * DAY);
+    // Holders wait 20 d at the most, longer than the operator: the swap comes 20 d after the issue.
+    assert_eq!(
+        told(&steps)[..4],
+        [
+            (Act::Generate, "k/2", 129, Some(159)),
+            (Act::CutoverIssue, "fed", 129, Some(159)),
+            (Act::Deactivate, "k/1", 180, Some(210)),
+            (Act::CutoverSwap, "fed", 180, Some(180)),
+        ]
+    );
+    let issued = T0 + 100 * DAY;
+    let swap = Swap::after_issue(&Table, &timing(), "fed", issued, None).unwrap();
+    assert_eq!(swap.at, issued + 20 * DAY + 60);
+    assert_eq!((swap.locked_from, swap.locked_until), (swap.at - 60, swap.at + DAY + 60));
+    let early = Swap::after_issue(&Table, &timing(), "fed", issued, Some(swap.at - 1)).unwrap_err();
+    assert_eq!(early, RotationDenied::SwapEarly { service: "fed".to_owned(), allowed_at: swap.at });
+    assert_eq!((early.rule(), swap.may_confirm("fed", swap.at - 1).is_err()), (Some("CUTOVER-EARLY"), true));
+    assert!(swap.may_confirm("fed", swap.at).is_ok());
+}
+
+#[test]
+fn only_an_unbroken_run_of_publications_counts() {
+    let with = |day: u64, holds: bool| (T0 + day * DAY, if holds { vec!["kid2".to_owned()] } else { Vec::new() });
+    let standby = key(2, KeyState::PreActivation, None);
+    let known = |publications| series(vec![standby.clone()], publications).known(&Table, "kid2");
+    let travel = 15 * DAY + 60;
+    assert_eq!(known(vec![]), Known::Never);
+    assert_eq!(known(vec![with(0, true), with(10, false)]), Known::Never);
+    assert_eq!(known(vec![with(0, true)]), Known::Carried { made: 1, needed: 2 });
+    assert_eq!(known(vec![with(0, true), with(30, true)]), Known::From(T0 + 30 * DAY + travel));
+    // Two on one day may be lost on one day.
+    assert_eq!(known(vec![with(0, true), with(0, true)]), Known::From(T0 + 30 * DAY + travel));
+    // One that came later than promised counts from when it came.
+    assert_eq!(known(vec![with(0, true), with(50, true)]), Known::From(T0 + 50 * DAY + travel));
+    let broken = vec![with(0, true), with(30, false), with(40, true), with(70, true)];
+    assert_eq!(known(broken), Known::From(T0 + 70 * DAY + travel));
+}
+
+#[test]
+fn bounds_are_a_matter_of_the_reader() {
+    let (timing, at) = (timing(), T0);
+    let (soon, late) = (Withdrawn::Token(T0 + DAY), Withdrawn::Token(T0 + 300 * DAY));
+    let bundles = T0 + 120 * DAY + 60;
+    let bound = |reader, withdrawn| exposure(&timing, reader, 30, withdrawn, at);
+    assert_eq!(bound(Reader::Bundle, soon), Bound::Until(T0 + DAY + 90));
+    assert_eq!(bound(Reader::Bundle, late), Bound::Until(bundles));
+    assert_eq!(bound(Reader::Bundle, Withdrawn::Key), Bound::Until(bundles));
+    assert_eq!(bound(Reader::File, late), Bound::Until(T0 + 300 * DAY + 90));
+    assert_eq!(bound(Reader::File, Withdrawn::Key), Bound::UntilReplaced);
+}
+
+proptest! {
+    /// Whatever the policy: a plan ends, is in order, and asks for nothing that its own rules refuse.
+    #[test]
+    fn plans_end(
+        publish_every in 0..400 * DAY, lost_sticks in 0..13_u64, rotate_every in 0..4_000 * DAY, now in 0..u64::MAX / 2,
+        since in 0..u64::MAX / 2, years in 0..30_u64, single: bool,
+    ) {
+        let mut series = series(vec![key(1, KeyState::Active, Some(since))], vec![]);
+        series.timing = Timing { publish_every, lost_sticks, rotate_every, ..timing() };
+        if single {
+            (series.overlap, series.single_key) = (false, vec!["fed".to_owned()]);
+        }
+        let until = now + years * 365 * DAY;
+        let steps = plan(&Table, &series, now, until);
+        prop_assert!(steps.len() < 1_000);
+        prop_assert!(steps.is_sorted_by_key(|step| step.earliest));
+        prop_assert!(steps.iter().all(|step| step.earliest <= until));
+        prop_assert!(publishing(&series.timing, Some(now), now, until).len() <= 400);
+    }
+}
