@@ -28,6 +28,10 @@ corruption:
 memory:
     cargo test -p coldsign --test secrets --locked -- --ignored --nocapture memory
 
+# rotation under the worst that a policy's promises allow: a hundred thousand schedules
+simulate SCHEDULES='100000':
+    SCHEDULES={{SCHEDULES}} cargo test -p coldsign --release --locked --test simulation -- --nocapture
+
 # a throwaway store, keys, tokens, a publication, and a look at each
 demo:
     cargo run --release --locked -- demo

@@ -1,0 +1,578 @@
+//! One schedule: everything that happens between a signer and its services, in order of true time.
+
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, HashSet};
+use std::ops::AddAssign;
+
+use coldsign::keystore::KeyState;
+use coldsign::rotation::{Act, Bound, Rules, Series, Timing, Withdrawn, exposure, plan, publishing};
+
+use crate::chance::Chance;
+use crate::cutover::{Later, Single};
+use crate::service::{Kind, Publication, Service, Token};
+use crate::signer;
+use crate::without::{Rule, Without};
+
+const DAY: u64 = 86_400;
+const START: u64 = 2_000_000_000;
+
+/// What happened, so that nobody mistakes an idle world for a safe one.
+#[derive(Debug, Default, Clone, Copy)]
+pub struct Counts {
+    tokens: u64,
+    uses: u64,
+    publications: u64,
+    lost: u64,
+    old_sticks: u64,
+    rotations: u64,
+    emergencies: u64,
+    revocations: u64,
+    cutovers: u64,
+    forged: u64,
+}
+
+impl Counts {
+    pub fn all(&self) -> [(&'static str, u64); 10] {
+        [
+            ("tokens", self.tokens),
+            ("uses", self.uses),
+            ("publications", self.publications),
+            ("lost sticks", self.lost),
+            ("old sticks", self.old_sticks),
+            ("rotations", self.rotations),
+            ("emergencies", self.emergencies),
+            ("revocations", self.revocations),
+            ("cutovers", self.cutovers),
+            ("forged tokens", self.forged),
+        ]
+    }
+}
+
+impl AddAssign for Counts {
+    fn add_assign(&mut self, other: Self) {
+        self.tokens += other.tokens;
+        self.uses += other.uses;
+        self.publications += other.publications;
+        self.lost += other.lost;
+        self.old_sticks += other.old_sticks;
+        self.rotations += other.rotations;
+        self.emergencies += other.emergencies;
+        self.revocations += other.revocations;
+        self.cutovers += other.cutovers;
+        self.forged += other.forged;
+    }
+}
+
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Event {
+    Visit,
+    /// Somebody comes by just when a key may go.
+    Removal,
+    Arrive {
+        service: usize,
+        publication: usize,
+    },
+    Restart {
+        service: usize,
+    },
+    Use {
+        token: usize,
+    },
+    Forge {
+        service: usize,
+        theft: usize,
+    },
+    Swap,
+    UseGrant {
+        grant: usize,
+    },
+}
+
+struct Issued {
+    token: Token,
+    service: usize,
+    /// A token for later is not expected to be accepted before its `nbf`.
+    for_later: bool,
+    /// Until when it may be refused, as printed.
+    excused_until: u64,
+    withdrawn: Option<Withdrawal>,
+}
+
+/// What was printed when something was withdrawn.
+#[derive(Debug, Clone, Copy)]
+struct Withdrawal {
+    bound: Bound,
+    /// The first publication that says so, where publications can say it to that service.
+    publication: Option<usize>,
+}
+
+struct World<'r> {
+    rules: &'r Without,
+    chance: Chance,
+    timing: Timing,
+    /// True time; every clock is within half the skew of it.
+    clock: u64,
+    /// What the journal's newest entry says.
+    journal: u64,
+    series: Series,
+    root_expiry: u64,
+    publications: Vec<Publication>,
+    cut_offs: Vec<(u64, u64)>,
+    /// Keys that left the published set while they could sign.
+    taken_out: HashSet<String>,
+    /// Stolen keys: which, when that was noticed, the first publication without it.
+    thefts: Vec<(String, u64, usize)>,
+    window_until: u64,
+    services: Vec<Service>,
+    tokens: Vec<Issued>,
+    single: Single,
+    /// By time; of one moment what arrives comes first, then what is used, then what is done.
+    events: BinaryHeap<Reverse<(u64, u8, u64, Event)>>,
+    order: u64,
+    counts: Counts,
+}
+
+/// Lives through one schedule; the `Err` is what must not happen.
+pub fn run(seed: u64, rules: &Without) -> Result<Counts, String> {
+    let mut chance = Chance::seeded(seed);
+    let timing = draw(&mut chance, rules);
+    let end = START + 2 * timing.rotate_every;
+    let single = Single::new(timing, chance.up_to(timing.leeway), START);
+    let mut world = World {
+        rules,
+        chance,
+        timing,
+        clock: START,
+        journal: START,
+        series: signer::empty("overlap", timing, false),
+        root_expiry: 0,
+        publications: Vec::new(),
+        cut_offs: Vec::new(),
+        taken_out: HashSet::new(),
+        thefts: Vec::new(),
+        window_until: 0,
+        services: Vec::new(),
+        tokens: Vec::new(),
+        single,
+        events: BinaryHeap::new(),
+        order: 0,
+        counts: Counts::default(),
+    };
+    world.begin();
+    while let Some(Reverse((at, _, _, event))) = world.events.pop() {
+        if at > end {
+            break;
+        }
+        world.clock = at;
+        world.happens(event).map_err(|finding| format!("{finding}\n{timing:?}"))?;
+    }
+    world.counts.cutovers = world.single.cutovers() as u64;
+    Ok(world.counts)
+}
+
+/// A policy that the rules let pass, often a narrow one.
+fn draw(chance: &mut Chance, rules: &dyn Rules) -> Timing {
+    loop {
+        let longest_lifetime = chance.between(3_600, 20 * DAY);
+        let skew = chance.up_to(3_600);
+        let mut timing = Timing {
+            publish_every: chance.between(DAY, 20 * DAY),
+            lost_sticks: chance.up_to(2),
+            delivery: chance.up_to(15 * DAY),
+            delivery_to_holders: chance.up_to(15 * DAY),
+            reload: chance.up_to(2 * DAY),
+            skew,
+            backdate: if chance.one_in(2) { skew } else { chance.up_to(7_200) },
+            bundle_lifetime: 0,
+            longest_lifetime,
+            longest_horizon: longest_lifetime + chance.up_to(longest_lifetime),
+            leeway: chance.up_to(600),
+            rotate_every: 0,
+        };
+        let silence = timing.longest_silence();
+        timing.bundle_lifetime = silence * chance.between(50, 200) / 100;
+        timing.rotate_every = silence * chance.between(30, 250) / 100;
+        if timing.backdate >= rules.least_backdate(&timing)
+            && timing.bundle_lifetime >= rules.least_bundle_lifetime(&timing)
+            && timing.rotate_every >= rules.least_time_of_signing(&timing)
+        {
+            return timing;
+        }
+    }
+}
+
+impl World<'_> {
+    fn begin(&mut self) {
+        signer::generate(&mut self.series, START);
+        self.publish(START, false);
+        for kind in [Kind::Gate, Kind::File, Kind::Dated, Kind::Gate] {
+            let leeway = self.chance.up_to(self.timing.leeway);
+            self.services.push(Service { kind, leeway, installed: 0, loaded: 0, lost_in_a_row: 0 });
+        }
+        self.later(START, Event::Visit);
+    }
+
+    fn later(&mut self, at: u64, event: Event) {
+        self.order += 1;
+        let rank = match event {
+            Event::Arrive { .. } => 0,
+            Event::Restart { .. } | Event::Swap => 1,
+            Event::Use { .. } | Event::Forge { .. } | Event::UseGrant { .. } => 2,
+            Event::Visit | Event::Removal => 3,
+        };
+        self.events.push(Reverse((at, rank, self.order, event)));
+    }
+
+    /// What some clock shows: nobody's is more than half the skew off, so no two are more than S apart.
+    fn reading(&mut self) -> u64 {
+        let half = self.timing.skew / 2;
+        self.clock - half + self.chance.up_to(2 * half)
+    }
+
+    fn happens(&mut self, event: Event) -> Result<(), String> {
+        match event {
+            Event::Visit => self.visit(),
+            Event::Removal => {
+                let now = self.reading().max(self.journal);
+                self.journal = now;
+                self.scheduled(now);
+                self.publish(now, false);
+                Ok(())
+            }
+            Event::Arrive { service, publication } => {
+                let clock = self.reading();
+                let made_at = self.publications[publication].made_at;
+                if made_at > clock + self.timing.skew {
+                    return Err(format!("a publication of {made_at} came from the future, at {clock}"));
+                }
+                let found = &mut self.services[service];
+                // `coldsign-gate install` takes nothing older than what is there.
+                if publication > found.installed {
+                    found.installed = publication;
+                    let restart = self.clock + self.chance.up_to(self.timing.reload);
+                    self.later(restart, Event::Restart { service });
+                }
+                Ok(())
+            }
+            Event::Restart { service } => {
+                self.services[service].loaded = self.services[service].installed;
+                Ok(())
+            }
+            Event::Use { token } => self.use_token(token),
+            Event::Forge { service, theft } => self.forge(service, theft),
+            Event::Swap => {
+                self.single.swap();
+                Ok(())
+            }
+            Event::UseGrant { grant } => {
+                let (holder, service) = (self.reading(), self.reading());
+                self.counts.uses += u64::from(self.single.used(grant, self.clock, holder, service)?);
+                Ok(())
+            }
+        }
+    }
+
+    fn visit(&mut self) -> Result<(), String> {
+        // An act never dates itself before the journal's newest entry.
+        let now = self.reading().max(self.journal);
+        self.journal = now;
+        let mut changed = self.scheduled(now);
+        if self.series.signing().is_none() {
+            return Err(format!("at {now} no key signs"));
+        }
+        let newest = self.publications.last().map(|publication| publication.made_at);
+        if !publishing(&self.timing, newest, now, now).is_empty() {
+            self.publish(now, false);
+        }
+        match self.chance.even(79) {
+            0 => self.emergency(now),
+            1 => self.revoke(now),
+            2 => self.edit_that_hides_the_standby(now),
+            3..=19 => changed |= self.meddle(now),
+            _ => {}
+        }
+        for _ in 0..self.chance.even(3) {
+            self.issue(now, None);
+        }
+        if changed && !self.chance.one_in(3) {
+            self.publish(now, false);
+        }
+        let clock = self.clock;
+        let chance = &mut self.chance;
+        let later = self.single.visit(self.rules, clock, now, &mut |most| chance.up_to(most));
+        for later in later {
+            match later {
+                Later::Swap(at) => self.later(at, Event::Swap),
+                Later::Use(grant, at) => {
+                    self.counts.tokens += 1;
+                    self.later(at, Event::UseGrant { grant });
+                }
+            }
+        }
+        // Somebody comes by within the quarter of the interval that is left for the next publication.
+        let pause = self.timing.publish_every / 4 - 2 * self.timing.skew - 60;
+        let next = self.clock + 60 + pause / 2 + self.chance.even(pause / 2);
+        self.later(next, Event::Visit);
+        Ok(())
+    }
+
+    /// Does whatever the plan says is due.
+    fn scheduled(&mut self, now: u64) -> bool {
+        let mut changed = false;
+        for _ in 0..30 {
+            let due = plan(self.rules, &self.series, now, now);
+            let mut did = false;
+            for step in due.iter().filter(|step| step.is_due(now)) {
+                did = if step.act == Act::Publish {
+                    self.publish(now, false);
+                    true
+                } else {
+                    signer::take(&mut self.series, self.rules, step, now)
+                };
+                if did {
+                    changed = true;
+                    if let Some(KeyState::Deactivated { verify_until }) = self.state_of(&step.to) {
+                        let half = self.timing.skew / 2;
+                        self.later(verify_until.saturating_sub(half).max(self.clock), Event::Removal);
+                    }
+                    self.counts.rotations += u64::from(step.act == Act::Activate);
+                    break;
+                }
+            }
+            if !did {
+                break;
+            }
+        }
+        changed
+    }
+
+    fn state_of(&self, name: &str) -> Option<KeyState> {
+        self.series.keys.iter().find(|key| key.name == name).map(|key| key.state.clone())
+    }
+
+    /// What somebody tries who has not looked at the plan: only the rules stop them.
+    fn meddle(&mut self, now: u64) -> bool {
+        if self.chance.one_in(2) {
+            let Some(standby) = self.series.standby().cloned() else { return false };
+            let permitted = self.series.may_activate(self.rules, &standby, false, now).is_ok();
+            if permitted {
+                signer::activate(&mut self.series, &standby.kid, now);
+                self.counts.rotations += 1;
+            }
+            return permitted;
+        }
+        let place = self.chance.even(self.series.keys.len() as u64 - 1) as usize;
+        let key = self.series.keys[place].clone();
+        let leaves = !matches!(key.state, KeyState::PreActivation | KeyState::Compromised | KeyState::Destroyed)
+            && self.series.may_destroy(self.rules, &key, now).is_ok();
+        if leaves {
+            match key.state {
+                KeyState::Active | KeyState::Suspended => drop(self.taken_out.insert(key.kid)),
+                _ => self.series.keys[place].state = KeyState::Destroyed,
+            }
+        }
+        leaves
+    }
+
+    fn publish(&mut self, now: u64, hide_standby: bool) {
+        let holds = |state: &KeyState| match state {
+            KeyState::PreActivation => !hide_standby,
+            KeyState::Active | KeyState::Suspended => true,
+            KeyState::Deactivated { verify_until } => now < *verify_until,
+            KeyState::Compromised | KeyState::Destroyed => false,
+        };
+        let keys = self.series.keys.iter().filter(|key| holds(&key.state) && !self.taken_out.contains(&key.kid));
+        let kids: Vec<String> = keys.map(|key| key.kid.clone()).collect();
+        let dated = self.series.keys.iter().filter_map(|key| Some((key.kid.clone(), key.activated_at?)));
+        let ends = dated.map(|(kid, at)| (kid, self.timing.planned_end(at))).collect();
+        if self.publications.is_empty() {
+            self.root_expiry = now + self.timing.bundle_lifetime + self.chance.up_to(60 * DAY);
+        }
+        let bundle_expiry = match self.rules.bundle_expiry(&self.timing, now, self.root_expiry) {
+            Ok(expiry) => expiry,
+            Err(_) => {
+                self.root_expiry = now + self.timing.bundle_lifetime + self.chance.up_to(60 * DAY);
+                now + self.timing.bundle_lifetime
+            }
+        };
+        self.series.publications.push((now, kids.clone()));
+        self.publications.push(Publication {
+            made_at: now,
+            kids,
+            ends,
+            bundle_expiry,
+            root_expiry: self.root_expiry,
+            cut_offs: self.cut_offs.clone(),
+        });
+        self.counts.publications += 1;
+        let publication = self.publications.len() - 1;
+        for service in 0..self.services.len() {
+            if self.services[service].lost_in_a_row < self.timing.lost_sticks && self.chance.one_in(3) {
+                self.services[service].lost_in_a_row += 1;
+                self.counts.lost += 1;
+                continue;
+            }
+            self.services[service].lost_in_a_row = 0;
+            let arrives = self.clock + self.chance.up_to(self.timing.delivery);
+            self.later(arrives, Event::Arrive { service, publication });
+            if self.chance.one_in(8) {
+                let old = self.chance.even(publication as u64) as usize;
+                let found = self.clock + self.chance.up_to(2 * self.timing.publish_every);
+                self.counts.old_sticks += 1;
+                self.later(found, Event::Arrive { service, publication: old });
+            }
+        }
+    }
+
+    /// For one publication the policy has no service that would want a standby.
+    fn edit_that_hides_the_standby(&mut self, now: u64) {
+        let Some(signing) = self.series.signing() else { return };
+        let time_left = self.series.last_sign(self.rules, signing).unwrap_or(0).saturating_sub(now);
+        let needed = 2 * self.timing.longest_silence() + self.timing.notice();
+        if time_left > needed && now > self.window_until {
+            self.publish(now, true);
+        }
+    }
+
+    fn issue(&mut self, now: u64, subject: Option<u64>) {
+        let Some(signing) = self.series.signing() else { return };
+        let kid = signing.kid.clone();
+        let service = self.chance.even(self.services.len() as u64 - 1) as usize;
+        let subject = subject.unwrap_or_else(|| self.chance.even(12));
+        let cut_off = self.cut_offs.iter().filter(|(cut, _)| *cut == subject).map(|(_, at)| *at).max();
+        let iat = self.rules.issued_at(&self.timing, now, cut_off);
+        let ahead = self.timing.longest_horizon - self.timing.longest_lifetime;
+        let for_later = ahead > 0 && self.chance.one_in(4);
+        let start = if for_later { now + self.chance.up_to(ahead) } else { now };
+        let nbf = if for_later { start.max(iat) } else { iat };
+        let exp = start + 60 + self.chance.up_to(self.timing.longest_lifetime - 60);
+        let delivered = !self.chance.one_in(4);
+        if delivered || !self.rules.lacks(Rule::Undelivered) {
+            let last = &mut signer::key(&mut self.series, &kid).last_expiry;
+            *last = Some(last.map_or(exp, |last| last.max(exp)));
+        }
+        // After a revocation a new token is printed with the seconds until every clock has passed it.
+        let cut = iat > now.saturating_sub(self.timing.backdate);
+        let excused_until = self.window_until.max(if cut { iat + self.timing.skew } else { 0 });
+        let leeway = self.services[service].leeway;
+        let token = Token { kid, subject, iat, nbf, exp };
+        let place = self.tokens.len();
+        self.tokens.push(Issued { token, service, for_later, excused_until, withdrawn: None });
+        self.counts.tokens += 1;
+        let half = self.timing.skew / 2;
+        let last = exp + leeway - 1;
+        let middle = self.clock + self.chance.even(exp.saturating_sub(self.clock));
+        for at in [self.clock, middle, last - half, last + half] {
+            self.later(at.max(self.clock), Event::Use { token: place });
+        }
+    }
+
+    fn use_token(&mut self, place: usize) -> Result<(), String> {
+        let clock = self.reading();
+        let issued = &self.tokens[place];
+        let service = &self.services[issued.service];
+        let publication = &self.publications[service.loaded];
+        let accepted = service.accepts(self.rules, &self.timing, publication, &issued.token, clock);
+        self.counts.uses += 1;
+        let tell = |what: &str| {
+            Err(format!(
+                "{what} at {} (its clock {clock}) by a {:?} that has publication {} of {}: {accepted:?} {:?}",
+                self.clock,
+                service.kind,
+                service.loaded + 1,
+                self.publications.len(),
+                issued.token,
+            ))
+        };
+        match (issued.withdrawn, accepted.is_ok()) {
+            (Some(Withdrawal { bound: Bound::Until(bound), .. }), true) if clock > bound => {
+                tell("a withdrawn token was accepted")
+            }
+            (Some(Withdrawal { publication: Some(first), .. }), true) if service.loaded >= first => {
+                tell("a withdrawn token was accepted in spite of a publication")
+            }
+            (None, false) => {
+                let ahead = issued.for_later && clock < issued.token.nbf;
+                let over = clock >= issued.token.exp + service.leeway;
+                if ahead || over || self.clock <= issued.excused_until {
+                    return Ok(());
+                }
+                tell("a valid token was refused")
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn revoke(&mut self, now: u64) {
+        let subject = self.chance.even(12);
+        self.cut_offs.push((subject, now));
+        let mut uses = Vec::new();
+        for place in 0..self.tokens.len() {
+            let issued = &self.tokens[place];
+            if issued.token.subject == subject && issued.token.iat <= now && issued.withdrawn.is_none() {
+                let service = &self.services[issued.service];
+                let what = Withdrawn::Token(issued.token.exp);
+                let bound = exposure(&self.timing, service.reader(), service.leeway, what, now);
+                let publication = (service.kind == Kind::Gate).then_some(self.publications.len());
+                self.tokens[place].withdrawn = Some(Withdrawal { bound, publication });
+                uses.push(place);
+            }
+        }
+        for token in uses {
+            let at = self.clock + self.chance.up_to(self.timing.bundle_lifetime + self.timing.skew);
+            self.later(at, Event::Use { token });
+        }
+        self.counts.revocations += 1;
+        self.publish(now, false);
+        self.issue(now, Some(subject));
+    }
+
+    /// The signing key is in the wrong hands.
+    fn emergency(&mut self, now: u64) {
+        let Some(stolen) = self.series.signing().map(|key| key.kid.clone()) else { return };
+        self.counts.emergencies += 1;
+        let first = self.publications.len();
+        signer::key(&mut self.series, &stolen).state = KeyState::Compromised;
+        for issued in self.tokens.iter_mut().filter(|issued| issued.token.kid == stolen && issued.withdrawn.is_none()) {
+            let service = &self.services[issued.service];
+            let bound = exposure(&self.timing, service.reader(), service.leeway, Withdrawn::Key, now);
+            issued.withdrawn = Some(Withdrawal { bound, publication: Some(first) });
+        }
+        if self.series.standby().is_none() {
+            signer::generate(&mut self.series, now);
+        }
+        let next = self.series.standby().expect("a standby").kid.clone();
+        signer::activate(&mut self.series, &next, now);
+        self.publish(now, false);
+        let known = self.series.will_be_known(self.rules, &next, now);
+        if known > now {
+            self.window_until = self.window_until.max(known + self.timing.skew);
+        }
+        let theft = self.thefts.len();
+        self.thefts.push((stolen, now, first));
+        for service in 0..self.services.len() {
+            for _ in 0..3 {
+                let at = self.clock + self.chance.up_to(self.timing.bundle_lifetime + 2 * self.timing.skew + 60);
+                self.later(at, Event::Forge { service, theft });
+            }
+        }
+    }
+
+    /// The thief makes a token that looks as fresh as any.
+    fn forge(&mut self, service: usize, theft: usize) -> Result<(), String> {
+        let clock = self.reading();
+        let (kid, noticed, first) = self.thefts[theft].clone();
+        let token = Token { kid, subject: 99, iat: clock, nbf: clock, exp: clock + self.timing.longest_lifetime };
+        let service = &self.services[service];
+        let publication = &self.publications[service.loaded];
+        self.counts.forged += 1;
+        if service.accepts(self.rules, &self.timing, publication, &token, clock).is_err() {
+            return Ok(());
+        }
+        match exposure(&self.timing, service.reader(), service.leeway, Withdrawn::Key, noticed) {
+            Bound::Until(bound) if clock <= bound && service.loaded < first => Ok(()),
+            Bound::UntilReplaced if service.loaded < first => Ok(()),
+            bound => Err(format!("a forged token was accepted at {clock}, noticed {noticed}, {bound:?}")),
+        }
+    }
+}
