@@ -10,10 +10,11 @@
 
 use coldsign::acts::issue::Batch;
 use coldsign::acts::keys::{self, Change};
-use coldsign::acts::{RELEASED, Session, Store, init, issue, publications, publish, status};
+use coldsign::acts::{RELEASED, Session, Store, emergency, init, issue, publications, publish, rotate, status};
 use coldsign::journal::{self, Event, Journal, JournalFault, Line, SignNote, StoreCreated};
 use coldsign::keystore::{KdfCost, KeyState, Passphrase, RecoveryCode, SealGeneration, Transition, UnlockAdded};
 use coldsign::refusal::Refusal;
+use coldsign::rotation::{Act, Bound};
 use coldsign::storage::Directory;
 use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
@@ -266,10 +267,10 @@ fn a_key_of_a_single_key_service_is_published_when_it_signs() {
     let life = Life::begin();
     life.publish(START);
     keys::generate(&mut life.session(START), "study").unwrap();
-    // Everything but the backup, which is not what this is about.
+    // Neither the backup nor the rotation of the other keysets is what this is about.
     let todo = |now| {
         let mut todo = status::summary(&Store::open(&life.place()).unwrap(), now).unwrap().todo;
-        todo.retain(|todo| !todo.command.starts_with("coldsign backup"));
+        todo.retain(|todo| !["coldsign backup", "coldsign rotate"].iter().any(|other| todo.command.starts_with(other)));
         todo
     };
     assert!(todo(START).is_empty(), "{:?}", todo(START));
@@ -341,4 +342,82 @@ fn a_journal_that_can_not_be_written_issues_nothing() {
     assert_eq!(rule(keys::generate(&mut session, "default").map(drop)), "JOURNAL-NOT-RECORDED");
     let sealed = std::fs::read_dir(life.place().join("sealed/1")).unwrap().count();
     assert_eq!(sealed, 7, "seal, journal, bundle and four token keys: the fifth was taken back");
+}
+
+#[test]
+fn whoever_comes_by_every_week_is_never_late() {
+    let life = Life::begin();
+    let mut activated = None;
+    for week in 0..30 {
+        let now = START + week * 7 * DAY;
+        let mut session = life.session(now);
+        let overdue = |steps: Vec<coldsign::rotation::Step>| {
+            let late = |step: &coldsign::rotation::Step| step.latest.is_some_and(|latest| latest < now);
+            steps.into_iter().filter(|step| step.keyset != "study" && step.keyset != "flowkit").find(late)
+        };
+        assert_eq!(overdue(rotate::due(session.store(), now).unwrap()), None, "week {week}");
+        let done = rotate::next(&mut session).unwrap();
+        drop(session);
+        let signs = life.issue(30 * DAY, now).unwrap().key;
+        if signs == "default/2" && activated.is_none() {
+            activated = Some(week);
+            assert!(done.taken.iter().any(|step| step.act == Act::Deactivate), "{:?}", done.taken);
+            assert!(!life.has_private_half("default/1"));
+        }
+    }
+    // 180 days less one publishing interval, and the visit after that.
+    assert_eq!(activated, Some(22));
+    let store = Store::open(&life.place()).unwrap();
+    let state = |key: &str| keys::find(&store, key).unwrap().state.clone();
+    assert_eq!(state("default/1"), KeyState::Destroyed);
+    assert_eq!(state("default/3"), KeyState::PreActivation);
+    // A single-key service is not cut over without its operator.
+    assert_eq!(state("study/1"), KeyState::Active);
+}
+
+#[test]
+fn an_emergency_replaces_the_key_at_once() {
+    let life = Life::begin();
+    rotate::next(&mut life.session(START)).unwrap();
+    publish::publish(&mut life.session(START + 30 * DAY), true).unwrap();
+    let known = START + DISTRIBUTION;
+    life.issue(30 * DAY, known - 10 * DAY).unwrap();
+    life.issue(DAY, known - 2 * DAY).unwrap();
+    let lost = life.issue(30 * DAY, known).unwrap();
+    assert_eq!(lost.key, "default/1");
+
+    // Too soon for every verifier to have the standby, and in time.
+    let store = Store::open(&life.place()).unwrap();
+    let early = emergency::survey(&store, "default", known - 1).unwrap();
+    let hit = |survey: &emergency::Survey| survey.hits.iter().find(|hit| hit.service == "api").unwrap().clone();
+    assert_eq!(hit(&early).again, Some(known));
+    let survey = emergency::survey(&store, "default/1", known).unwrap();
+    assert_eq!(hit(&survey).again, Some(known));
+    assert_eq!((hit(&survey).tokens, hit(&survey).bound), (2, Bound::UntilReplaced));
+
+    let out = life.folder.path().join("out");
+    let mut session = life.session(known);
+    let declared = emergency::declare(&mut session, "default", Some("stolen".to_owned())).unwrap();
+    assert_eq!(declared.successor.unwrap().name(), "default/2");
+    let outbox = coldsign::storage::Outbox::open(&out).unwrap();
+    let (reissued, not) = emergency::reissue(&mut session, &declared.survey, &outbox).unwrap();
+    assert_eq!((reissued.len(), not.len()), (2, 0));
+    assert!(reissued.iter().all(|token| token.key == "default/2"));
+    assert!(reissued.iter().any(|token| token.expires_at == lost.expires_at));
+    assert_eq!(std::fs::read_dir(&out).unwrap().count(), 2);
+    drop(session);
+
+    assert!(!life.published().contains(&life.kid("default/1")));
+    assert!(life.published().contains(&life.kid("default/2")));
+    assert!(!life.has_private_half("default/1"));
+    let store = Store::open(&life.place()).unwrap();
+    let key = keys::find(&store, "default/1").unwrap();
+    assert_eq!((key.state.clone(), key.compromised_at), (KeyState::Compromised, Some(known)));
+    assert_eq!(rule(emergency::survey(&store, "default/1", known).map(drop)), "KEY-STATE");
+    assert_eq!(rule(life.change("default/1", Transition::Destroy, known)), "KEY-STATE");
+    // And again, before a new standby is anywhere: a key is made, and services wait for it.
+    let again = emergency::declare(&mut life.session(known + DAY), "default", None).unwrap();
+    assert_eq!(again.successor.unwrap().name(), "default/3");
+    assert!(hit(&again.survey).again.unwrap() > known + DAY);
+    assert_eq!(life.issue(DAY, known + DAY).unwrap().key, "default/3");
 }

@@ -45,6 +45,11 @@ fn the_page_on_thefts_does_what_it_says() {
     Desk::new().play("docs/operator/stolen.md", 3);
 }
 
+#[test]
+fn the_page_on_rotation_does_what_it_says() {
+    Desk::new().play("docs/operator/rotation.md", 1);
+}
+
 /// A piece of a page that can be done.
 #[derive(Debug, PartialEq)]
 enum Piece {

@@ -85,7 +85,7 @@ pub fn show(store: &Store, as_of: Option<u64>) -> Result<(String, &PolicyRecord)
 fn fits_keys(store: &Store, edited: &Policy) -> Result<(), Denied> {
     use crate::keystore::Purpose;
     for key in store.ledger().keys.all() {
-        if key.purpose != Purpose::Token || key.state == KeyState::Destroyed {
+        if key.purpose != Purpose::Token || matches!(key.state, KeyState::Compromised | KeyState::Destroyed) {
             continue;
         }
         match edited.keyset(&key.keyset) {

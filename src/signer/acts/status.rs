@@ -8,6 +8,7 @@ use crate::journal::{hex, sha256};
 use crate::keystore::{KeyRecord, KeyState, Purpose};
 use crate::publishing::record::PublicationRecord;
 use crate::refusal::Refusal;
+use crate::rotation::Act;
 
 /// After this time a backup is called old, whatever the policy says.
 const BACKUP_DUE: u64 = 30 * 86_400;
@@ -121,6 +122,15 @@ fn todo(store: &Store, policy: &Policy, now: u64) -> Result<Vec<Todo>, Refusal> 
             };
             add(format!("keyset {} has no signing key: its services get no tokens", keyset.name), command);
         }
+    }
+    let rotation: Vec<String> = super::rotate::due(store, now)?
+        .iter()
+        // The others have lines of their own below.
+        .filter(|step| !matches!(step.act, Act::Publish | Act::Destroy))
+        .map(super::rotate::words)
+        .collect();
+    if !rotation.is_empty() {
+        add(format!("due in the rotation: {}", rotation.join("; ")), "coldsign rotate next --to .".to_owned());
     }
     let unpublished: Vec<String> = super::publish::distributed(store, policy, now)
         .filter(|key| ledger.publications.first_published(&key.kid).is_none())

@@ -17,6 +17,7 @@ mod man;
 mod policy;
 mod publication;
 mod publish;
+mod rotate;
 mod screen;
 mod sheet;
 mod status;
@@ -105,6 +106,12 @@ enum Command {
     )]
     Token(token::Command),
     Publish(publish::Args),
+    /// Replace keys on schedule: plan, do what is due, emergencies
+    #[command(
+        subcommand,
+        after_help = "Examples:\n  coldsign rotate plan\n  coldsign rotate next --to /media/usb\n  coldsign rotate emergency default --dry-run"
+    )]
+    Rotate(rotate::Command),
     /// List, show and copy publications
     #[command(
         subcommand,
@@ -188,6 +195,7 @@ fn dispatch(command: Command, context: &Context, screen: &mut Screen) -> Ended {
         Command::Policy(command) => policy::run(command, context, screen),
         Command::Token(command) => token::run(command, context, screen),
         Command::Publish(args) => publish::run(args, context, screen),
+        Command::Rotate(command) => rotate::run(command, context, screen),
         Command::Publication(command) => publication::run(command, context, screen),
         Command::Backup(command) => backup::run(command, context, screen),
         Command::Journal(command) => journal::run(command, context, screen),

@@ -1,0 +1,209 @@
+//! `rotate emergency`: a key is in the wrong hands, or may be.
+
+use super::issue::{self, Batch, Issued};
+use super::keys::{self, find};
+use super::publish::{self, Published};
+use super::{Session, Store, series};
+use crate::issuing::policy::{Consumer, Service, TokenForm};
+use crate::issuing::recall;
+use crate::issuing::record::TokenRecord;
+use crate::journal::{Event, Line};
+use crate::keystore::{self, KeyActivated, KeyCompromised, KeyRecord, KeyState, Transition};
+use crate::refusal::Refusal;
+use crate::rotation::{Bound, Reader, Table, Withdrawn, exposure};
+use crate::storage::Outbox;
+
+/// A service that the loss of a key hits.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Hit {
+    /// Its name.
+    pub service: String,
+    /// Whether it reads bundles; a stock service reads a file.
+    pub reads_bundles: bool,
+    /// Its tokens under that key that have not expired.
+    pub tokens: usize,
+    /// Until when it may accept tokens of that key, the thief's too.
+    pub bound: Bound,
+    /// From when on it can be counted on to accept tokens of the successor; `None`: as soon as its
+    /// operator has installed the new key.
+    pub again: Option<u64>,
+}
+
+/// What an emergency means.
+pub struct Survey {
+    /// The key in question.
+    pub key: KeyRecord,
+    /// The time of the act, in seconds since the epoch.
+    pub at: u64,
+    /// Services that it hits.
+    pub hits: Vec<Hit>,
+    /// Whether another key has to take over.
+    pub signs: bool,
+    /// The key that takes over: the standby, if there is one. Otherwise one is made.
+    pub successor: Option<String>,
+    /// Live tokens of the key: indices into the ledger's tokens, oldest first.
+    live: Vec<usize>,
+}
+
+impl Survey {
+    /// The tokens that are hit: those that have not expired.
+    pub fn tokens<'a>(&'a self, store: &'a Store) -> impl Iterator<Item = &'a TokenRecord> {
+        let all = store.ledger().tokens.all();
+        self.live.iter().filter_map(|at| all.get(*at))
+    }
+}
+
+/// What an emergency would mean, of a key or of a keyset's signing key. Changes nothing.
+///
+/// # Errors
+/// [`super::Denied::NoKey`], or [`keystore::TransitionDenied`] where there is nothing left to take back.
+pub fn survey(store: &Store, named: &str, now: u64) -> Result<Survey, Refusal> {
+    let (policy, _) = store.policy()?;
+    let keys = &store.ledger().keys;
+    let key = match policy.keyset(named).and_then(|keyset| keys.newest_activated(&keyset.name)) {
+        Some(key) => key,
+        None => find(store, named)?,
+    };
+    key.allows(Transition::Compromise)?;
+    // A keyset that the policy no longer has needs no successor.
+    let in_use = policy.keyset(&key.keyset).is_some() && matches!(key.state, KeyState::Active | KeyState::Suspended);
+    let signs = in_use && keys.newest_activated(&key.keyset).is_some_and(|newest| newest.kid == key.kid);
+    let rotation = series(store, &policy, &key.keyset);
+    let successor = rotation.standby().filter(|standby| standby.kid != key.kid);
+    // Where there is no standby, one is made and published today.
+    let known = rotation.will_be_known(&Table, successor.map_or("", |standby| standby.kid.as_str()), now);
+    let tokens = store.ledger().tokens.all();
+    let leeway = |token: &TokenRecord| policy.service(&token.issued.service).map_or(0, |service| service.leeway);
+    let alive =
+        |token: &TokenRecord| token.issued.exp.saturating_add(leeway(token)).saturating_add(policy.timing().skew) > now;
+    let of_key = tokens.iter().enumerate().filter(|(_, token)| token.issued.kid == key.kid && alive(token));
+    let live: Vec<usize> = of_key.map(|(at, _)| at).collect();
+    let hit = |service: &Service| {
+        let reader = if service.sees_revocations { Reader::Bundle } else { Reader::File };
+        let of_service = |at: &&usize| tokens.get(**at).is_some_and(|token| token.issued.service == service.name);
+        Hit {
+            service: service.name.clone(),
+            reads_bundles: service.sees_revocations,
+            tokens: live.iter().filter(of_service).count(),
+            bound: exposure(&policy.rotation(&key.keyset), reader, service.leeway, Withdrawn::Key, now),
+            again: rotation.overlap.then_some(known.max(now)).filter(|_| service.consumer == Consumer::Overlap),
+        }
+    };
+    Ok(Survey {
+        hits: policy.services_of(&key.keyset).map(hit).collect(),
+        successor: successor.map(|standby| standby.name.clone()),
+        key: key.clone(),
+        at: now,
+        signs,
+        live,
+    })
+}
+
+/// What was done.
+pub struct Declared {
+    /// What it means, as of the act's time.
+    pub survey: Survey,
+    /// The key that signs from now on, where the lost one did.
+    pub successor: Option<KeyRecord>,
+    /// The publication without the key.
+    pub published: Option<Published>,
+}
+
+/// Takes a key for compromised: recorded, its private half destroyed, its successor active at once,
+/// and both published. An unapplied edit of the policy does not block it.
+///
+/// # Errors
+/// As [`survey`], or as the store refuses.
+pub fn declare(session: &mut Session, named: &str, reason: Option<String>) -> Result<Declared, Refusal> {
+    let before = survey(session.store(), named, session.now())?;
+    let successor = match (before.signs, &before.successor) {
+        (false, _) => None,
+        (true, Some(standby)) => Some(find(session.store(), standby)?.clone()),
+        (true, None) => Some(keys::generate(session, &before.key.keyset)?),
+    };
+    let mut lines: Vec<Line> = Vec::new();
+    lines.push(KeyCompromised { kid: before.key.kid.clone(), reason: reason.clone() }.line());
+    if let Some(successor) = successor.as_ref().filter(|successor| successor.state == KeyState::PreActivation) {
+        keystore::second_opinion(&session.opened().load(successor)?)?;
+        lines.push(KeyActivated { kid: successor.kid.clone(), reason }.line());
+    }
+    session.record(&lines)?;
+    if before.key.has_private_half() {
+        session.opened().destroy(&before.key.kid)?;
+    }
+    let published = if publish::would_change(session.store(), session.now())? {
+        Some(publish::publish(session, false)?)
+    } else {
+        None
+    };
+    let successor = successor.map(|key| find(session.store(), &key.kid).cloned()).transpose()?;
+    Ok(Declared { survey: before, successor, published })
+}
+
+/// A token that could not be issued again.
+pub struct NotReissued {
+    /// Its service.
+    pub service: String,
+    /// Whom it was about.
+    pub subject: String,
+    /// Why.
+    pub why: String,
+}
+
+/// Issues the live tokens of a lost key again, each for what was left of it, and hands them out: one
+/// folder a service, as many as share a file name side by side.
+///
+/// # Errors
+/// As the store or the medium refuses. What the policy in force no longer allows is told, not raised.
+pub fn reissue(
+    session: &mut Session,
+    survey: &Survey,
+    outbox: &Outbox,
+) -> Result<(Vec<Issued>, Vec<NotReissued>), Refusal> {
+    let now = session.now();
+    let batches: Vec<Batch> =
+        survey.tokens(session.store()).filter(|token| token.issued.exp > now).map(|token| again(token, now)).collect();
+    let (mut reissued, mut not) = (Vec::new(), Vec::new());
+    let mut names = std::collections::HashMap::new();
+    for batch in batches {
+        match issue::plan(session.store(), &batch, now) {
+            Ok(_) => {}
+            Err(refusal) => {
+                let subject = batch.subjects.first().cloned().unwrap_or_default();
+                not.push(NotReissued { service: batch.service, subject, why: refusal.to_string() });
+                continue;
+            }
+        }
+        let mut issued = issue::issue(session, &batch)?;
+        for token in &mut issued {
+            let taken: &mut usize = names.entry(token.file.name.to_lowercase()).or_insert(0);
+            *taken += 1;
+            if *taken > 1 {
+                token.file.name = format!("{taken}-{}", token.file.name);
+            }
+        }
+        issue::deliver(session, &issued, outbox)?;
+        reissued.extend(issued);
+    }
+    Ok((reissued, not))
+}
+
+/// The request that a token was issued for, for what is left of its time.
+pub fn again(token: &TokenRecord, now: u64) -> Batch {
+    let issued = &token.issued;
+    let later = issued.nbf > now;
+    let start = if later { issued.nbf } else { now };
+    let asked = recall::request(issued);
+    Batch {
+        service: asked.service,
+        roles: asked.roles,
+        subjects: vec![asked.subject],
+        lifetime: Some(issued.exp.saturating_sub(start)),
+        not_before: later.then_some(issued.nbf),
+        scopes: asked.scopes,
+        details: asked.details,
+        cnf_jkt: asked.cnf_jkt,
+        form: TokenForm::named(&issued.form),
+        reason: Some(format!("instead of {}", issued.jti)),
+    }
+}

@@ -1,0 +1,176 @@
+//! `coldsign rotate emergency`
+
+use crate::bin::Ended;
+use crate::bin::ask;
+use crate::bin::context::Context;
+use crate::bin::fault::Fault;
+use crate::bin::screen::Screen;
+use crate::bin::when;
+use coldsign::acts::emergency::{self, Hit, Survey};
+use coldsign::acts::{Store, publications};
+use coldsign::publishing::folder_name;
+use coldsign::rotation::Bound;
+use coldsign::storage::Outbox;
+use serde_json::{Value, json};
+use std::path::PathBuf;
+
+/// How many tokens are told one by one.
+const TOLD: usize = 20;
+
+/// A key is in the wrong hands: see what that hits, and replace it at once
+///
+/// Shows which services and tokens a lost key hits, and until when each service may go on accepting
+/// what a thief signs. Then, after a Yes: the key is recorded as compromised, its private half
+/// destroyed, its successor signs at once, and a publication without it is made. With --dry-run
+/// nothing is changed and no passphrase is asked for.
+#[derive(clap::Args)]
+#[command(after_help = "\
+Examples:
+  coldsign rotate emergency default --dry-run
+  coldsign rotate emergency default --reason 'laptop stolen' --to /media/usb
+  coldsign rotate emergency default/3 --reissue --to /media/usb")]
+pub struct Args {
+    /// A keyset (then it is the key that signs), keyset/number, or a kid
+    #[arg(value_name = "KEYSET|KEY")]
+    key: String,
+    /// Show what it would mean; change nothing
+    #[arg(long)]
+    dry_run: bool,
+    /// Issue the tokens that it hits again, into the directory of --to
+    #[arg(long, requires = "to")]
+    reissue: bool,
+    /// Copy the publication into this directory, and the tokens of --reissue
+    #[arg(long, value_name = "DIR")]
+    to: Option<PathBuf>,
+    /// Why, for the journal
+    #[arg(long)]
+    reason: Option<String>,
+    /// Do not ask whether it is meant
+    #[arg(long)]
+    yes: bool,
+}
+
+pub fn run(args: &Args, context: &Context, screen: &mut Screen) -> Ended {
+    let store = context.store()?;
+    let outbox = args.to.as_deref().map(Outbox::open).transpose()?;
+    if let Some(outbox) = &outbox {
+        store.refuse_inside(outbox)?;
+    }
+    let survey = emergency::survey(&store, &args.key, context.now()?.max(store.journal().newest_time()))?;
+    if args.dry_run {
+        if screen.json() {
+            screen.object(&json!({"dry_run": as_json(&survey, &store)}));
+        } else {
+            show(&survey, &store, screen);
+        }
+        return Ok(());
+    }
+    if !screen.json() {
+        show(&survey, &store, screen);
+    }
+    if !args.yes {
+        ask::confirm(&format!("{} is taken for compromised, for good; its tokens die.", survey.key.name()))?;
+    }
+    drop(store);
+    let mut session = context.session(screen)?;
+    let declared = emergency::declare(&mut session, &args.key, args.reason.clone())?;
+    let mut folder = None;
+    if let (Some(outbox), Some(published)) = (&outbox, &declared.published) {
+        publications::copy(session.store(), published.seq, outbox)
+            .map_err(|refusal| Fault::NotCopied { seq: published.seq, what: refusal.to_string() })?;
+        folder = Some(outbox.path().join(folder_name(published.seq)));
+    }
+    let (reissued, not) = match &outbox {
+        Some(outbox) if args.reissue => emergency::reissue(&mut session, &declared.survey, outbox)?,
+        _ => (Vec::new(), Vec::new()),
+    };
+    if screen.json() {
+        screen.object(&json!({
+            "done": as_json(&declared.survey, session.store()),
+            "successor": declared.successor.as_ref().map(|key| key.name()),
+            "publication": declared.published.as_ref().map(|made| json!({"seq": made.seq, "manifest": made.manifest, "folder": folder})),
+            "reissued": reissued.iter().map(|token| json!({
+                "subject": token.subject, "jti": token.jti, "expires": token.expires_at, "file": token.file.name,
+            })).collect::<Vec<_>>(),
+            "not_reissued": not.iter().map(|one| json!({
+                "service": one.service, "subject": one.subject, "why": one.why,
+            })).collect::<Vec<_>>(),
+        }));
+        return Ok(());
+    }
+    screen.note(&format!("{} is compromised; its private half is unlinked", declared.survey.key.name()));
+    if let Some(successor) = &declared.successor {
+        screen.note(&format!("{} signs from now on", successor.name()));
+    }
+    if let Some(published) = &declared.published {
+        screen.note(&format!("made publication {}: carry it to every service today", published.seq));
+        match &folder {
+            Some(folder) => screen.note(&format!("copied to {}", folder.display())),
+            None => screen.hint(&format!("coldsign publication copy {} --to .", published.seq)),
+        }
+        screen.note("to compare by another way: the SHA-256 of its SHA256SUMS");
+        screen.line(&published.manifest);
+    }
+    for token in &reissued {
+        let path = outbox.as_ref().map(|outbox| outbox.path().join(&token.file.name)).unwrap_or_default();
+        screen.note(&format!("{} until {}: {}", token.subject, when::utc(token.expires_at), path.display()));
+    }
+    for one in &not {
+        screen.warning(&format!("not issued again: {} for {}: {}", one.service, one.subject, one.why));
+    }
+    Ok(())
+}
+
+fn show(survey: &Survey, store: &Store, screen: &mut Screen) {
+    let hit = survey.tokens(store).count();
+    screen.line(&format!("{} ({}): {hit} tokens that have not expired", survey.key.name(), survey.key.kid));
+    for token in survey.tokens(store).take(TOLD) {
+        let issued = &token.issued;
+        let roles = issued.roles.join(",");
+        screen.line(&format!(
+            "  {}/{roles} {} until {}",
+            issued.service,
+            coldsign_verify::escape::escaped(&issued.sub),
+            when::utc(issued.exp)
+        ));
+    }
+    if hit > TOLD {
+        screen.line(&format!("  and {} more: coldsign token list --live", hit - TOLD));
+    }
+    for hit in &survey.hits {
+        let bound = match hit.bound {
+            Bound::Until(until) => format!("until {} at the latest", when::utc(until)),
+            Bound::UntilReplaced => "until its operator confirms that the file was replaced".to_owned(),
+        };
+        screen.line(&format!("{}: {} tokens; may accept what a thief signs {bound}", hit.service, hit.tokens));
+        screen.line(&format!("    {}", again(hit, survey.at)));
+    }
+    match (&survey.successor, survey.signs) {
+        (_, false) => screen.line("it does not sign: no other key has to take over"),
+        (Some(successor), true) => screen.line(&format!("{successor} would sign at once")),
+        (None, true) => screen.line("there is no standby: a key would be made, and sign before services have it"),
+    }
+}
+
+fn again(hit: &Hit, now: u64) -> String {
+    match hit.again {
+        Some(at) if at <= now => "it has the successor: new tokens work at once".to_owned(),
+        Some(at) => format!("new tokens may be refused there until {}", when::utc(at)),
+        None => "new tokens are refused there until its operator installs the new key".to_owned(),
+    }
+}
+
+fn as_json(survey: &Survey, store: &Store) -> Value {
+    json!({
+        "key": survey.key.name(), "kid": survey.key.kid, "time": survey.at, "signs": survey.signs,
+        "successor": survey.successor,
+        "tokens": survey.tokens(store).map(|token| json!({
+            "jti": token.issued.jti, "service": token.issued.service, "subject": token.issued.sub, "expires": token.issued.exp,
+        })).collect::<Vec<_>>(),
+        "services": survey.hits.iter().map(|hit| json!({
+            "service": hit.service, "reads_bundles": hit.reads_bundles, "tokens": hit.tokens,
+            "accepted_until": match hit.bound { Bound::Until(until) => Some(until), Bound::UntilReplaced => None },
+            "successor_known_from": hit.again,
+        })).collect::<Vec<_>>(),
+    })
+}

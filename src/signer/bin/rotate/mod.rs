@@ -1,0 +1,54 @@
+//! `coldsign rotate …`
+
+mod emergency;
+mod next;
+mod plan;
+
+use super::Ended;
+use super::context::Context;
+use super::screen::Screen;
+use super::when;
+use coldsign::acts::rotate;
+use coldsign::rotation::Step;
+use serde_json::{Value, json};
+
+#[derive(clap::Subcommand)]
+pub enum Command {
+    Plan(plan::Args),
+    Next(next::Args),
+    Emergency(emergency::Args),
+}
+
+pub fn run(command: Command, context: &Context, screen: &mut Screen) -> Ended {
+    match command {
+        Command::Plan(args) => plan::run(&args, context, screen),
+        Command::Next(args) => next::run(&args, context, screen),
+        Command::Emergency(args) => emergency::run(&args, context, screen),
+    }
+}
+
+/// A step as the commands' JSON has it.
+fn as_json(step: &Step) -> Value {
+    json!({
+        "act": step.act.name(),
+        "keyset": if step.keyset.is_empty() { None } else { Some(&step.keyset) },
+        "to": if step.to.is_empty() { None } else { Some(&step.to) },
+        "earliest": step.earliest,
+        "earliest_why": step.earliest_why,
+        "latest": step.latest,
+        "latest_why": step.latest.map(|_| step.latest_why),
+        "what": rotate::words(step),
+        "command": rotate::command(step),
+    })
+}
+
+/// A step on two or three lines: when and what, and why then.
+fn show(step: &Step, now: u64, screen: &mut Screen) {
+    let by = step.latest.map(|latest| format!(" to {}", when::minute(latest))).unwrap_or_default();
+    let overdue = if step.latest.is_some_and(|latest| latest < now) { "  OVERDUE" } else { "" };
+    screen.line(&format!("{}{by}  {}{overdue}", when::minute(step.earliest), rotate::words(step)));
+    screen.line(&format!("    from then: {}", step.earliest_why));
+    if step.latest.is_some() {
+        screen.line(&format!("    by then:   else {}", step.latest_why));
+    }
+}
