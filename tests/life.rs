@@ -10,7 +10,9 @@
 
 use coldsign::acts::issue::Batch;
 use coldsign::acts::keys::{self, Change};
-use coldsign::acts::{RELEASED, Session, Store, emergency, init, issue, publications, publish, rotate, status};
+use coldsign::acts::{
+    RELEASED, Session, Store, cutover, emergency, init, issue, publications, publish, rotate, status,
+};
 use coldsign::journal::{self, Event, Journal, JournalFault, Line, SignNote, StoreCreated};
 use coldsign::keystore::{KdfCost, KeyState, Passphrase, RecoveryCode, SealGeneration, Transition, UnlockAdded};
 use coldsign::refusal::Refusal;
@@ -67,9 +69,13 @@ impl Life {
     }
 
     fn issue(&self, lifetime: u64, now: u64) -> Result<issue::Issued, Refusal> {
+        self.issue_for("api", "reader", lifetime, now).map(|mut issued| issued.remove(0))
+    }
+
+    fn issue_for(&self, service: &str, role: &str, lifetime: u64, now: u64) -> Result<Vec<issue::Issued>, Refusal> {
         let batch = Batch {
-            service: "api".to_owned(),
-            roles: vec!["reader".to_owned()],
+            service: service.to_owned(),
+            roles: vec![role.to_owned()],
             subjects: vec!["ann".to_owned()],
             lifetime: Some(lifetime),
             not_before: None,
@@ -79,7 +85,7 @@ impl Life {
             form: None,
             reason: None,
         };
-        issue::issue(&mut self.session(now), &batch).map(|mut issued| issued.remove(0))
+        issue::issue(&mut self.session(now), &batch)
     }
 
     fn publish(&self, now: u64) -> u64 {
@@ -420,4 +426,51 @@ fn an_emergency_replaces_the_key_at_once() {
     assert_eq!(again.successor.unwrap().name(), "default/3");
     assert!(hit(&again.survey).again.unwrap() > known + DAY);
     assert_eq!(life.issue(DAY, known + DAY).unwrap().key, "default/3");
+}
+
+#[test]
+fn a_single_key_service_is_cut_over_by_appointment() {
+    let life = Life::begin();
+    life.publish(START);
+    let old = life.issue_for("study", "admin", 30 * DAY, START).unwrap().remove(0);
+    let now = START + DAY;
+    let outbox = coldsign::storage::Outbox::open(&life.folder.path().join("out")).unwrap();
+    let sheets = cutover::Sheets { operator: |_, service| service.to_owned(), holder: |_| "when".to_owned() };
+    let issue = |now, swap| cutover::issue(&mut life.session(now), "study", swap, &outbox, &sheets);
+    let earliest = now + 14 * DAY + 60;
+    assert_eq!(rule(issue(now, Some(earliest - 1)).map(drop)), "CUTOVER-EARLY");
+    assert_eq!(rule(cutover::confirm(&mut life.session(now), "study").map(drop)), "CUTOVER-NONE");
+    let overlap = cutover::survey(&Store::open(&life.place()).unwrap(), "api", None, now);
+    assert_eq!(rule(overlap.map(drop)), "CUTOVER-OVERLAP");
+
+    let set = issue(now, None).unwrap();
+    assert_eq!((set.survey.swap.at, set.left.len()), (earliest, 0));
+    assert_eq!((set.survey.swap.locked_from, set.survey.swap.locked_until), (earliest - 60, earliest + DAY + 60));
+    let replacement = &set.replacements[0];
+    assert_eq!((replacement.key.as_str(), replacement.expires_at), ("study/2", old.expires_at));
+    let there = |path: &str| outbox.path().join(path).exists();
+    assert!(there("holder-ann/study-ann.env") && there("holder-ann/WHEN.txt") && there("operator-study/SWAP.txt"));
+    let pem = keys::find(&Store::open(&life.place()).unwrap(), "study/2").unwrap().public.to_spki_pem();
+    let env = std::fs::read_to_string(outbox.path().join("operator-study/fedn.env")).unwrap();
+    assert!(env.contains(pem.lines().nth(1).unwrap()), "{env}");
+
+    // Both keys until the swap is confirmed; what is published is the key that is installed.
+    let both = life.issue_for("study", "admin", DAY, now).unwrap();
+    let told: Vec<(&str, &str)> = both.iter().map(|token| (token.key.as_str(), token.file.name.as_str())).collect();
+    assert_eq!(told, [("study/1", "study-ann.env"), ("study/2", "after-swap-study-ann.env")]);
+    assert_eq!(rule(issue(now, None).map(drop)), "CUTOVER-OPEN");
+    assert_eq!(rule(life.change("study/1", Transition::Deactivate, now)), "CUTOVER-OPEN");
+    assert_eq!(rule(life.change("study/2", Transition::Destroy, now)), "KEY-NEEDED");
+    assert_eq!(rule(cutover::confirm(&mut life.session(earliest - 1), "study").map(drop)), "CUTOVER-EARLY");
+
+    let done = cutover::confirm(&mut life.session(earliest), "study").unwrap();
+    assert_eq!((done.signs.as_deref(), done.waiting.len()), (Some("study/2"), 0));
+    assert!(done.published.is_some());
+    let after = life.issue_for("study", "admin", DAY, earliest).unwrap();
+    assert_eq!((after.len(), after[0].key.as_str()), (1, "study/2"));
+    assert_eq!(rule(cutover::confirm(&mut life.session(earliest), "study").map(drop)), "CUTOVER-NONE");
+    rotate::next(&mut life.session(earliest)).unwrap();
+    let store = Store::open(&life.place()).unwrap();
+    let ended = &keys::find(&store, "study/1").unwrap().state;
+    assert_eq!(*ended, KeyState::Deactivated { verify_until: old.expires_at + 60 });
 }

@@ -33,6 +33,12 @@ profile = "rfc9068"
 keyset = "default"
 audience = "https://api.example"
 [services.api.roles.reader]
+[keysets.fed]
+algorithm = "ES256"
+[services.fed]
+profile = "fedn"
+keyset = "fed"
+[services.fed.roles.client]
 "#;
 
 #[test]
@@ -47,7 +53,7 @@ fn the_page_on_thefts_does_what_it_says() {
 
 #[test]
 fn the_page_on_rotation_does_what_it_says() {
-    Desk::new().play("docs/operator/rotation.md", 1);
+    Desk::new().play("docs/operator/rotation.md", 3);
 }
 
 /// A piece of a page that can be done.
@@ -102,7 +108,12 @@ impl Desk {
         std::fs::create_dir_all(place("media/usb")).unwrap();
         std::fs::create_dir_all(place("media/other")).unwrap();
         let init = "init --issuer https://t.example --admin anna --policy policy.toml --recovery-sheet sheet";
-        for command in [&format!("{init} --kdf-log-n 10"), "publish", "token issue api/reader ann --to ."] {
+        for command in [
+            &format!("{init} --kdf-log-n 10"),
+            "publish",
+            "token issue api/reader ann --to .",
+            "token issue fed/client ward7 --to .",
+        ] {
             let mut coldsign = Command::new(env!("CARGO_BIN_EXE_coldsign"));
             coldsign.args(["--passphrase-file", "pass"]).args(command.split(' ')).current_dir(folder.path());
             let output = coldsign.env("COLDSIGN_STORE", place("store")).output().unwrap();

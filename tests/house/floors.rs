@@ -12,7 +12,7 @@ const FLOORS: [(&str, &[&str]); 8] = [
     ("acts", &["issuing", "publishing", "rotation", "keystore", "journal", "storage"]),
     ("issuing", &["rotation", "keystore", "journal", "storage"]),
     ("publishing", &["rotation", "keystore", "journal", "storage"]),
-    ("rotation", &["keystore"]),
+    ("rotation", &["keystore", "journal"]),
     ("keystore", &["journal", "storage"]),
     ("journal", &["storage"]),
     ("storage", &[]),

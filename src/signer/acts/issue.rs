@@ -10,14 +10,18 @@ use crate::journal::{Event, Line, hex, sha256};
 use crate::keystore::{self, KeyRecord, SecretKey};
 use crate::publishing::libtrust_kid;
 use crate::refusal::Refusal;
+use crate::rotation::{Rules, Table};
 use crate::storage::{Outbox, StorageFault};
 use coldsign_verify::jws::{Sign, assemble};
 use coldsign_verify::{Expectations, Jwks, Profile, UnixTime, Verifier, base64url};
 use serde_json::Value;
 use std::collections::HashSet;
+use std::collections::hash_map::{Entry, HashMap};
 
 /// The most subjects of one act: it is one commit, and nobody watches a longer one.
 const LARGEST_BATCH: usize = 10_000;
+/// What goes in front of the name of a file that is used from a cutover's swap on.
+const AFTER_SWAP: &str = "after-swap-";
 
 /// What is asked for, for one or more subjects.
 #[derive(Debug, Clone)]
@@ -52,6 +56,8 @@ pub struct Planned {
     pub draft: Draft,
     /// The name of the file it would be in.
     pub file_name: String,
+    /// The key that would sign it: RFC 7638 thumbprint; `None` where none does.
+    pub kid: Option<String>,
 }
 
 /// A token that is recorded and may leave.
@@ -88,8 +94,12 @@ pub fn plan(store: &Store, batch: &Batch, now: u64) -> Result<Vec<Planned>, Refu
     if let Some(twice) = batch.subjects.iter().find(|subject| !seen.insert(subject.as_str())) {
         return Err(Denied::SubjectTwice(twice.clone()).into());
     }
+    // What there is no service for is refused by the draft.
+    let keys = policy.service(&batch.service).map_or_else(|| vec![("", None)], |service| keys_for(store, service));
     let mut planned = Vec::with_capacity(batch.subjects.len());
-    for subject in &batch.subjects {
+    for (subject, (front, kid)) in
+        batch.subjects.iter().flat_map(|subject| keys.iter().cloned().map(move |key| (subject, key)))
+    {
         let request = Request {
             service: batch.service.clone(),
             roles: batch.roles.clone(),
@@ -104,8 +114,8 @@ pub fn plan(store: &Store, batch: &Batch, now: u64) -> Result<Vec<Planned>, Refu
         let jti = base64url::encode(&*keystore::random::<16>()?);
         let issuer = &store.sheet().issuer;
         let draft = draft(&policy, issuer, &request, UnixTime(now), &jti)?;
-        let file_name = delivery::name(&policy, &batch.service, &batch.roles, subject, batch.form)?;
-        planned.push(Planned { subject: subject.clone(), draft, file_name });
+        let name = delivery::name(&policy, &batch.service, &batch.roles, subject, batch.form)?;
+        planned.push(Planned { subject: subject.clone(), draft, file_name: format!("{front}{name}"), kid });
     }
     Ok(planned)
 }
@@ -117,14 +127,24 @@ pub fn plan(store: &Store, batch: &Batch, now: u64) -> Result<Vec<Planned>, Refu
 /// As the policy refuses, or [`Denied::SelfCheck`], or as the store refuses; then nothing counts as
 /// issued.
 pub fn issue(session: &mut Session, batch: &Batch) -> Result<Vec<Issued>, Refusal> {
+    let planned = plan(session.store(), batch, session.now())?;
+    let (issued, lines) = sign_all(session, batch, planned)?;
+    session.record(&lines)?;
+    Ok(issued)
+}
+
+/// Signs and checks planned tokens, each under its key; what comes back is to be recorded before
+/// anything leaves.
+pub(super) fn sign_all(
+    session: &Session,
+    batch: &Batch,
+    planned: Vec<Planned>,
+) -> Result<(Vec<Issued>, Vec<Line>), Refusal> {
     let store = session.store();
-    let planned = plan(store, batch, session.now())?;
     let (policy, record) = store.policy()?;
     let service = service_of(&policy, &batch.service)?;
     let record_sha256 = record.applied.sha256.clone();
-    let key = signing_key(store, service)?.clone();
-    let key_published = store.ledger().publications.first_published(&key.kid).is_some();
-    let secret = session.opened().load(&key)?;
+    let mut keys: HashMap<Option<String>, (&KeyRecord, SecretKey)> = HashMap::new();
     let check = SelfCheck::new(store, service)?;
     let form = match batch.form {
         Some(form) => form,
@@ -132,11 +152,21 @@ pub fn issue(session: &mut Session, batch: &Batch) -> Result<Vec<Issued>, Refusa
     };
     let mut issued = Vec::with_capacity(planned.len());
     let mut lines: Vec<Line> = Vec::with_capacity(planned.len());
-    for Planned { subject, draft, .. } in planned {
-        let token = zeroize::Zeroizing::new(sign(&secret, service, &draft)?);
+    for Planned { subject, draft, file_name, kid } in planned {
+        let (key, secret) = match keys.entry(kid) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(unknown) => {
+                let key = match unknown.key() {
+                    Some(kid) => super::keys::find(store, kid)?,
+                    None => signing_key(store, service)?,
+                };
+                unknown.insert((key, session.opened().load(key)?))
+            }
+        };
+        let token = zeroize::Zeroizing::new(sign(secret, service, &draft)?);
         size::check(&draft, token.len())?;
         check.token(&token, &subject, &draft)?;
-        let file = render(&policy, batch, &subject, &token)?;
+        let file = Delivered { name: file_name, ..render(&policy, batch, &subject, &token)? };
         lines.push(
             TokenIssued {
                 jti: draft.jti.clone(),
@@ -162,11 +192,10 @@ pub fn issue(session: &mut Session, batch: &Batch) -> Result<Vec<Issued>, Refusa
             token,
             file,
             key: key.name(),
-            key_published,
+            key_published: store.ledger().publications.first_published(&key.kid).is_some(),
         });
     }
-    session.record(&lines)?;
-    Ok(issued)
+    Ok((issued, lines))
 }
 
 /// Writes the tokens' files; records which got out. A file that fails ends it.
@@ -275,6 +304,19 @@ pub fn expectations(issuer: &str, service: &Service) -> Expectations {
 
 fn render(policy: &Policy, batch: &Batch, subject: &str, token: &str) -> Result<Delivered, Refusal> {
     Ok(delivery::render(policy, &batch.service, &batch.roles, subject, token, batch.form)?)
+}
+
+/// The keys that a token for a service is signed with, each with what goes in front of its file's
+/// name: one, but during a cutover both the key that is installed and the one that will be.
+fn keys_for(store: &Store, service: &Service) -> Vec<(&'static str, Option<String>)> {
+    let signing = store.ledger().keys.signing(&service.keyset).map(|key| key.kid.clone());
+    let mut keys = vec![("", signing)];
+    let open = super::series::open_cutover(store, &service.keyset);
+    let open = open.filter(|open| open.issued.services.contains(&service.name));
+    if let Some(open) = open.filter(|_| Table.covers_both(true)) {
+        keys.push((AFTER_SWAP, Some(open.issued.kid.clone())));
+    }
+    keys
 }
 
 fn signing_key<'a>(store: &'a Store, service: &'a Service) -> Result<&'a KeyRecord, Denied> {

@@ -5,6 +5,7 @@ use crate::issuing::record::{Policies, Tokens};
 use crate::journal::{Entry, JournalFault};
 use crate::keystore::{Keys, Unlocks};
 use crate::publishing::record::Publications;
+use crate::rotation::record::Cutovers;
 
 /// What the journal adds up to.
 #[derive(Debug, Default)]
@@ -21,6 +22,8 @@ pub struct Ledger {
     pub publications: Publications,
     /// Backups, and restores from them.
     pub backups: Backups,
+    /// Cutovers of single-key services.
+    pub cutovers: Cutovers,
 }
 
 impl Ledger {
@@ -36,6 +39,7 @@ impl Ledger {
                 || self.keys.apply(entry)?
                 || self.policies.apply(entry)?
                 || self.publications.apply(entry)?
+                || self.cutovers.apply(entry)?
                 || self.unlocks.apply(entry)?;
             if !known {
                 return Err(JournalFault::UnknownType { line: entry.index + 1, kind: entry.kind.clone() });

@@ -7,6 +7,7 @@
 pub mod backup;
 pub mod check;
 pub mod clock;
+pub mod cutover;
 mod denied;
 pub mod doctor;
 pub mod emergency;

@@ -109,39 +109,68 @@ pub fn distributed<'a>(store: &'a Store, policy: &'a Policy, now: u64) -> impl I
 fn materials(store: &Store, policy: &Policy, now: u64) -> Result<Vec<ServiceMaterial>, Refusal> {
     let mut materials = Vec::new();
     for service in policy.services() {
-        let keys = &store.ledger().keys;
-        let signing = keys.signing(&service.keyset).map(|key| key.kid.clone());
-        let published: Vec<PublishedKey> = keys
-            .of_keyset(&service.keyset)
-            .filter(|key| key.published_at(now))
-            .map(|key| published_key(service, key, signing.as_deref()))
-            .collect();
-        if published.is_empty() {
-            return Err(
-                Denied::NothingToPublish { service: service.name.clone(), keyset: service.keyset.clone() }.into()
-            );
-        }
-        materials.push(ServiceMaterial {
-            service: service.name.clone(),
-            issuer: store.sheet().issuer.clone(),
-            audience: service.audience.clone(),
-            profile: service.profile,
-            consumer: match service.consumer {
-                Consumer::Overlap => publishing::Consumer::Overlap,
-                Consumer::SingleKey => publishing::Consumer::SingleKey,
-            },
-            leeway_seconds: service.leeway,
-            longest_validity_seconds: Table.longest_reach(&rotation::Timing {
-                longest_horizon: service.longest_horizon(),
-                ..policy.rotation(&service.keyset)
-            }),
-            custom_claim: service.custom_claim.as_ref().map(|claim| (claim.name.clone(), claim.value.clone())),
-            roles: service.roles.keys().cloned().collect(),
-            keys: published,
-            exports: service.export.iter().map(|export| export_of(*export)).collect(),
-        });
+        let signing = store.ledger().keys.signing(&service.keyset).map(|key| key.kid.clone());
+        materials.push(material(store, policy, service, signing.as_deref(), now)?);
     }
     Ok(materials)
+}
+
+/// What one service gets, if that key is the one that signs.
+fn material(
+    store: &Store,
+    policy: &Policy,
+    service: &Service,
+    signing: Option<&str>,
+    now: u64,
+) -> Result<ServiceMaterial, Refusal> {
+    let keys = &store.ledger().keys;
+    let published: Vec<PublishedKey> = keys
+        .of_keyset(&service.keyset)
+        .filter(|key| key.published_at(now))
+        .map(|key| published_key(service, key, signing))
+        .collect();
+    if published.is_empty() {
+        return Err(Denied::NothingToPublish { service: service.name.clone(), keyset: service.keyset.clone() }.into());
+    }
+    Ok(ServiceMaterial {
+        service: service.name.clone(),
+        issuer: store.sheet().issuer.clone(),
+        audience: service.audience.clone(),
+        profile: service.profile,
+        consumer: match service.consumer {
+            Consumer::Overlap => publishing::Consumer::Overlap,
+            Consumer::SingleKey => publishing::Consumer::SingleKey,
+        },
+        leeway_seconds: service.leeway,
+        longest_validity_seconds: Table.longest_reach(&rotation::Timing {
+            longest_horizon: service.longest_horizon(),
+            ..policy.rotation(&service.keyset)
+        }),
+        custom_claim: service.custom_claim.as_ref().map(|claim| (claim.name.clone(), claim.value.clone())),
+        roles: service.roles.keys().cloned().collect(),
+        keys: published,
+        exports: service.export.iter().map(|export| export_of(*export)).collect(),
+    })
+}
+
+/// The files that a single-key service installs at a cutover: as a publication's, with the next key
+/// in the place of the one that signs now.
+pub(super) fn for_swap(
+    session: &mut Session,
+    service: &Service,
+    next: &KeyRecord,
+) -> Result<BTreeMap<String, Vec<u8>>, Refusal> {
+    keystore::second_opinion(&session.opened().load(next)?)?;
+    let certificates = certificates(session)?;
+    let (store, now) = (session.store(), session.now());
+    let (policy, _) = store.policy()?;
+    let mut material = material(store, &policy, service, Some(&next.kid), now)?;
+    material.keys.retain(|key| key.signs_now);
+    let seq = store.ledger().publications.newest().map_or(0, |newest| newest.made.seq) + 1;
+    let built = publishing::build(seq, &store.sheet().store_id, now, &[material], &certificates)?;
+    let folder = format!("for-{}/", service.name);
+    let own = built.files.into_iter().filter_map(|(path, bytes)| Some((path.strip_prefix(&folder)?.to_owned(), bytes)));
+    Ok(own.collect())
 }
 
 fn published_key(service: &Service, key: &KeyRecord, signing: Option<&str>) -> PublishedKey {

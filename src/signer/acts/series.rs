@@ -3,8 +3,9 @@
 use super::Store;
 use crate::issuing::Policy;
 use crate::issuing::policy::Consumer;
-use crate::keystore::KeyRecord;
-use crate::rotation::{Key, Series};
+use crate::keystore::{KeyRecord, KeyState};
+use crate::rotation::record::CutoverRecord;
+use crate::rotation::{Key, Series, Swap};
 
 /// The keyset under the policy in force, with its keys and what held them.
 pub fn series(store: &Store, policy: &Policy, keyset: &str) -> Series {
@@ -18,8 +19,16 @@ pub fn series(store: &Store, policy: &Policy, keyset: &str) -> Series {
         single_key: single_key.map(|service| service.name.clone()).collect(),
         keys: ledger.keys.of_keyset(keyset).map(|key| counted(store, key)).collect(),
         publications: publications.map(|publication| (publication.at, publication.made.kids.clone())).collect(),
-        cutover: None,
+        cutover: open_cutover(store, keyset)
+            .map(|open| Swap::at(&policy.rotation(keyset), open.at, open.issued.swap_at)),
     }
+}
+
+/// The keyset's cutover that is under way: it ends with its key's activation, or its loss.
+pub fn open_cutover<'a>(store: &'a Store, keyset: &'a str) -> Option<&'a CutoverRecord> {
+    let ledger = store.ledger();
+    let mut next = ledger.keys.of_keyset(keyset).filter(|key| key.state == KeyState::PreActivation);
+    next.find_map(|key| ledger.cutovers.open_to(&key.kid))
 }
 
 /// A key of the store as rotation counts with it.

@@ -32,12 +32,17 @@ impl Swap {
         if at < earliest {
             return Err(RotationDenied::SwapEarly { service: service.to_owned(), allowed_at: earliest });
         }
-        Ok(Self {
+        Ok(Self::at(timing, issued_at, at))
+    }
+
+    /// The swap that was announced for that time.
+    pub fn at(timing: &Timing, issued_at: u64, at: u64) -> Self {
+        Self {
             issued_at,
             at,
             locked_from: at.saturating_sub(timing.skew),
             locked_until: at.saturating_add(timing.reload).saturating_add(timing.skew),
-        })
+        }
     }
 
     /// Whether the operator can have swapped by then: a cutover is confirmed after its swap.

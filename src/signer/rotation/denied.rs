@@ -62,6 +62,24 @@ pub enum RotationDenied {
         /// Seconds since the epoch.
         allowed_at: u64,
     },
+    /// Everything is issued under both keys until the swap is confirmed.
+    #[error("the cutover of {service} is under way")]
+    CutoverOpen {
+        /// The service.
+        service: String,
+    },
+    /// There is nothing to confirm.
+    #[error("no cutover of {service} is under way")]
+    NoCutover {
+        /// The service.
+        service: String,
+    },
+    /// It holds several keys.
+    #[error("{service} holds several keys at once: it needs no cutover")]
+    NoCutoverNeeded {
+        /// The service.
+        service: String,
+    },
 }
 
 impl Refuse for RotationDenied {
@@ -74,6 +92,9 @@ impl Refuse for RotationDenied {
             Self::Needed { .. } => "KEY-NEEDED",
             Self::SingleKey { .. } => "KEY-SINGLE",
             Self::SwapEarly { .. } => "CUTOVER-EARLY",
+            Self::CutoverOpen { .. } => "CUTOVER-OPEN",
+            Self::NoCutover { .. } => "CUTOVER-NONE",
+            Self::NoCutoverNeeded { .. } => "CUTOVER-OVERLAP",
         })
     }
 
@@ -101,6 +122,11 @@ impl Refuse for RotationDenied {
             Self::SwapEarly { .. } => {
                 vec!["until then a holder may still wait for the replacement, and would be locked out".to_owned()]
             }
+            Self::CutoverOpen { .. } => {
+                vec!["until its operator has installed the new key, its tokens need both keys".to_owned()]
+            }
+            Self::NoCutover { .. } => Vec::new(),
+            Self::NoCutoverNeeded { .. } => vec!["its keys are replaced without anybody noticing".to_owned()],
         };
         why.push("nothing was changed".to_owned());
         why
@@ -111,7 +137,10 @@ impl Refuse for RotationDenied {
             Self::Unpublished { .. } => Some("coldsign publish --to .".to_owned()),
             Self::Carried { .. } => Some("coldsign publish --renew --to .".to_owned()),
             Self::Last { keyset, .. } => Some(format!("coldsign key generate {keyset}")),
-            Self::SingleKey { key, .. } => Some(format!("coldsign key activate {key} --accept-outage")),
+            Self::SingleKey { service, .. } => Some(format!("coldsign rotate cutover plan {service}")),
+            Self::CutoverOpen { service } => Some(format!("coldsign rotate cutover confirm {service}")),
+            Self::NoCutover { service } => Some(format!("coldsign rotate cutover plan {service}")),
+            Self::NoCutoverNeeded { .. } => Some("coldsign rotate next --to .".to_owned()),
             Self::Early { .. } | Self::Needed { .. } | Self::SwapEarly { .. } => None,
         }
     }

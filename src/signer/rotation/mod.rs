@@ -10,6 +10,7 @@ mod cutover;
 mod denied;
 mod exposure;
 mod plan;
+pub mod record;
 mod rules;
 mod series;
 mod timing;

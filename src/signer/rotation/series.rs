@@ -113,11 +113,14 @@ impl Series {
     /// whose successor signs may end: going back to an older one would be a cutover too.
     ///
     /// # Errors
-    /// [`RotationDenied::Last`].
+    /// [`RotationDenied::Last`], [`RotationDenied::CutoverOpen`].
     pub fn may_deactivate(&self, rules: &dyn Rules, key: &Key, now: u64) -> Result<u64, RotationDenied> {
         let succeeded = self.signing().is_some_and(|signing| signing.kid != key.kid);
         let serves = self.overlap || !self.single_key.is_empty();
-        if serves && (!succeeded || self.cutover.is_some()) {
+        if let (Some(_), Some(service)) = (self.cutover, self.single_key.first()) {
+            return Err(RotationDenied::CutoverOpen { service: service.clone() });
+        }
+        if serves && !succeeded {
             return Err(RotationDenied::Last { key: key.name.clone(), keyset: self.keyset.clone() });
         }
         Ok(self.needed_until(rules, key, now))

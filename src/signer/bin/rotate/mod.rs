@@ -1,5 +1,6 @@
 //! `coldsign rotate …`
 
+mod cutover;
 mod emergency;
 mod next;
 mod plan;
@@ -17,6 +18,12 @@ pub enum Command {
     Plan(plan::Args),
     Next(next::Args),
     Emergency(emergency::Args),
+    /// Replace the key of a service that reads one key: a swap at an appointed time
+    #[command(
+        subcommand,
+        after_help = "Examples:\n  coldsign rotate cutover plan fedn\n  coldsign rotate cutover issue fedn --to /media/usb\n  coldsign rotate cutover confirm fedn"
+    )]
+    Cutover(cutover::Command),
 }
 
 pub fn run(command: Command, context: &Context, screen: &mut Screen) -> Ended {
@@ -24,6 +31,7 @@ pub fn run(command: Command, context: &Context, screen: &mut Screen) -> Ended {
         Command::Plan(args) => plan::run(&args, context, screen),
         Command::Next(args) => next::run(&args, context, screen),
         Command::Emergency(args) => emergency::run(&args, context, screen),
+        Command::Cutover(command) => cutover::run(command, context, screen),
     }
 }
 

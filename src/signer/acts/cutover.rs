@@ -1,0 +1,305 @@
+//! `rotate cutover`: how services that hold one key get another.
+
+use super::emergency::again;
+use super::issue::{self, Batch, Issued, Planned};
+use super::publish::{self, Published};
+use super::series::{counted, open_cutover};
+use super::{Session, Store, keys, series};
+use crate::issuing::Policy;
+use crate::issuing::delivery::safe_name;
+use crate::issuing::policy::{Consumer, Service};
+use crate::issuing::record::TokenRecord;
+use crate::journal::{Event, Line};
+use crate::keystore::{self, KeyActivated, KeyRecord};
+use crate::refusal::Refusal;
+use crate::rotation::record::{CutoverConfirmed, CutoverIssued};
+use crate::rotation::{RotationDenied, Rules, Swap, Table};
+use crate::storage::Outbox;
+use std::collections::BTreeMap;
+
+/// What a cutover is or would be.
+#[derive(Debug, Clone)]
+pub struct Survey {
+    /// The keyset whose key is replaced.
+    pub keyset: String,
+    /// The services that hold one key of it: all are swapped.
+    pub services: Vec<String>,
+    /// Of these, the ones whose swap is confirmed.
+    pub confirmed: Vec<String>,
+    /// The key that is installed.
+    pub old: Option<String>,
+    /// The key that takes over; `None` where it has to be made yet.
+    pub new: Option<String>,
+    /// When.
+    pub swap: Swap,
+    /// Whether it is under way.
+    pub open: bool,
+    /// Live tokens that get a replacement.
+    pub tokens: usize,
+}
+
+/// What the cutover of a service is, or would be if its replacements were issued now.
+///
+/// # Errors
+/// [`super::Denied::NoService`]; [`RotationDenied::NoCutoverNeeded`];
+/// [`RotationDenied::SwapEarly`] where the wanted swap comes before every holder has a replacement.
+pub fn survey(store: &Store, name: &str, swap_at: Option<u64>, now: u64) -> Result<Survey, Refusal> {
+    let (policy, _) = store.policy()?;
+    let service = issue::service_of(&policy, name)?;
+    if service.consumer == Consumer::Overlap {
+        return Err(RotationDenied::NoCutoverNeeded { service: name.to_owned() }.into());
+    }
+    let rotation = series(store, &policy, &service.keyset);
+    let open = open_cutover(store, &service.keyset);
+    let swap = match rotation.cutover {
+        Some(swap) => swap,
+        None => Swap::after_issue(&Table, &rotation.timing, name, now, swap_at)?,
+    };
+    Ok(Survey {
+        keyset: service.keyset.clone(),
+        services: rotation.single_key.clone(),
+        confirmed: open.map(|open| open.confirmed.clone()).unwrap_or_default(),
+        old: rotation.signing().map(|key| key.name.clone()),
+        new: rotation.standby().map(|key| key.name.clone()),
+        swap,
+        open: open.is_some(),
+        tokens: live(store, &policy, &service.keyset, now).count(),
+    })
+}
+
+/// Live tokens of a keyset's single-key services.
+fn live<'a>(store: &'a Store, policy: &'a Policy, keyset: &'a str, now: u64) -> impl Iterator<Item = &'a TokenRecord> {
+    let old = store.ledger().keys.signing(keyset).map(|key| key.kid.clone());
+    let swapped = move |service: &str| {
+        policy
+            .service(service)
+            .is_some_and(|service| service.keyset == keyset && service.consumer == Consumer::SingleKey)
+    };
+    let tokens = store.ledger().tokens.all().iter();
+    tokens.filter(move |token| {
+        token.issued.exp > now && swapped(&token.issued.service) && Some(&token.issued.kid) == old.as_ref()
+    })
+}
+
+/// What goes with the files, in words.
+pub struct Sheets {
+    /// For a service's operator.
+    pub operator: fn(&Survey, &str) -> String,
+    /// For a holder.
+    pub holder: fn(&Survey) -> String,
+}
+
+/// What was issued and handed out.
+pub struct CutoverSet {
+    /// What it is.
+    pub survey: Survey,
+    /// The replacements.
+    pub replacements: Vec<Issued>,
+    /// Tokens that the policy in force would not give again: service, subject, why.
+    pub left: Vec<(String, String, String)>,
+    /// The folders, of holders and operators.
+    pub folders: Vec<String>,
+}
+
+/// Issues every live token of the services again under the next key, for the same time, and writes
+/// a folder for each holder and each operator. From here until [`confirm`], whatever is issued for
+/// them is issued under both keys.
+///
+/// # Errors
+/// [`RotationDenied::CutoverOpen`], as [`survey`] refuses, or as the store or the medium does. When
+/// writing fails, what is recorded stays: the replacements count, and new ones can be issued.
+pub fn issue(
+    session: &mut Session,
+    name: &str,
+    swap_at: Option<u64>,
+    outbox: &Outbox,
+    sheets: &Sheets,
+) -> Result<CutoverSet, Refusal> {
+    let now = session.now();
+    let mut survey = survey(session.store(), name, swap_at, now)?;
+    if survey.open {
+        return Err(RotationDenied::CutoverOpen { service: name.to_owned() }.into());
+    }
+    if !session.store().policy_is_applied()? {
+        return Err(super::Denied::PolicyUnapplied.into());
+    }
+    let next = match &survey.new {
+        Some(next) => keys::find(session.store(), next)?.clone(),
+        None => keys::generate(session, &survey.keyset)?,
+    };
+    let (policy, _) = session.store().policy()?;
+    // Services of the keyset that hold several keys must have it before it signs for them.
+    let rotation = series(session.store(), &policy, &survey.keyset);
+    rotation.may_activate(&Table, &counted(session.store(), &next), true, now)?;
+    survey.new = Some(next.name());
+
+    let (mut replacements, mut left, mut lines) = (Vec::new(), Vec::new(), Vec::new());
+    let announced = CutoverIssued {
+        keyset: survey.keyset.clone(),
+        kid: next.kid.clone(),
+        swap_at: survey.swap.at,
+        services: survey.services.clone(),
+    };
+    lines.push(announced.line());
+    let batches: Vec<Batch> =
+        live(session.store(), &policy, &survey.keyset, now).map(|token| replacement(token, now)).collect();
+    for batch in batches {
+        match under(session, &batch, &next, now) {
+            Ok((issued, recorded)) => {
+                replacements.extend(issued);
+                lines.extend(recorded);
+            }
+            Err(refusal) => {
+                left.push((batch.service, batch.subjects.concat(), refusal.to_string()));
+            }
+        }
+    }
+    let mut operators = BTreeMap::new();
+    for service in policy.services_of(&survey.keyset).filter(|service| survey.services.contains(&service.name)) {
+        operators.insert(
+            service.name.clone(),
+            operators_files(session, service, &next, (sheets.operator)(&survey, &service.name))?,
+        );
+    }
+    outbox.refuse_taken(&operators.keys().map(|service| operators_folder(service)).collect::<Vec<_>>())?;
+    session.record(&lines)?;
+    let mut folders = Vec::new();
+    for (service, files) in operators {
+        outbox.create_folder(&operators_folder(&service), &files)?;
+        folders.push(operators_folder(&service));
+    }
+    folders.extend(hand_out(session, &replacements, &(sheets.holder)(&survey), outbox)?);
+    Ok(CutoverSet { survey, replacements, left, folders })
+}
+
+/// A replacement lasts as long as what it replaces.
+fn replacement(token: &TokenRecord, now: u64) -> Batch {
+    let mut batch = again(token, now);
+    let start = batch.not_before.unwrap_or(now);
+    batch.lifetime = batch
+        .lifetime
+        .map(|asked| Table.replacement_expiry(start.saturating_add(asked), token.issued.exp).saturating_sub(start));
+    batch
+}
+
+/// One replacement, planned and signed under the next key alone.
+fn under(session: &Session, batch: &Batch, next: &KeyRecord, now: u64) -> Result<(Vec<Issued>, Vec<Line>), Refusal> {
+    let planned = issue::plan(session.store(), batch, now)?;
+    let planned = planned.into_iter().map(|planned| Planned { kid: Some(next.kid.clone()), ..planned }).collect();
+    issue::sign_all(session, batch, planned)
+}
+
+fn operators_folder(service: &str) -> String {
+    format!("operator-{service}")
+}
+
+fn operators_files(
+    session: &mut Session,
+    service: &Service,
+    next: &KeyRecord,
+    sheet: String,
+) -> Result<BTreeMap<String, Vec<u8>>, Refusal> {
+    let mut files = publish::for_swap(session, service, next)?;
+    files.insert("SWAP.txt".to_owned(), sheet.into_bytes());
+    Ok(files)
+}
+
+/// A folder a holder: `holder-SUBJECT`, with every replacement that is theirs.
+fn hand_out(
+    session: &mut Session,
+    replacements: &[Issued],
+    sheet: &str,
+    outbox: &Outbox,
+) -> Result<Vec<String>, Refusal> {
+    let mut folders = Vec::new();
+    let mut fault = None;
+    let mut written = 0;
+    let mut names = BTreeMap::new();
+    for token in replacements {
+        let folder = format!("holder-{}", safe_name(&token.subject));
+        let taken: &mut usize = names.entry((folder.clone(), token.file.name.to_lowercase())).or_insert(0);
+        *taken += 1;
+        let name = if *taken > 1 { format!("{taken}-{}", token.file.name) } else { token.file.name.clone() };
+        let new = !folders.contains(&folder);
+        let place = Outbox::open(&outbox.path().join(&folder));
+        let put = place.and_then(|place| {
+            if new {
+                place.create_file("WHEN.txt", sheet.as_bytes())?;
+            }
+            place.create_file(&name, token.file.contents.as_bytes())
+        });
+        match put {
+            Ok(()) => written += 1,
+            Err(failed) => {
+                fault = Some(failed);
+                break;
+            }
+        }
+        if new {
+            folders.push(folder);
+        }
+    }
+    let (out, held) = replacements.split_at(written);
+    issue::confirm(session, out, held)?;
+    match fault {
+        Some(fault) => {
+            let held = held.iter().map(|token| token.subject.clone()).collect();
+            Err(issue::Undelivered { fault, out: out.len(), held }.into())
+        }
+        None => Ok(folders),
+    }
+}
+
+/// What confirming did.
+pub struct Confirmed {
+    /// The services that are still to be swapped.
+    pub waiting: Vec<String>,
+    /// The key that signs alone from now on, when all are.
+    pub signs: Option<String>,
+    /// The publication that says so.
+    pub published: Option<Published>,
+}
+
+/// Records that the operator of a service has installed the new key. When all services of the
+/// keyset have it, it signs alone.
+///
+/// # Errors
+/// [`RotationDenied::NoCutover`], [`RotationDenied::SwapEarly`], or as the store refuses.
+pub fn confirm(session: &mut Session, name: &str) -> Result<Confirmed, Refusal> {
+    let now = session.now();
+    may_confirm(session.store(), name, now)?;
+    let (policy, _) = session.store().policy()?;
+    let keyset = issue::service_of(&policy, name)?.keyset.clone();
+    let Some(open) = open_cutover(session.store(), &keyset) else {
+        return Err(RotationDenied::NoCutover { service: name.to_owned() }.into());
+    };
+    let kid = open.issued.kid.clone();
+    let waiting: Vec<String> = open.waiting().filter(|service| *service != name).cloned().collect();
+    let mut lines = vec![CutoverConfirmed { kid: kid.clone(), service: name.to_owned() }.line()];
+    let mut signs = None;
+    if waiting.is_empty() {
+        let key = keys::find(session.store(), &kid)?;
+        keystore::second_opinion(&session.opened().load(key)?)?;
+        signs = Some(key.name());
+        lines.push(KeyActivated { kid, reason: Some("cutover".to_owned()) }.line());
+    }
+    session.record(&lines)?;
+    let published =
+        if publish::would_change(session.store(), now)? { Some(publish::publish(session, false)?) } else { None };
+    Ok(Confirmed { waiting, signs, published })
+}
+
+/// Whether a service's swap can be confirmed by then.
+///
+/// # Errors
+/// As [`confirm`] refuses.
+pub fn may_confirm(store: &Store, name: &str, now: u64) -> Result<(), Refusal> {
+    let (policy, _) = store.policy()?;
+    let service = issue::service_of(&policy, name)?;
+    let rotation = series(store, &policy, &service.keyset);
+    let open = open_cutover(store, &service.keyset).filter(|open| open.waiting().any(|waiting| waiting == name));
+    match (open, rotation.cutover) {
+        (Some(_), Some(swap)) => Ok(swap.may_confirm(name, now)?),
+        _ => Err(RotationDenied::NoCutover { service: name.to_owned() }.into()),
+    }
+}

@@ -1,0 +1,189 @@
+//! `coldsign rotate cutover …`
+
+use crate::bin::Ended;
+use crate::bin::context::Context;
+use crate::bin::screen::Screen;
+use crate::bin::when;
+use coldsign::acts::cutover::{self, Sheets, Survey};
+use coldsign::storage::Outbox;
+use serde_json::{Value, json};
+use std::path::PathBuf;
+
+#[derive(clap::Subcommand)]
+pub enum Command {
+    /// Show what a cutover would be, or how far it is
+    #[command(
+        after_help = "Examples:\n  coldsign rotate cutover plan fedn\n  coldsign rotate cutover plan fedn --swap 2027-03-01T06:00Z"
+    )]
+    Plan(Planned),
+    /// Issue every live token of the service again under its next key, and open the cutover
+    ///
+    /// Writes holder-SUBJECT for each holder and operator-SERVICE for the service's operator. Until the
+    /// cutover is confirmed, everything that is issued for the service is issued under both keys.
+    #[command(after_help = "Examples:\n  coldsign rotate cutover issue fedn --to /media/usb")]
+    Issue {
+        #[command(flatten)]
+        planned: Planned,
+        /// Write the folders into this directory
+        #[arg(long, value_name = "DIR")]
+        to: PathBuf,
+    },
+    /// Record that the operator has installed the new key: it signs alone from now on
+    #[command(after_help = "Examples:\n  coldsign rotate cutover confirm fedn")]
+    Confirm {
+        /// A service that reads one key
+        service: String,
+    },
+}
+
+#[derive(clap::Args)]
+pub struct Planned {
+    /// A service that reads one key
+    service: String,
+    /// When its operator swaps the key [default: as soon as every holder has the replacement]
+    #[arg(long, value_name = "TIME")]
+    swap: Option<String>,
+}
+
+pub fn run(command: Command, context: &Context, screen: &mut Screen) -> Ended {
+    match command {
+        Command::Plan(planned) => plan(&planned, context, screen),
+        Command::Issue { planned, to } => issue(&planned, &to, context, screen),
+        Command::Confirm { service } => confirm(&service, context, screen),
+    }
+}
+
+fn survey(planned: &Planned, context: &Context) -> Result<(Survey, Option<u64>), coldsign::refusal::Refusal> {
+    let store = context.store()?;
+    let now = context.now()?.max(store.journal().newest_time());
+    let swap = planned.swap.as_deref().map(|text| when::point(text, now)).transpose()?;
+    Ok((cutover::survey(&store, &planned.service, swap, now)?, swap))
+}
+
+fn plan(planned: &Planned, context: &Context, screen: &mut Screen) -> Ended {
+    let (survey, _) = survey(planned, context)?;
+    if screen.json() {
+        screen.object(&as_json(&survey));
+        return Ok(());
+    }
+    let name = |key: &Option<String>| key.clone().unwrap_or_else(|| "a key yet to be made".to_owned());
+    let swap = survey.swap;
+    screen.line(&format!("{}: {} → {}", survey.services.join(", "), name(&survey.old), name(&survey.new)));
+    let (when, what) = if survey.open { (when::utc(swap.issued_at), "issued") } else { ("now".to_owned(), "to issue") };
+    screen.line(&format!("  {when:<22}{what}: {} tokens again under the new key, one folder a holder", survey.tokens));
+    screen.line(&format!("  {:<22}the swap: the operator installs the new key and restarts", when::utc(swap.at)));
+    screen.line(&format!(
+        "  {} to {}: a holder may be locked out",
+        when::utc(swap.locked_from),
+        when::utc(swap.locked_until)
+    ));
+    screen.line("  until it is confirmed, everything is issued under both keys");
+    for service in survey.services.iter().filter(|_| survey.open) {
+        let state = if survey.confirmed.contains(service) { "confirmed" } else { "not confirmed yet" };
+        screen.line(&format!("  {service}: {state}"));
+    }
+    Ok(())
+}
+
+fn issue(planned: &Planned, to: &std::path::Path, context: &Context, screen: &mut Screen) -> Ended {
+    let outbox = Outbox::open(to)?;
+    context.store()?.refuse_inside(&outbox)?;
+    // Refused before anybody types a passphrase.
+    let (before, swap) = survey(planned, context)?;
+    if before.open {
+        return Err(coldsign::rotation::RotationDenied::CutoverOpen { service: planned.service.clone() }.into());
+    }
+    let mut session = context.session(screen)?;
+    let set = cutover::issue(&mut session, &planned.service, swap, &outbox, &SHEETS)?;
+    let swap = set.survey.swap;
+    if screen.json() {
+        screen.object(&json!({
+            "cutover": as_json(&set.survey), "replacements": set.replacements.len(), "folders": set.folders,
+            "left": set.left.iter().map(|(service, subject, why)| json!({
+                "service": service, "subject": subject, "why": why,
+            })).collect::<Vec<_>>(),
+        }));
+        return Ok(());
+    }
+    for folder in &set.folders {
+        screen.line(&outbox.path().join(folder).display().to_string());
+    }
+    screen.note(&format!("{} replacements; the swap is at {}", set.replacements.len(), when::both(swap.at)));
+    screen.note(&format!(
+        "a holder may be locked out from {} to {}",
+        when::utc(swap.locked_from),
+        when::utc(swap.locked_until)
+    ));
+    for (service, subject, why) in &set.left {
+        screen.warning(&format!("no replacement for {subject} at {service}: {why}"));
+    }
+    screen.note("hand the folders out; when the operator says that it is done:");
+    screen.hint(&format!("coldsign rotate cutover confirm {}", planned.service));
+    Ok(())
+}
+
+const SHEETS: Sheets = Sheets { operator: for_operator, holder: for_holder };
+
+fn for_holder(survey: &Survey) -> String {
+    format!(
+        "{} changes its key at {}.\n\n\
+         Until then go on with the token that you have. From then on use the one in this folder; it lasts as\n\
+         long as the old one would have. Between {} and {} either may be refused: try again later.\n",
+        survey.services.join(", "),
+        when::utc(survey.swap.at),
+        when::utc(survey.swap.locked_from),
+        when::utc(survey.swap.locked_until)
+    )
+}
+
+fn for_operator(survey: &Survey, service: &str) -> String {
+    let swap = survey.swap;
+    let old = survey.old.as_deref().unwrap_or("the key that is installed");
+    let new = survey.new.as_deref().unwrap_or("the new key");
+    format!(
+        "Swap of the signing key of {service}: {old} -> {new}\n\n\
+         When: {}, not before.\n\
+         1. Install the files of this folder in the place of those of {old}.\n\
+         2. Restart the service: until then it goes on with the old key.\n\
+         3. Tell the administrator of coldsign that it is done. Until then every new token is made for both keys.\n\n\
+         From that moment the service refuses every token of the old key. Every holder has a new one that\n\
+         works from the swap on. Between {} and {} a holder may be refused.\n\
+         Compare the fingerprint on the page in this folder with the administrator by another way.\n",
+        when::utc(swap.at),
+        when::utc(swap.locked_from),
+        when::utc(swap.locked_until)
+    )
+}
+
+fn confirm(service: &str, context: &Context, screen: &mut Screen) -> Ended {
+    let store = context.store()?;
+    cutover::may_confirm(&store, service, context.now()?.max(store.journal().newest_time()))?;
+    drop(store);
+    let mut session = context.session(screen)?;
+    let done = cutover::confirm(&mut session, service)?;
+    if screen.json() {
+        screen.object(&json!({
+            "confirmed": service, "waiting": done.waiting, "signs": done.signs,
+            "publication": done.published.as_ref().map(|made| json!({"seq": made.seq, "manifest": made.manifest})),
+        }));
+        return Ok(());
+    }
+    match &done.signs {
+        Some(key) => screen.note(&format!("{service} has the new key: {key} signs alone")),
+        None => screen.note(&format!("{service} has the new key; still to be swapped: {}", done.waiting.join(", "))),
+    }
+    if let Some(published) = &done.published {
+        screen.note(&format!("made publication {}", published.seq));
+        screen.hint(&format!("coldsign publication copy {} --to .", published.seq));
+    }
+    screen.hint("coldsign rotate next --to .");
+    Ok(())
+}
+
+fn as_json(survey: &Survey) -> Value {
+    json!({
+        "keyset": survey.keyset, "services": survey.services, "confirmed": survey.confirmed, "old": survey.old,
+        "new": survey.new, "open": survey.open, "tokens": survey.tokens, "issued": survey.swap.issued_at,
+        "swap": survey.swap.at, "locked_from": survey.swap.locked_from, "locked_until": survey.swap.locked_until,
+    })
+}

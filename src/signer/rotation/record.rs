@@ -1,0 +1,84 @@
+//! Cutovers as the journal tells them.
+
+use crate::journal::{Entry, Event, JournalFault};
+use serde::{Deserialize, Serialize};
+
+/// The replacements of a keyset's single-key services were issued under its next key. From here on
+/// whatever is issued for them is issued under both keys.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CutoverIssued {
+    /// The keyset.
+    pub keyset: String,
+    /// The key that takes over: RFC 7638 thumbprint.
+    pub kid: String,
+    /// When the operators install it, in seconds since the epoch.
+    pub swap_at: u64,
+    /// The services that are swapped.
+    pub services: Vec<String>,
+}
+
+impl Event for CutoverIssued {
+    const TYPE: &'static str = "cutover.issued";
+}
+
+/// The operator of a service has installed the new key.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CutoverConfirmed {
+    /// The key that took over.
+    pub kid: String,
+    /// The service.
+    pub service: String,
+}
+
+impl Event for CutoverConfirmed {
+    const TYPE: &'static str = "cutover.confirmed";
+}
+
+/// A cutover and how far it is.
+#[derive(Debug, Clone)]
+pub struct CutoverRecord {
+    /// As journalled.
+    pub issued: CutoverIssued,
+    /// When, in seconds since the epoch.
+    pub at: u64,
+    /// Services that are confirmed.
+    pub confirmed: Vec<String>,
+}
+
+impl CutoverRecord {
+    /// Services that are not confirmed yet.
+    pub fn waiting(&self) -> impl Iterator<Item = &String> {
+        self.issued.services.iter().filter(|service| !self.confirmed.contains(service))
+    }
+}
+
+/// Every cutover, oldest first.
+#[derive(Debug, Default)]
+pub struct Cutovers(Vec<CutoverRecord>);
+
+impl Cutovers {
+    /// Takes in an entry; `false` where it is not about cutovers.
+    ///
+    /// # Errors
+    /// [`JournalFault::Malformed`].
+    pub fn apply(&mut self, entry: &Entry) -> Result<bool, JournalFault> {
+        if let Some(issued) = entry.event::<CutoverIssued>()? {
+            self.0.push(CutoverRecord { issued, at: entry.time, confirmed: Vec::new() });
+        } else if let Some(confirmed) = entry.event::<CutoverConfirmed>()? {
+            let known = self.0.iter_mut().rev().find(|cutover| cutover.issued.kid == confirmed.kid);
+            let malformed =
+                || JournalFault::Malformed { line: entry.index + 1, what: "there is no such cutover".into() };
+            known.ok_or_else(malformed)?.confirmed.push(confirmed.service);
+        } else {
+            return Ok(false);
+        }
+        Ok(true)
+    }
+
+    /// The newest to that key that some service has not confirmed.
+    pub fn open_to(&self, kid: &str) -> Option<&CutoverRecord> {
+        self.0.iter().rev().find(|cutover| cutover.issued.kid == kid && cutover.waiting().next().is_some())
+    }
+}
