@@ -149,7 +149,10 @@ fn secret_numbers(der: &[u8], found: &mut Vec<Vec<u8>>) {
         let (inside, next) = after.split_at(length);
         match tag {
             0x30 => secret_numbers(inside, found),
-            0x04 if matches!(inside, [0x30, ..] | [0x04, 0x20, ..]) => secret_numbers(inside, found),
+            // 32 bytes are the secret itself, whatever they look like.
+            0x04 if inside.len() != 32 && matches!(inside, [0x30, ..] | [0x04, 0x20, ..]) => {
+                secret_numbers(inside, found);
+            }
             0x04 | 0x02 if inside.len() >= 31 => {
                 found.push(inside.iter().copied().skip_while(|byte| *byte == 0).collect());
             }
