@@ -99,6 +99,20 @@ pub struct Member<'a> {
     pub value: &'a str,
 }
 
+impl<'a> Member<'a> {
+    /// The value where it is a string, its escapes resolved.
+    pub fn string(&self) -> Option<Cow<'a, str>> {
+        let inner = self.value.strip_prefix('"')?.strip_suffix('"')?;
+        if !inner.contains('\\') {
+            return Some(Cow::Borrowed(inner));
+        }
+        match parse(self.value.as_bytes()) {
+            Ok(Value::String(string)) => Some(Cow::Owned(string)),
+            _ => None,
+        }
+    }
+}
+
 /// The members of one object in their order. Refuses exactly what [`parse_object`] refuses and builds
 /// no values: for who reads many lines and looks into few.
 pub fn members(bytes: &[u8]) -> Result<Vec<Member<'_>>, JsonError> {
@@ -243,7 +257,9 @@ mod tests {
                 .map(|member| {
                     let alone = parse_object(format!("{{{}}}", member.text).as_bytes()).unwrap();
                     assert_eq!(alone.keys().collect::<Vec<_>>(), [member.name.as_ref()]);
-                    (member.name.into_owned(), parse(member.value.as_bytes()).unwrap())
+                    let value = parse(member.value.as_bytes()).unwrap();
+                    assert_eq!(member.string().as_deref(), value.as_str());
+                    (member.name.into_owned(), value)
                 })
                 .collect::<Map<_, _>>()
         });

@@ -3,7 +3,10 @@
 use std::borrow::Cow;
 use std::collections::HashSet;
 
+use serde_json::map::Entry;
 use serde_json::{Map, Value};
+
+use super::JsonError;
 
 /// Takes what the parser finds.
 pub(super) trait Build<'a> {
@@ -14,8 +17,12 @@ pub(super) trait Build<'a> {
     fn string(string: Cow<'a, str>) -> Self::Value;
     fn array(items: Vec<Self::Value>) -> Self::Value;
     fn object(members: Self::Members) -> Self::Value;
-    fn has(members: &Self::Members, name: &str) -> bool;
-    fn insert(members: &mut Self::Members, name: Cow<'a, str>, value: Self::Value);
+    /// Adds one member, its `value` read only when the name is new.
+    fn member(
+        members: &mut Self::Members,
+        name: Cow<'a, str>,
+        value: impl FnOnce() -> Result<Self::Value, JsonError>,
+    ) -> Result<(), JsonError>;
 }
 
 /// Values as serde_json has them.
@@ -41,12 +48,18 @@ impl<'a> Build<'a> for Tree {
         Value::Object(members)
     }
 
-    fn has(members: &Self::Members, name: &str) -> bool {
-        members.contains_key(name)
-    }
-
-    fn insert(members: &mut Self::Members, name: Cow<'a, str>, value: Value) {
-        members.insert(name.into_owned(), value);
+    fn member(
+        members: &mut Self::Members,
+        name: Cow<'a, str>,
+        value: impl FnOnce() -> Result<Value, JsonError>,
+    ) -> Result<(), JsonError> {
+        match members.entry(name) {
+            Entry::Occupied(known) => Err(JsonError::Duplicate { name: known.key().clone() }),
+            Entry::Vacant(new) => {
+                new.insert(value()?);
+                Ok(())
+            }
+        }
     }
 }
 
@@ -65,16 +78,21 @@ impl<'a> Build<'a> for Check {
 
     fn object(_: Names<'a>) {}
 
-    fn has(members: &Names<'a>, name: &str) -> bool {
-        members.few.iter().any(|known| known == name) || members.more.contains(name)
-    }
-
-    fn insert(members: &mut Names<'a>, name: Cow<'a, str>, (): ()) {
+    fn member(
+        members: &mut Names<'a>,
+        name: Cow<'a, str>,
+        value: impl FnOnce() -> Result<(), JsonError>,
+    ) -> Result<(), JsonError> {
+        if members.few.contains(&name) || members.more.contains(&name) {
+            return Err(JsonError::Duplicate { name: name.into_owned() });
+        }
+        value()?;
         if members.few.len() < FEW {
             members.few.push(name);
         } else {
             members.more.insert(name);
         }
+        Ok(())
     }
 }
 

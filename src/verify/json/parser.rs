@@ -73,13 +73,10 @@ impl<'a> Parser<'a> {
         let mut members = B::Members::default();
         self.each_member(|parser, _| {
             let name = parser.string()?;
-            if B::has(&members, &name) {
-                return Err(JsonError::Duplicate { name: name.into_owned() });
-            }
-            parser.colon()?;
-            let value = parser.value::<B>()?;
-            B::insert(&mut members, name, value);
-            Ok(())
+            B::member(&mut members, name, || {
+                parser.colon()?;
+                parser.value::<B>()
+            })
         })?;
         Ok(B::object(members))
     }
@@ -89,13 +86,12 @@ impl<'a> Parser<'a> {
         let mut members = Vec::new();
         self.each_member(|parser, begin| {
             let name = parser.string()?;
-            if B::has(&names, &name) {
-                return Err(JsonError::Duplicate { name: name.into_owned() });
-            }
-            parser.colon()?;
-            let at = parser.at;
-            let value = parser.value::<B>()?;
-            B::insert(&mut names, name.clone(), value);
+            let mut at = begin;
+            B::member(&mut names, name.clone(), || {
+                parser.colon()?;
+                at = parser.at;
+                parser.value::<B>()
+            })?;
             members.push(Member { name, text: parser.since(begin), value: parser.since(at) });
             Ok(())
         })?;

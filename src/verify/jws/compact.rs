@@ -1,6 +1,6 @@
 //! Strict parsing of a compact JWS into parts that nobody has verified yet.
 
-use serde_json::{Map, Value};
+use std::borrow::Cow;
 
 use crate::algorithm::Algorithm;
 use crate::base64url;
@@ -10,6 +10,9 @@ use crate::jwk::LONGEST_KID;
 
 /// The longest token parsed, in bytes.
 pub const LONGEST_TOKEN: usize = 16 * 1024;
+
+/// All that a header may have.
+const MEMBERS: [&str; 3] = ["alg", "kid", "typ"];
 
 /// Why a text is not a compact JWS as accepted here; nothing of it was believed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -144,9 +147,10 @@ pub fn parse(token: &str) -> Result<Compact<'_>, Malformed> {
 
 /// As [`parse`], for documents whose length their reader has checked.
 pub(crate) fn parse_of_any_length(token: &str) -> Result<Compact<'_>, Malformed> {
-    let foreign = |byte: u8| !(byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.'));
-    if let Some(at) = token.bytes().position(foreign) {
-        return Err(Malformed::Character { at });
+    let foreign = |byte: u8| !(byte.is_ascii_alphanumeric() | matches!(byte, b'_' | b'-' | b'.'));
+    // Without an early end many bytes are looked at in one step; only a bad token is asked where.
+    if token.bytes().fold(false, |found, byte| found | foreign(byte)) {
+        return Err(Malformed::Character { at: token.bytes().position(foreign).unwrap_or_default() });
     }
     let mut parts = token.split('.');
     let (Some(header), Some(payload), Some(signature), None) = (parts.next(), parts.next(), parts.next(), parts.next())
@@ -163,30 +167,26 @@ pub(crate) fn parse_of_any_length(token: &str) -> Result<Compact<'_>, Malformed>
 }
 
 fn read_header(header: &[u8]) -> Result<(Algorithm, Option<String>, Option<String>), Malformed> {
-    let mut members = json::parse_object(header).map_err(Malformed::HeaderJson)?;
-    let mut take = |name| take_string(&mut members, name);
-    let (algorithm, kid, typ) = (take("alg"), take("kid"), take("typ"));
-    if let Some((name, _)) = members.into_iter().next() {
-        return Err(Malformed::HeaderMember { name });
+    let members = json::members(header).map_err(Malformed::HeaderJson)?;
+    // Of several foreign members the first by name is told, in whatever order they stand.
+    let foreign = members.iter().map(|member| &member.name).filter(|name| !MEMBERS.contains(&name.as_ref())).min();
+    if let Some(name) = foreign {
+        return Err(Malformed::HeaderMember { name: name.clone().into_owned() });
     }
+    let [algorithm, kid, typ] = MEMBERS.map(|name| match members.iter().find(|member| member.name == name) {
+        None => Ok(None),
+        Some(member) => member.string().map(Some).ok_or(Malformed::HeaderType { name }),
+    });
     let (algorithm, kid, typ) = (algorithm?, kid?, typ?);
     let name = algorithm.ok_or(Malformed::NoAlgorithm)?;
-    let algorithm = name.parse().map_err(|_| Malformed::Algorithm { name })?;
+    let algorithm = name.parse().map_err(|_| Malformed::Algorithm { name: name.into_owned() })?;
     if let Some(kid) = &kid {
         let characters = kid.chars().count();
         if characters == 0 || characters > LONGEST_KID {
             return Err(Malformed::KidLength { characters });
         }
     }
-    Ok((algorithm, kid, typ))
-}
-
-fn take_string(members: &mut Map<String, Value>, name: &'static str) -> Result<Option<String>, Malformed> {
-    match members.remove(name) {
-        None => Ok(None),
-        Some(Value::String(text)) => Ok(Some(text)),
-        Some(_) => Err(Malformed::HeaderType { name }),
-    }
+    Ok((algorithm, kid.map(Cow::into_owned), typ.map(Cow::into_owned)))
 }
 
 #[cfg(test)]
@@ -240,6 +240,9 @@ mod tests {
             (r#"{"alg":"EdDSA","kid":""}"#, Malformed::KidLength { characters: 0 }),
             (r#"{"kid":"a"}"#, Malformed::NoAlgorithm),
             (r#"{"alg":"EdDSA","crit":["bork"]}"#, Malformed::HeaderMember { name: "crit".into() }),
+            // Of several the first by name is told, wherever it stands.
+            (r#"{"zip":1,"alg":1,"b64":2}"#, Malformed::HeaderMember { name: "b64".into() }),
+            (r#"{"\u0061lg":"\u006eone"}"#, Malformed::Algorithm { name: "none".into() }),
             (r#"{"alg":"EdDSA","ALG":"none"}"#, Malformed::HeaderMember { name: "ALG".into() }),
             (r#"{"alg":"EdDSA","alg":"none"}"#, Malformed::HeaderJson(JsonError::Duplicate { name: "alg".into() })),
             ("[]", Malformed::HeaderJson(JsonError::NotAnObject)),
