@@ -362,7 +362,7 @@ impl SelfCheck {
         let failed = |what: String| Denied::SelfCheck { subject: subject.to_owned(), what };
         // At the moment it begins to be valid: that may lie ahead.
         let verified = self.verifier.verify(token, draft.not_before).map_err(|refusal| failed(refusal.to_string()))?;
-        if verified.claims() == &draft.claims_map() {
+        if draft.is_of(verified.claims()) {
             Ok(())
         } else {
             Err(failed("its claims are not those that were drafted".to_owned()))

@@ -1,5 +1,7 @@
 //! Drafts: the claims of one token, why each is there, before anything is signed.
 
+use std::borrow::Cow;
+
 use coldsign_verify::{Profile, UnixTime};
 use serde_json::{Map, Value};
 
@@ -72,13 +74,19 @@ pub struct Reason {
     /// The claim.
     pub claim: String,
     /// What it stands for, and the line of the policy where one allows it.
-    pub why: String,
+    pub why: Cow<'static, str>,
 }
 
 impl Draft {
     /// The claims as a JSON object.
     pub fn claims_map(&self) -> Map<String, Value> {
         self.claims.iter().cloned().collect()
+    }
+
+    /// Whether these are exactly the claims drafted.
+    pub fn is_of(&self, claims: &Map<String, Value>) -> bool {
+        let drafted = |name: &String| self.claims.iter().find(|(known, _)| known == name).map(|(_, value)| value);
+        claims.len() == self.claims.len() && claims.iter().all(|(name, value)| drafted(name) == Some(value))
     }
 }
 
@@ -219,13 +227,13 @@ pub(super) struct Claims {
 
 impl Claims {
     /// A claim that roles and policy determine.
-    pub(super) fn put(&mut self, claim: &str, value: Value, why: String) {
-        self.reasons.push(Reason { claim: claim.to_owned(), why });
+    pub(super) fn put(&mut self, claim: &str, value: Value, why: impl Into<Cow<'static, str>>) {
+        self.reasons.push(Reason { claim: claim.to_owned(), why: why.into() });
         self.claims.push((claim.to_owned(), value));
     }
 
     /// A claim that the request or the moment determines.
-    pub(super) fn put_free(&mut self, claim: &str, value: Value, why: String) {
+    pub(super) fn put_free(&mut self, claim: &str, value: Value, why: impl Into<Cow<'static, str>>) {
         self.undetermined.insert(claim.to_owned(), value.clone());
         self.put(claim, value, why);
     }
@@ -257,8 +265,29 @@ impl Claims {
 
 /// A JSON object whose members keep their order.
 fn object(members: &[(String, Value)]) -> String {
-    let members: Vec<String> = members.iter().map(|(name, value)| member(name, value)).collect();
-    format!("{{{}}}", members.join(","))
+    let mut text = String::with_capacity(512);
+    for (name, value) in members {
+        text.push(if text.is_empty() { '{' } else { ',' });
+        push_string(&mut text, name);
+        text.push(':');
+        match value {
+            Value::String(string) => push_string(&mut text, string),
+            other => text.push_str(&other.to_string()),
+        }
+    }
+    text.push_str(if text.is_empty() { "{}" } else { "}" });
+    text
+}
+
+/// A JSON string; most have nothing to escape and need no formatting.
+fn push_string(text: &mut String, string: &str) {
+    if string.bytes().any(|byte| matches!(byte, 0..0x20 | b'"' | b'\\')) {
+        text.push_str(&Value::from(string).to_string());
+    } else {
+        text.push('"');
+        text.push_str(string);
+        text.push('"');
+    }
 }
 
 /// One member of a JSON object.

@@ -192,7 +192,7 @@ fn show(planned: &Planned, screen: &mut Screen) {
         draft.typ,
         draft.keyset
     ));
-    let why = |claim: &str| draft.reasons.iter().find(|reason| reason.claim == claim).map(|reason| reason.why.as_str());
+    let why = |claim: &str| draft.reasons.iter().find(|reason| reason.claim == claim).map(|reason| reason.why.as_ref());
     for (claim, value) in &draft.claims {
         screen.line(&format!("  {claim:<10} {}", escaped(&value.to_string())));
         if let Some(why) = why(claim) {
@@ -206,7 +206,7 @@ fn show(planned: &Planned, screen: &mut Screen) {
 fn as_json(planned: &Planned) -> serde_json::Value {
     let draft = &planned.draft;
     let reasons: serde_json::Map<_, _> =
-        draft.reasons.iter().map(|reason| (reason.claim.clone(), reason.why.clone().into())).collect();
+        draft.reasons.iter().map(|reason| (reason.claim.clone(), reason.why.as_ref().into())).collect();
     json!({
         "subject": planned.subject, "typ": draft.typ, "keyset": draft.keyset, "claims": draft.claims_map(),
         "reasons": reasons, "file": planned.file_name,

@@ -117,6 +117,35 @@ fn rfc9068_union_of_roles() {
 }
 
 #[test]
+fn the_claims_drafted_are_told_from_all_others() {
+    let draft = drafted(&request("api", &["reader"])).unwrap();
+    assert!(draft.is_of(&draft.claims_map()));
+    for (name, _) in &draft.claims {
+        let mut claims = draft.claims_map();
+        claims[name] = Value::Null;
+        assert!(!draft.is_of(&claims), "{name} is another");
+        claims.remove(name);
+        assert!(!draft.is_of(&claims), "{name} is missing");
+        claims.insert("more".to_owned(), Value::Null);
+        assert!(!draft.is_of(&claims), "one stands for {name}");
+    }
+    let mut claims = draft.claims_map();
+    claims.insert("more".to_owned(), Value::Null);
+    assert!(!draft.is_of(&claims));
+}
+
+#[test]
+fn claims_are_written_as_serde_json_writes_them() {
+    for text in ["", "plain", "a\"b", "a\\b", "\u{0}\u{1f}\u{7f}\n", "é\u{2028}🙂", "</"] {
+        let value = Value::from(text);
+        let members = [(text.to_owned(), value.clone()), ("list".to_owned(), json!([value, 1, null]))];
+        let theirs = format!("{{{value}:{value},\"list\":{}}}", members[1].1);
+        assert_eq!(object(&members), theirs);
+    }
+    assert_eq!(object(&[]), "{}");
+}
+
+#[test]
 fn fedn_one_role_no_audience() {
     let draft = drafted(&request("fed", &["client"])).unwrap();
     assert_eq!(

@@ -42,11 +42,11 @@ pub(super) fn lay_out(grant: &Grant<'_>, claims: &mut Claims) -> Result<(), Deni
 
 impl Grant<'_> {
     fn subject(&self, claims: &mut Claims) {
-        claims.put_free("sub", self.request.subject.as_str().into(), "the subject asked for".to_owned());
+        claims.put_free("sub", self.request.subject.as_str().into(), "the subject asked for");
     }
 
     fn issuer(&self, claims: &mut Claims) {
-        claims.put("iss", self.issuer.into(), "this store's issuer".to_owned());
+        claims.put("iss", self.issuer.into(), "this store's issuer");
     }
 
     fn audience(&self, claims: &mut Claims) {
@@ -67,13 +67,9 @@ impl Grant<'_> {
             format!("{exp}, within longest_lifetime: policy.toml line {line}"),
         );
         let nbf = if self.request.not_before.is_some() { "the beginning asked for" } else { "as iat" };
-        claims.put_free("nbf", self.times.not_before.into(), nbf.to_owned());
-        claims.put_free(
-            "iat",
-            self.times.issued_at.into(),
-            "the moment of issue, dated back by timing.backdate".to_owned(),
-        );
-        claims.put_free("jti", self.jti.into(), "a random id, unique to this token".to_owned());
+        claims.put_free("nbf", self.times.not_before.into(), nbf);
+        claims.put_free("iat", self.times.issued_at.into(), "the moment of issue, dated back by timing.backdate");
+        claims.put_free("jti", self.jti.into(), "a random id, unique to this token");
     }
 
     fn line(&self, what: &str, field: &str) -> String {

@@ -19,9 +19,7 @@ pub(super) fn lay_out(grant: &Grant<'_>, claims: &mut Claims) -> Result<(), Deni
         Some(client) => {
             claims.put("client_id", client.as_str().into(), grant.line("the service's client_id", "client_id"))
         }
-        None => {
-            claims.put("client_id", grant.request.subject.as_str().into(), "the subject (RFC 9068 §2.2)".to_owned())
-        }
+        None => claims.put("client_id", grant.request.subject.as_str().into(), "the subject (RFC 9068 §2.2)"),
     }
     grant.scope(claims)?;
     for claim in ["roles", "groups", "entitlements", "permissions"] {
