@@ -2,12 +2,17 @@
 
 use super::fault::Fault;
 use coldsign::issuing::policy::duration;
-use coldsign::storage::holds_file;
+use coldsign::storage::{holds_file, read_file};
 use jiff::civil::{Date, DateTime};
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
+use std::env::VarError;
 use std::path::Path;
+use std::sync::OnceLock;
 use std::time::SystemTime;
+
+/// The largest file of a time zone that is read, in bytes; the real ones have a few thousand.
+const LARGEST_ZONE: u64 = 64 << 10;
 
 /// The machine's clock, in seconds since the epoch.
 pub fn now() -> Result<u64, Fault> {
@@ -25,11 +30,34 @@ pub fn both(time: u64) -> String {
     format!("{} ({})", local.strftime("%Y-%m-%d %H:%M %Z"), utc.strftime("%H:%M UTC"))
 }
 
-/// The system's time zone. A `TZ` that names a device or a pipe would be read for ever: UTC then.
+/// The system's time zone, from the one file that says it: jiff alone walks through the whole zone
+/// database, which takes longer than the rest of a command.
 fn zone() -> TimeZone {
-    let named = std::env::var("TZ").unwrap_or_default();
+    static ZONE: OnceLock<TimeZone> = OnceLock::new();
+    ZONE.get_or_init(|| named_zone(std::env::var("TZ"))).clone()
+}
+
+/// The zone that `TZ` names. One that names a device or a pipe would be read for ever: UTC then.
+fn named_zone(named: Result<String, VarError>) -> TimeZone {
+    let named = match named {
+        Ok(named) if named.is_empty() => return TimeZone::UTC,
+        Ok(named) => named,
+        Err(VarError::NotPresent) => return zone_in(Path::new("/etc/localtime")).unwrap_or_else(TimeZone::system),
+        Err(VarError::NotUnicode(_)) => return TimeZone::UTC,
+    };
+    if let Ok(rule) = TimeZone::posix(&named) {
+        return rule;
+    }
     let path = named.trim_start_matches(':');
-    if path.starts_with('/') && !holds_file(Path::new("/"), path) { TimeZone::UTC } else { TimeZone::system() }
+    if path.starts_with('/') && !holds_file(Path::new("/"), path) {
+        return TimeZone::UTC;
+    }
+    // An absolute path stands for itself. What is not found so, jiff may know how to find.
+    zone_in(&Path::new("/usr/share/zoneinfo").join(path)).unwrap_or_else(TimeZone::system)
+}
+
+fn zone_in(file: &Path) -> Option<TimeZone> {
+    TimeZone::tzif("local", &read_file(file, LARGEST_ZONE).ok()?).ok()
 }
 
 /// `2027-01-03 08:00 UTC`.
@@ -103,6 +131,27 @@ mod tests {
         assert_eq!(point("2027-01-01", 0).unwrap(), noon - 43_200);
         for text in ["", "tomorrow", "2027-13-01", "2027-1-1", "12:00", "1969-01-01", "+", "+3x"] {
             assert!(point(text, noon).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_zone_is_found_as_the_system_finds_it() {
+        let at = |named: &str| {
+            let stamp = stamp(1_798_804_800).unwrap();
+            stamp.to_zoned(named_zone(Ok(named.to_owned()))).strftime("%H:%M").to_string()
+        };
+        for (named, shown) in
+            [("", "12:00"), ("UTC", "12:00"), ("UTC0", "12:00"), ("CET-1CEST,M3.5.0,M10.5.0/3", "13:00")]
+        {
+            assert_eq!(at(named), shown, "{named}");
+        }
+        for nonsense in ["/dev/zero", ":/dev/zero", "/no/such/file"] {
+            assert_eq!(at(nonsense), "12:00", "{nonsense}");
+        }
+        if holds_file(Path::new("/usr/share/zoneinfo"), "Asia/Tokyo") {
+            for tokyo in ["Asia/Tokyo", ":Asia/Tokyo", "/usr/share/zoneinfo/Asia/Tokyo"] {
+                assert_eq!(at(tokyo), "21:00", "{tokyo}");
+            }
         }
     }
 
