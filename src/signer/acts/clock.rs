@@ -162,7 +162,7 @@ pub fn corrections(store: &Store) -> Result<Vec<(ClockCorrected, String)>, Refus
     let mut corrections = Vec::new();
     for entry in store.journal().entries() {
         if let Some(correction) = entry.event::<ClockCorrected>()? {
-            corrections.push((correction, entry.by.clone()));
+            corrections.push((correction, entry.by.to_string()));
         }
     }
     Ok(corrections)

@@ -35,7 +35,8 @@ pub struct Filter {
 pub fn show<'a>(store: &'a Store, filter: &'a Filter) -> impl Iterator<Item = &'a Entry> {
     store.journal().entries().iter().filter(move |entry| {
         let named = |wanted: &String| {
-            entry.kind == *wanted || entry.kind.strip_prefix(wanted.as_str()).is_some_and(|rest| rest.starts_with('.'))
+            *entry.kind == **wanted
+                || entry.kind.strip_prefix(wanted.as_str()).is_some_and(|rest| rest.starts_with('.'))
         };
         let kind = if filter.types.is_empty() {
             filter.checkpoints || !entry.is_checkpoint()

@@ -34,15 +34,15 @@ impl Ledger {
     pub fn apply(&mut self, entries: &[Entry]) -> Result<(), JournalFault> {
         for entry in entries {
             let known = entry.is_bookkeeping()
-                || self.backups.apply(entry)?
                 || self.tokens.apply(entry)?
+                || self.backups.apply(entry)?
                 || self.keys.apply(entry)?
                 || self.policies.apply(entry)?
                 || self.publications.apply(entry)?
                 || self.cutovers.apply(entry)?
                 || self.unlocks.apply(entry)?;
             if !known {
-                return Err(JournalFault::UnknownType { line: entry.index + 1, kind: entry.kind.clone() });
+                return Err(JournalFault::UnknownType { line: entry.index + 1, kind: entry.kind.to_string() });
             }
         }
         Ok(())

@@ -4,6 +4,7 @@ use crate::journal::{Entry, Event, JournalFault};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::collections::HashMap;
+use std::sync::Arc;
 
 /// A policy came into force. Its text is `policies/<sha256>.toml`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -43,7 +44,7 @@ impl Policies {
         let Some(applied) = entry.event::<PolicyApplied>()? else {
             return Ok(false);
         };
-        self.0.push(PolicyRecord { applied, at: entry.time, by: entry.by.clone() });
+        self.0.push(PolicyRecord { applied, at: entry.time, by: entry.by.to_string() });
         Ok(true)
     }
 
@@ -162,7 +163,7 @@ pub struct TokenRecord {
     /// When, in seconds since the epoch.
     pub at: u64,
     /// By which unlock.
-    pub by: String,
+    pub by: Arc<str>,
     /// Whether it got out.
     pub delivery: Delivery,
 }
@@ -183,7 +184,12 @@ impl TokenRecord {
 #[derive(Debug, Default)]
 pub struct Tokens {
     records: Vec<TokenRecord>,
+    /// The one after the last that was marked: deliveries follow in the order of issuing.
+    next: usize,
+    /// Places by `jti`, made up when the order doesn't help.
     by_jti: HashMap<String, usize>,
+    /// How many of the records are in it.
+    mapped: usize,
 }
 
 impl Tokens {
@@ -193,7 +199,6 @@ impl Tokens {
     /// [`JournalFault::Malformed`].
     pub fn apply(&mut self, entry: &Entry) -> Result<bool, JournalFault> {
         if let Some(issued) = entry.event::<TokenIssued>()? {
-            self.by_jti.insert(issued.jti.clone(), self.records.len());
             self.records.push(TokenRecord {
                 issued,
                 index: entry.index,
@@ -228,8 +233,72 @@ impl Tokens {
 
     fn mark(&mut self, jtis: &[String], delivery: Delivery) {
         for jti in jtis {
-            if let Some(token) = self.by_jti.get(jti).and_then(|at| self.records.get_mut(*at)) {
+            let Some(at) = self.place(jti) else { continue };
+            if let Some(token) = self.records.get_mut(at) {
                 token.delivery = delivery;
+                self.next = at + 1;
+            }
+        }
+    }
+
+    fn place(&mut self, jti: &str) -> Option<usize> {
+        if self.records.get(self.next).is_some_and(|token| token.issued.jti == jti) {
+            return Some(self.next);
+        }
+        for (at, token) in self.records.iter().enumerate().skip(self.mapped) {
+            self.by_jti.insert(token.issued.jti.clone(), at);
+        }
+        self.mapped = self.records.len();
+        self.by_jti.get(jti).copied()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn token(number: usize) -> TokenRecord {
+        let text = String::new;
+        let issued = TokenIssued {
+            jti: number.to_string(),
+            service: text(),
+            roles: Vec::new(),
+            sub: text(),
+            kid: text(),
+            policy: text(),
+            iat: 0,
+            nbf: 0,
+            exp: 0,
+            token_sha256: text(),
+            claims: Map::new(),
+            form: text(),
+            reason: None,
+        };
+        TokenRecord { issued, index: 0, at: 0, by: "admin".into(), delivery: Delivery::Unconfirmed }
+    }
+
+    proptest! {
+        #[test]
+        fn each_delivery_meets_its_token_in_whatever_order(
+            acts in proptest::collection::vec((0..4_usize, proptest::collection::vec(0..30_usize, 0..5)), 0..12),
+        ) {
+            let mut tokens = Tokens::default();
+            let mut wanted = Vec::new();
+            for (issued, delivered) in acts {
+                for _ in 0..issued {
+                    tokens.records.push(token(wanted.len()));
+                    wanted.push(Delivery::Unconfirmed);
+                }
+                let jtis: Vec<String> = delivered.iter().map(usize::to_string).collect();
+                tokens.mark(&jtis, Delivery::Delivered);
+                for at in delivered {
+                    if let Some(one) = wanted.get_mut(at) {
+                        *one = Delivery::Delivered;
+                    }
+                }
+                let found: Vec<Delivery> = tokens.records.iter().map(|token| token.delivery).collect();
+                prop_assert_eq!(&found, &wanted);
             }
         }
     }

@@ -1,8 +1,9 @@
 //! A journal read as an auditor reads it: from its bytes alone, every line, every signature.
 
 use super::entry::correct_times;
-use super::log::{CHECKPOINT, ENTRIES, LARGEST, Scan, SignedBy, damaged, gone, read_genesis};
+use super::log::{CHECKPOINT, ENTRIES, LARGEST};
 use super::proof::{Proof, consistency, consistent, inclusion};
+use super::scan::{Scan, SignedBy, damaged, gone, read_genesis};
 use super::tree::leaf;
 use super::{Checkpoint, Digest, Entry, JournalFault, StoreCreated};
 use crate::storage::Directory;

@@ -5,6 +5,8 @@ use coldsign_verify::json::{self, Member};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+use std::ops::Range;
+use std::sync::Arc;
 
 /// What happened: the members of an entry that depend on its type.
 pub trait Event: Serialize + DeserializeOwned {
@@ -35,11 +37,30 @@ pub struct Entry {
     /// The time as its line has it.
     pub written: u64,
     /// The unlock that was used.
-    pub by: String,
+    pub by: Arc<str>,
     /// Its type.
-    pub kind: String,
+    pub kind: Arc<str>,
     /// Its other members as JSON. A journal has millions of lines: each is built up only when asked for.
-    body: Box<str>,
+    body: Body,
+}
+
+/// One object in a text that many entries may share.
+#[derive(Debug, Clone)]
+pub(super) struct Body {
+    pub text: Arc<String>,
+    pub range: Range<usize>,
+}
+
+impl Body {
+    fn as_str(&self) -> &str {
+        self.text.get(self.range.clone()).unwrap_or_default()
+    }
+}
+
+impl PartialEq for Body {
+    fn eq(&self, other: &Self) -> bool {
+        self.as_str() == other.as_str()
+    }
 }
 
 impl Entry {
@@ -48,10 +69,10 @@ impl Entry {
     /// # Errors
     /// [`JournalFault::Malformed`] where its members are not those of that type.
     pub fn event<E: Event>(&self) -> Result<Option<E>, JournalFault> {
-        if self.kind != E::TYPE {
+        if *self.kind != *E::TYPE {
             return Ok(None);
         }
-        serde_json::from_str(&self.body)
+        serde_json::from_str(self.body.as_str())
             .map(Some)
             .map_err(|error| JournalFault::Malformed { line: self.index + 1, what: error.to_string() })
     }
@@ -59,12 +80,12 @@ impl Entry {
     /// Whether it is the journal's own (its beginning, a checkpoint, a torn tail cut off, a corrected
     /// clock).
     pub fn is_bookkeeping(&self) -> bool {
-        [StoreCreated::TYPE, Committed::TYPE, Truncated::TYPE, ClockCorrected::TYPE].contains(&self.kind.as_str())
+        [StoreCreated::TYPE, Committed::TYPE, Truncated::TYPE, ClockCorrected::TYPE].contains(&&*self.kind)
     }
 
     /// Whether it only ends a group: a checkpoint.
     pub fn is_checkpoint(&self) -> bool {
-        self.kind == Committed::TYPE
+        *self.kind == *Committed::TYPE
     }
 
     /// A checkpoint line's note.
@@ -74,9 +95,15 @@ impl Entry {
 
     /// Its members beyond the envelope, for showing.
     pub fn body(&self) -> Map<String, Value> {
-        json::parse_object(self.body.as_bytes()).unwrap_or_default()
+        json::parse_object(self.body.as_str().as_bytes()).unwrap_or_default()
     }
 
+    /// An entry of a line that was checked before.
+    pub(super) fn of(index: u64, time: u64, by: Arc<str>, kind: Arc<str>, body: Body) -> Self {
+        Self { index, time, written: time, by, kind, body }
+    }
+
+    /// Reads a line strictly; with it the digest that it says the line before has.
     pub(super) fn read(line: &[u8]) -> Result<(Self, String), String> {
         let (mut index, mut prev, mut time, mut by, mut kind) = (None, None, None, None, None);
         let mut body = String::with_capacity(line.len());
@@ -100,9 +127,9 @@ impl Entry {
             index: index.ok_or_else(|| missing("index"))?,
             time,
             written: time,
-            by: by.ok_or_else(|| missing("by"))?,
-            kind: kind.ok_or_else(|| missing("type"))?,
-            body: body.into_boxed_str(),
+            by: by.ok_or_else(|| missing("by"))?.into(),
+            kind: kind.ok_or_else(|| missing("type"))?.into(),
+            body: Body { range: 0..body.len(), text: Arc::new(body) },
         };
         Ok((entry, prev.ok_or_else(|| missing("prev"))?))
     }

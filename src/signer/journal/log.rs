@@ -1,15 +1,14 @@
 //! The journal as a file: opening, and the commit protocol.
 
 use super::entry::{Committed, Truncated, correct_times};
+use super::scan::{LONGEST_LINE, Scan, SignedBy, damaged, gone, read_genesis, read_line};
 use super::{Checkpoint, Digest, Entry, Event, JournalFault, Line, SignNote, StoreCreated, Tree, hex, sha256};
-use crate::storage::{Directory, StorageFault};
-use coldsign_verify::base64url;
+use crate::storage::Directory;
 
 pub(super) const ENTRIES: &str = "journal/entries.jsonl";
 pub(super) const CHECKPOINT: &str = "journal/checkpoint";
 /// Far beyond a signer's life: ten million tokens are 4 GiB.
 pub(super) const LARGEST: u64 = 8 << 30;
-const LONGEST_LINE: usize = 1 << 20;
 
 /// A store's journal, read and checked.
 pub struct Journal {
@@ -83,8 +82,7 @@ impl Journal {
         let (genesis, genesis_hash, key) = read_genesis(&bytes)?;
         let promised = Checkpoint::verify(&note, &genesis.store_id, &key).map_err(|what| damaged(1, what))?;
         let signed = SignedBy { store_id: &genesis.store_id, key: &key };
-        // Signatures below the promised line are covered by the one on it: its root is over them.
-        let scan = Scan::of(&bytes, &signed, promised.size, promised.size)?;
+        let scan = Scan::beyond(&promised, &bytes, &signed)?;
         let found = scan.committed.as_ref().map_or(0, |end| end.lines);
         let Some(end) = scan.committed.filter(|end| end.lines > promised.size) else {
             return Err(JournalFault::Short { found, promised: promised.size + 1 });
@@ -281,137 +279,4 @@ impl Journal {
         self.behind = true;
         self.acknowledge()
     }
-}
-
-/// Where a committed group ends.
-#[derive(Clone)]
-pub(super) struct End {
-    pub lines: u64,
-    pub bytes: u64,
-    pub tree: Tree,
-    last: Digest,
-}
-
-/// Whose signature checkpoints must carry.
-pub(super) struct SignedBy<'a> {
-    pub store_id: &'a str,
-    pub key: &'a [u8; 32],
-}
-
-pub(super) struct Scan {
-    pub entries: Vec<Entry>,
-    pub committed: Option<End>,
-}
-
-impl Scan {
-    /// Reads line by line up to the first that doesn't hold. One at or before the `promised` line
-    /// is damage; one beyond it begins the torn tail. Checkpoints before the line `signatures_from`
-    /// are not held against their signatures.
-    pub fn of(bytes: &[u8], signed: &SignedBy<'_>, promised: u64, signatures_from: u64) -> Result<Self, JournalFault> {
-        let mut scan = Self { entries: Vec::new(), committed: None };
-        let mut tree = Tree::default();
-        let mut last = [0; 32];
-        let mut at: u64 = 0;
-        let mut rest = bytes;
-        while let Some(end) = rest.iter().position(|byte| *byte == b'\n') {
-            let (line, beyond) = rest.split_at(end);
-            let number = tree.size() + 1;
-            let read = scan.line(line, &tree, &last, signed, signatures_from);
-            let (entry, commits) = match read {
-                Ok(read) => read,
-                Err(what) if tree.size() <= promised => {
-                    return Err(JournalFault::Damaged { file: "entries.jsonl", line: number, what });
-                }
-                Err(_) => break,
-            };
-            tree.push(line);
-            last = sha256(line);
-            at += line.len() as u64 + 1;
-            scan.entries.push(entry);
-            rest = beyond.get(1..).unwrap_or_default();
-            if commits {
-                scan.committed = Some(End { lines: tree.size(), bytes: at, tree: tree.clone(), last });
-            }
-        }
-        Ok(scan)
-    }
-
-    /// One line and whether it commits what came before it.
-    fn line(
-        &self,
-        line: &[u8],
-        tree: &Tree,
-        last: &Digest,
-        signed: &SignedBy<'_>,
-        signatures_from: u64,
-    ) -> Result<(Entry, bool), String> {
-        if line.len() > LONGEST_LINE {
-            return Err("it is longer than 1 MiB".to_owned());
-        }
-        let (entry, prev) = Entry::read(line)?;
-        if entry.index != tree.size() {
-            return Err(format!("its index is {}", entry.index));
-        }
-        if prev != hex(last) {
-            return Err("it does not follow from the line before".to_owned());
-        }
-        if entry.kind == StoreCreated::TYPE && entry.index != 0 {
-            return Err("a second beginning".to_owned());
-        }
-        let committed = entry.event::<Committed>().map_err(|fault| fault.to_string())?;
-        let Some(committed) = committed else {
-            return Ok((entry, false));
-        };
-        // No signature covers the newest checkpoint line itself: it may say nothing of its own.
-        let own = self.entries.last().map(|before| committed.line().render(entry.index, last, before.time, &before.by));
-        if own.is_none_or(|own| own.as_bytes() != line) {
-            return Err("it is not the one checkpoint line its group can have".to_owned());
-        }
-        if entry.index >= signatures_from {
-            let checkpoint = Checkpoint::verify(&committed.note, signed.store_id, signed.key)?;
-            if checkpoint != Checkpoint::of(tree) {
-                return Err("its checkpoint is not that of the lines before it".to_owned());
-            }
-        }
-        Ok((entry, true))
-    }
-}
-
-pub(super) fn read_genesis(bytes: &[u8]) -> Result<(StoreCreated, Digest, [u8; 32]), JournalFault> {
-    let damaged = |what: &str| JournalFault::Damaged { file: "entries.jsonl", line: 1, what: what.to_owned() };
-    let line = bytes.split(|byte| *byte == b'\n').next().unwrap_or_default();
-    let (entry, prev) = read_line(line, 1)?;
-    let body = entry.body();
-    if let (Some(format), Some(version)) = (
-        body.get("format").and_then(|format| format.as_str()),
-        body.get("version").and_then(|version| version.as_u64()),
-    ) && (format != StoreCreated::FORMAT || version != 1)
-    {
-        return Err(JournalFault::Version { format: format.to_owned(), version });
-    }
-    let genesis: StoreCreated = entry.event()?.ok_or_else(|| damaged("it is not the beginning of a journal"))?;
-    if entry.index != 0 || prev != hex(&[0; 32]) {
-        return Err(damaged("it is not the beginning of a journal"));
-    }
-    let key = base64url::decode(&genesis.journal_key)
-        .ok()
-        .and_then(|bytes| bytes.try_into().ok())
-        .ok_or_else(|| damaged("its journal key is no Ed25519 key"))?;
-    Ok((genesis, sha256(line), key))
-}
-
-fn read_line(line: &[u8], number: u64) -> Result<(Entry, String), JournalFault> {
-    Entry::read(line).map_err(|what| JournalFault::Damaged { file: "entries.jsonl", line: number, what })
-}
-
-/// A store always has both files: one that is not there was taken away.
-pub(super) fn gone(file: &'static str, fault: StorageFault) -> JournalFault {
-    match fault {
-        StorageFault::Missing(_) => JournalFault::Damaged { file, line: 1, what: "it is gone".to_owned() },
-        other => other.into(),
-    }
-}
-
-pub(super) fn damaged(line: u64, what: &str) -> JournalFault {
-    JournalFault::Damaged { file: "checkpoint", line, what: what.to_owned() }
 }

@@ -6,10 +6,12 @@
 
 mod audit;
 mod checkpoint;
+mod covered;
 mod entry;
 mod fault;
 mod log;
 mod proof;
+mod scan;
 #[cfg(test)]
 mod tests;
 mod tree;

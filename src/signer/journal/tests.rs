@@ -58,7 +58,7 @@ fn what_was_committed_is_read_back() {
     assert_eq!(whats(&read), ["first", "second", "\u{e9}\"\n"]);
     assert_eq!(read.note(), written.note());
     assert_eq!(read.newest_time(), TIME + 60);
-    assert_eq!(read.entries()[1].by, "admin");
+    assert_eq!(&*read.entries()[1].by, "admin");
     assert_eq!(read.torn_bytes(), 0);
 }
 
@@ -94,7 +94,7 @@ fn bytes_that_were_never_acknowledged_are_ignored_then_cut_off() {
         journal.commit(&[happened("after")], &signer(), TIME + 62, "admin").unwrap();
         let read = Journal::open(&directory).unwrap();
         assert_eq!(whats(&read).last().map(String::as_str), Some("after"));
-        let cut = read.entries().iter().any(|entry| entry.kind == "journal.truncated");
+        let cut = read.entries().iter().any(|entry| &*entry.kind == "journal.truncated");
         assert_eq!(cut, keep > whole.len());
         fs::write(temp.path().join(CHECKPOINT), &checkpoint).unwrap();
     }
@@ -151,6 +151,29 @@ fn each_changed_byte_is_told_or_harmless() {
             }
         }
         fs::write(temp.path().join(file), &whole).unwrap();
+    }
+}
+
+#[test]
+fn a_changed_line_is_named() {
+    let temp = tempfile::tempdir().unwrap();
+    let (directory, _) = store(temp.path());
+    let whole = fs::read(temp.path().join(ENTRIES)).unwrap();
+    let ends: Vec<usize> = (0..whole.len()).filter(|at| whole[*at] == b'\n').collect();
+    // Those of the genesis line show elsewhere: it says whose checkpoint to expect.
+    for at in ends[0] + 1..*ends.last().unwrap() {
+        let mut changed = whole.clone();
+        changed[at] ^= 1;
+        fs::write(temp.path().join(ENTRIES), &changed).unwrap();
+        let own = 1 + ends.iter().filter(|end| **end < at).count() as u64;
+        match Journal::open(&directory).err().unwrap() {
+            JournalFault::Damaged { file: "entries.jsonl", line, .. } => {
+                assert!((own..=own + 1).contains(&line), "byte {at} is in line {own}, named is {line}");
+            }
+            // The promised line as one of another type: the lines before it are whole.
+            JournalFault::Short { found, .. } => assert_eq!((own, found), (6, 3), "byte {at}"),
+            fault => panic!("byte {at}: {fault}"),
+        }
     }
 }
 
@@ -267,7 +290,74 @@ fn an_audit_tells_a_prefix_from_a_fork_and_from_the_future() {
     assert_eq!(whole.prove(whole.checkpoint.size), None, "its own checkpoint does not cover it");
 }
 
+#[test]
+fn signed_lines_of_another_shape_are_read_one_by_one() {
+    let temp = tempfile::tempdir().unwrap();
+    let (directory, _) = store(temp.path());
+    let text = fs::read_to_string(temp.path().join(ENTRIES)).unwrap();
+    let first = text.lines().next().unwrap();
+    let signed = |second: &str, time: u64| {
+        let second = second.replace("PREV", &hex(&sha256(first.as_bytes())));
+        let mut tree = Tree::default();
+        tree.push(first.as_bytes());
+        tree.push(second.as_bytes());
+        let note = Checkpoint::of(&tree).sign("AAAAAAAAAAAAAAAAAAAAAA", &signer()).unwrap();
+        let end = super::entry::Committed { note: note.clone() }.line();
+        let end = end.render(2, &sha256(second.as_bytes()), time, "admin");
+        fs::write(temp.path().join(ENTRIES), format!("{first}\n{second}\n{end}\n")).unwrap();
+        fs::write(temp.path().join(CHECKPOINT), note).unwrap();
+        Journal::open(&directory)
+    };
+    let usual = r#"{"index":1,"prev":"PREV","time":5,"by":"admin","type":"test.happened","what":"x"}"#;
+    let read = signed(usual, 5).unwrap();
+    for other in [
+        r#"{"index":1, "prev":"PREV","time":5,"by":"admin","type":"test.happened","what":"x"}"#,
+        r#"{"what":"x","index":1,"prev":"PREV","time":5,"by":"admin","type":"test.happened"}"#,
+        r#"{"index":1,"prev":"PREV","time":5,"by":"\u0061dmin","type":"test.happened","what":"x"}"#,
+    ] {
+        assert_eq!(signed(other, 5).unwrap().entries()[..2], read.entries()[..2], "{other}");
+    }
+    for bad in [
+        usual.replace(":1,", ":2,"),
+        usual.replace("test.happened", "store.created"),
+        usual.replacen('{', "{\"x\":1,\"x\":2,", 1),
+        usual.replace("5,", "5.0,"),
+    ] {
+        assert_eq!(signed(&bad, 5).err().unwrap().rule(), Some("JOURNAL-DAMAGED"), "{bad}");
+    }
+}
+
 proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig::with_cases(48))]
+    #[test]
+    fn what_is_read_under_a_signature_is_what_is_read_line_by_line(
+        groups in proptest::collection::vec(
+            (proptest::collection::vec(".{0,40}", 1..4), "[a-z\"\\\\\u{e9}]{1,6}", 0..90_u64), 1..8),
+        torn in "[ -~]{0,30}",
+        behind in proptest::bool::ANY,
+    ) {
+        let temp = tempfile::tempdir().unwrap();
+        let (directory, mut journal) = store(temp.path());
+        let mut time = TIME + 60;
+        for (whats, by, gap) in &groups {
+            time += gap;
+            let lines: Vec<Line> = whats.iter().map(|what| happened(what)).collect();
+            let note = fs::read(temp.path().join(CHECKPOINT)).unwrap();
+            journal.commit(&lines, &signer(), time, by).unwrap();
+            if behind {
+                fs::write(temp.path().join(CHECKPOINT), note).unwrap();
+            }
+        }
+        let bytes = fs::read(temp.path().join(ENTRIES)).unwrap();
+        fs::write(temp.path().join(ENTRIES), [&bytes, torn.as_bytes()].concat()).unwrap();
+        let (read, audit) = (Journal::open(&directory).unwrap(), Audit::of_store(&directory).unwrap());
+        proptest::prop_assert_eq!(read.entries(), &audit.entries[..]);
+        proptest::prop_assert_eq!(read.entries(), journal.entries());
+        proptest::prop_assert_eq!(read.note(), &audit.note);
+        proptest::prop_assert_eq!(read.extent(), journal.extent());
+        proptest::prop_assert_eq!(read.torn_bytes(), torn.len());
+    }
+
     #[test]
     fn no_bytes_make_it_panic(bytes in proptest::collection::vec(proptest::num::u8::ANY, 0..400)) {
         let temp = tempfile::tempdir().unwrap();

@@ -54,7 +54,7 @@ impl Unlocks {
                 sha256: added.sha256,
                 added_at: entry.time,
                 changed_at: None,
-                by: entry.by.clone(),
+                by: entry.by.to_string(),
             });
         } else if let Some(changed) = entry.event::<UnlockChanged>()? {
             let unlock = self.rewrapped(entry, &changed.name, changed.kdf_log_n, changed.sha256)?;
@@ -137,7 +137,7 @@ impl Unlocks {
         unlock.kdf_log_n = kdf_log_n;
         unlock.sha256 = sha256;
         unlock.changed_at = Some(entry.time);
-        unlock.by = entry.by.clone();
+        unlock.by = entry.by.to_string();
         Ok(unlock)
     }
 }

@@ -65,7 +65,7 @@ impl Publications {
             for kid in &made.kids {
                 self.first_published.entry(kid.clone()).or_insert(entry.time);
             }
-            self.records.push(PublicationRecord { made, index: entry.index, at: entry.time, by: entry.by.clone() });
+            self.records.push(PublicationRecord { made, index: entry.index, at: entry.time, by: entry.by.to_string() });
         } else if let Some(made) = entry.event::<CertificateMade>()? {
             self.certificates.insert(made.kid, made.sha256);
         } else {

@@ -127,7 +127,7 @@ impl Outlook {
                 entry.event::<BackupMade>().ok().flatten().is_some_and(|made| made.sha256 == backup.sha256)
             };
             let beyond = given.entries().iter().skip(usize::try_from(lines).unwrap_or(usize::MAX));
-            let acts = beyond.filter(|entry| !entry.is_bookkeeping() && entry.kind != TokenDelivered::TYPE);
+            let acts = beyond.filter(|entry| !entry.is_bookkeeping() && *entry.kind != *TokenDelivered::TYPE);
             self.acts = acts.filter(|entry| !own(entry)).cloned().collect();
         }
         Ok(())

@@ -94,9 +94,9 @@ impl Backups {
     /// [`JournalFault::Malformed`].
     pub fn apply(&mut self, entry: &Entry) -> Result<bool, JournalFault> {
         if let Some(made) = entry.event::<BackupMade>()? {
-            self.made.push(BackupRecord { made, at: entry.time, by: entry.by.clone() });
+            self.made.push(BackupRecord { made, at: entry.time, by: entry.by.to_string() });
         } else if let Some(started) = entry.event::<EpochStarted>()? {
-            self.epochs.push(EpochRecord { started, at: entry.time, by: entry.by.clone() });
+            self.epochs.push(EpochRecord { started, at: entry.time, by: entry.by.to_string() });
         } else {
             if entry.kind.starts_with("key.") || entry.kind.starts_with("unlock.") {
                 self.keys_changed = Some(entry.index);

@@ -173,7 +173,7 @@ fn report(restored: &Restored, outlook: &Outlook, place: &Path, screen: &mut Scr
         screen.object(&json!({
             "store": place, "store_id": restored.store.sheet().store_id, "epoch": epoch.epoch, "size": epoch.size,
             "lost": epoch.lost, "lost_acts": outlook.acts.iter().map(|act| json!({
-                "type": act.kind, "time": act.time, "by": act.by, "details": act.body(),
+                "type": &*act.kind, "time": act.time, "by": &*act.by, "details": act.body(),
             })).collect::<Vec<_>>(), "publications_from": epoch.publications_from,
             "checkpoint": restored.store.journal().note(),
         }));

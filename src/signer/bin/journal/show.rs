@@ -79,7 +79,7 @@ fn words(entry: &Entry) -> String {
 
 fn as_json(entry: &Entry) -> Value {
     json!({
-        "index": entry.index, "time": entry.time, "written_time": entry.written, "by": entry.by,
-        "type": entry.kind, "members": entry.body(),
+        "index": entry.index, "time": entry.time, "written_time": entry.written, "by": &*entry.by,
+        "type": &*entry.kind, "members": entry.body(),
     })
 }

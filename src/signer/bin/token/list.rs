@@ -163,7 +163,7 @@ pub fn as_json(token: &TokenRecord, now: u64) -> Value {
     let issued = &token.issued;
     json!({
         "jti": issued.jti, "service": issued.service, "roles": issued.roles, "subject": issued.sub,
-        "kid": issued.kid, "policy": issued.policy, "issued": token.at, "by": token.by,
+        "kid": issued.kid, "policy": issued.policy, "issued": token.at, "by": &*token.by,
         "not_before": issued.nbf, "expires": issued.exp, "live": token.live_at(now),
         "claims": issued.claims, "reason": issued.reason, "delivery": token.delivery.words(),
         "token_sha256": issued.token_sha256, "entry": token.index,

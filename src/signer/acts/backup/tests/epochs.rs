@@ -80,7 +80,7 @@ fn a_journal_of_the_old_store_shows_what_is_lost() {
     bench.generate("store", START + DAY);
     bench.publish("store");
     let later = outlook(&backup, &[journal()], None).unwrap();
-    let kinds: Vec<&str> = later.acts.iter().map(|act| act.kind.as_str()).collect();
+    let kinds: Vec<&str> = later.acts.iter().map(|act| &*act.kind).collect();
     assert_eq!(kinds.first(), Some(&"key.generated"));
     assert!(kinds.contains(&"publication.made"), "{kinds:?}");
     assert!(later.lost as usize > kinds.len(), "the checkpoints between them are lines too");
