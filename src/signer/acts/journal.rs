@@ -1,8 +1,11 @@
 //! `journal …`: what an auditor does with the journal. Needs no passphrase; the exports not even a store.
 
+use super::backup::record::EpochRecord;
 use super::{Denied, Ledger, Store};
 use crate::issuing::record::TokenIssued;
-use crate::journal::{Audit, Checkpoint, Entry, Prefix, Proof, read_verifier_key, verifier_key};
+use crate::journal::{
+    Audit, Checkpoint, Entry, JournalFault, Prefix, Proof, hex, read_verifier_key, sha256, verifier_key,
+};
 use crate::refusal::{Refusal, Refuse};
 use crate::storage::{Outbox, create_private_file, is_folder, read_file};
 use std::collections::BTreeMap;
@@ -13,6 +16,7 @@ const LARGEST: u64 = 8 << 30;
 /// The longest note, verifier key or proof that is read, in bytes.
 const LONGEST_NOTE: u64 = 4 << 10;
 const LONGEST_PROOF: u64 = 2 << 20;
+const LONGEST_POLICY: u64 = 1 << 20;
 /// The files of an exported folder.
 const ENTRIES: &str = "entries.jsonl";
 const CHECKPOINT: &str = "checkpoint";
@@ -59,15 +63,44 @@ pub fn verify(store: &Store) -> Result<Audit, Refusal> {
 /// The same for an export: a folder, or one file of lines.
 ///
 /// # Errors
-/// As [`verify`]; [`AuditDenied::Key`] where the folder's key is not its journal's.
+/// As [`verify`], by the export's own path; [`AuditDenied::Export`] where a policy is gone or is not
+/// as applied; [`AuditDenied::Key`] where the folder's key is not its journal's.
 pub fn verify_export(path: &Path) -> Result<Audit, Refusal> {
+    let read = |file: &Path, note: Option<&str>| -> Result<Audit, Refusal> {
+        Audit::of(read_file(file, LARGEST)?, note).map_err(|fault| match fault {
+            JournalFault::Damaged { line, what, .. } => damaged(path, format!("line {line}: {what}")),
+            JournalFault::Short { found, promised } => {
+                damaged(path, format!("it has {found} whole lines of the {promised} that it must have"))
+            }
+            fault => fault.into(),
+        })
+    };
     if !is_folder(path) {
-        return folded(Audit::of(read_file(path, LARGEST)?, None)?);
+        return folded(read(path, None)?);
     }
     let note = text(&path.join(CHECKPOINT))?;
-    let audit = folded(Audit::of(read_file(&path.join(ENTRIES), LARGEST)?, Some(&note))?)?;
+    let audit = read(&path.join(ENTRIES), Some(&note))?;
+    let ledger = fold(&audit)?;
+    for record in ledger.policies.all() {
+        let sha256_of_it = &record.applied.sha256;
+        let file = path.join(policy_file(sha256_of_it));
+        match read_file(&file, LONGEST_POLICY) {
+            Ok(bytes) if hex(&sha256(&bytes)) == *sha256_of_it => {}
+            Ok(_) => return Err(damaged(&file, "it is not the policy that was applied".to_owned())),
+            Err(fault) => return Err(damaged(&file, fault.to_string())),
+        }
+    }
     check_key(&audit, &path.join(KEY))?;
     Ok(audit)
+}
+
+fn damaged(file: &Path, what: String) -> Refusal {
+    AuditDenied::Export { file: file.to_owned(), what }.into()
+}
+
+/// Where a policy lies, in a store and in an export.
+fn policy_file(sha256: &str) -> String {
+    format!("policies/{sha256}.toml")
 }
 
 /// Holds the journal's key against a verifier key kept elsewhere.
@@ -82,15 +115,33 @@ pub fn check_key(audit: &Audit, file: &Path) -> Result<(), Refusal> {
     Err(AuditDenied::Key { file: file.to_owned(), what: "it is not this journal's" }.into())
 }
 
-/// Proves the checkpoint in a file to be a prefix of the journal.
+/// What a checkpoint kept elsewhere is to a journal.
+pub enum Older {
+    /// Its lines are the journal's first.
+    Prefix(Checkpoint),
+    /// It is of the branch that a restore left behind, and the journal says so.
+    LeftBehind(Checkpoint, EpochRecord),
+}
+
+/// Proves the checkpoint in a file to be a prefix of the journal, or the one that a restore was
+/// given and the journal names.
 ///
 /// # Errors
 /// [`AuditDenied::Foreign`], [`AuditDenied::Forked`], [`AuditDenied::Ahead`].
-pub fn against(audit: &Audit, file: &Path) -> Result<Checkpoint, Refusal> {
+pub fn against(audit: &Audit, file: &Path) -> Result<Older, Refusal> {
     let foreign = |what| AuditDenied::Foreign { file: file.to_owned(), what };
-    let older = Checkpoint::verify(&text(file)?, &audit.genesis.store_id, &audit.key).map_err(foreign)?;
-    match audit.prefix(&older) {
-        Prefix::Proven => Ok(older),
+    let note = text(file)?;
+    let older = Checkpoint::verify(&note, &audit.genesis.store_id, &audit.key).map_err(foreign)?;
+    let prefix = audit.prefix(&older);
+    if prefix != Prefix::Proven {
+        let ledger = fold(audit)?;
+        let named = |epoch: &&EpochRecord| epoch.started.checkpoint.as_ref() == Some(&note);
+        if let Some(epoch) = ledger.backups.epochs().iter().find(named) {
+            return Ok(Older::LeftBehind(older, epoch.clone()));
+        }
+    }
+    match prefix {
+        Prefix::Proven => Ok(Older::Prefix(older)),
         Prefix::Forked => Err(AuditDenied::Forked { size: older.size }.into()),
         Prefix::Ahead => Err(AuditDenied::Ahead { size: older.size, covered: audit.checkpoint.size }.into()),
     }
@@ -123,7 +174,7 @@ pub fn export(store: &Store, to: &Path) -> Result<Exported, Refusal> {
     ]);
     for record in store.ledger().policies.all() {
         let text = store.policy_text(record)?;
-        files.insert(format!("policies/{}.toml", record.applied.sha256), text.into_bytes());
+        files.insert(policy_file(&record.applied.sha256), text.into_bytes());
     }
     files.insert(ENTRIES.to_owned(), audit.bytes().to_vec());
     let name = format!("coldsign-journal-{:06}", audit.checkpoint.size);
@@ -168,8 +219,14 @@ pub fn verify_proof(file: &Path, key_file: &Path) -> Result<(Proof, Checkpoint),
 
 /// Entries whose members are not those of their type are no journal of ours.
 fn folded(audit: Audit) -> Result<Audit, Refusal> {
-    Ledger::default().apply(&audit.entries)?;
+    fold(&audit)?;
     Ok(audit)
+}
+
+fn fold(audit: &Audit) -> Result<Ledger, Refusal> {
+    let mut ledger = Ledger::default();
+    ledger.apply(&audit.entries)?;
+    Ok(ledger)
 }
 
 fn key_in(file: &Path) -> Result<(String, [u8; 32]), Refusal> {
@@ -208,6 +265,14 @@ pub enum AuditDenied {
         /// Lines the journal's newest covers.
         covered: u64,
     },
+    /// A file of an export is not as it was exported.
+    #[error("the export {} is damaged: {what}", file.display())]
+    Export {
+        /// The file.
+        file: PathBuf,
+        /// What does not hold.
+        what: String,
+    },
     /// Not the journal's key.
     #[error("{} does not confirm the journal key: {what}", file.display())]
     Key {
@@ -243,6 +308,7 @@ impl Refuse for AuditDenied {
             Self::Foreign { .. } => "CHECKPOINT-FOREIGN",
             Self::Forked { .. } => "CHECKPOINT-FORK",
             Self::Ahead { .. } => "CHECKPOINT-AHEAD",
+            Self::Export { .. } => "JOURNAL-DAMAGED",
             Self::Key { .. } => "JOURNAL-KEY",
             Self::NoEntry { .. } | Self::NoToken(_) => "JOURNAL-NO-ENTRY",
             Self::Proof { .. } => "JOURNAL-PROOF",
@@ -260,6 +326,11 @@ impl Refuse for AuditDenied {
             Self::Ahead { .. } => vec![
                 "lines that were signed are missing here: the end was cut off, or an older copy was put back"
                     .to_owned(),
+            ],
+            Self::Export { .. } => vec![
+                "it was changed or cut off since it was exported; that says nothing about the store it is from"
+                    .to_owned(),
+                "take another copy of it, or have it exported anew: coldsign journal export".to_owned(),
             ],
             Self::Foreign { .. } => vec!["it says nothing about this journal".to_owned()],
             Self::Key { .. } => vec!["whoever wrote this journal had another key than the one in that file".to_owned()],

@@ -3,7 +3,7 @@
 use super::super::context::Context;
 use super::super::screen::Screen;
 use super::super::{Ended, status, when};
-use coldsign::acts::journal;
+use coldsign::acts::journal::{self, Older};
 use coldsign::journal::{Audit, hex, sha256, verifier_key};
 use coldsign::refusal::Refusal;
 use coldsign_verify::escape::escaped_up_to;
@@ -56,7 +56,12 @@ pub fn run(args: Args, context: &Context, screen: &mut Screen) -> Ended {
             "verified": true, "lines": audit.entries.len(), "checkpoints": checkpoints,
             "covered": audit.checkpoint.size, "store_id": audit.genesis.store_id, "issuer": audit.genesis.issuer,
             "journal_key": key, "key_authenticated": args.key.is_some(), "checkpoint": audit.note,
-            "fingerprint": fingerprint, "against": against.as_ref().map(|older| older.size), "torn_bytes": audit.torn,
+            "fingerprint": fingerprint, "against": against.as_ref().map(|older| match older {
+                Older::Prefix(older) | Older::LeftBehind(older, _) => older.size,
+            }), "left_behind_at_epoch": match &against {
+                Some(Older::LeftBehind(_, epoch)) => Some(epoch.started.epoch),
+                _ => None,
+            }, "torn_bytes": audit.torn,
         }));
         return Ok(());
     }
@@ -74,7 +79,18 @@ pub fn run(args: Args, context: &Context, screen: &mut Screen) -> Ended {
         None => screen.line("the journal key is NOT authenticated: it is the one that the journal names itself"),
     }
     match against {
-        Some(older) => {
+        Some(Older::LeftBehind(older, epoch)) => {
+            screen.line(&format!(
+                "that checkpoint of {} lines is known: the restore of {} was given it, and left its branch behind",
+                older.size,
+                when::utc(epoch.at)
+            ));
+            screen.note(&format!(
+                "this journal goes on from the first {} of those lines, in epoch {}",
+                epoch.started.size, epoch.started.epoch
+            ));
+        }
+        Some(Older::Prefix(older)) => {
             screen.line(&format!("that checkpoint is a prefix: its {} lines are this journal's first", older.size));
             screen.note("what came after it can still have been cut off; a newer checkpoint would show that");
         }
