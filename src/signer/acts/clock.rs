@@ -114,7 +114,14 @@ pub fn act_time(now: u64, newest: u64, skew: u64) -> Result<u64, ClockDenied> {
 /// # Errors
 /// [`ClockDenied::Gap`].
 pub fn check_gap(store: &Store, now: u64, confirmed: bool) -> Result<(), ClockDenied> {
-    let newest = store.journal().newest_time();
+    check_gap_since(store.journal().newest_time(), now, confirmed)
+}
+
+/// As [`check_gap`], where the newest time that is known is not a store's.
+///
+/// # Errors
+/// [`ClockDenied::Gap`].
+pub fn check_gap_since(newest: u64, now: u64, confirmed: bool) -> Result<(), ClockDenied> {
     let gap = now.saturating_sub(newest);
     if gap >= LONGEST_GAP && !confirmed {
         return Err(ClockDenied::Gap { now, newest, gap });

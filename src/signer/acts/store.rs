@@ -203,8 +203,8 @@ impl Session {
         })
     }
 
-    /// As [`Session::open`], with the lock that was taken and an unlock's identity instead of its
-    /// passphrase.
+    /// As [`Session::open`], with the lock that was taken, an unlock's identity instead of its
+    /// passphrase, and a time that no later one of the journal's is held against.
     ///
     /// # Errors
     /// As [`Session::open`].
@@ -215,7 +215,7 @@ impl Session {
         identity: SealingIdentity,
         now: u64,
     ) -> Result<Self, Refusal> {
-        let clock = |store: &Store| act_time(now, store.journal.newest_time(), store.skew());
+        let clock = |store: &Store| Ok(now.max(store.journal.newest_time()));
         Self::begin(path, lock, clock, |store| {
             Ok(Opened::open_with(&store.directory, &store.journal, &store.ledger.unlocks, unlock, identity)?)
         })

@@ -5,7 +5,7 @@ use super::ask;
 use super::fault::Fault;
 use super::screen::Screen;
 use super::when;
-use coldsign::acts::clock::{act_time, check_gap};
+use coldsign::acts::clock::{act_time, check_gap_since};
 use coldsign::acts::{ClockDenied, Session, Store};
 use coldsign::keystore::{Passphrase, RecoveryCode};
 use coldsign::refusal::Refusal;
@@ -80,10 +80,7 @@ impl Context {
         let store = Store::open(&place)?;
         // Before anything is typed; the session goes by the time once it has its lock.
         act_time(self.now()?, store.journal().newest_time(), store.skew())?;
-        if let Err(gap) = check_gap(&store, self.now()?, self.global.time_confirmed) {
-            let question = format!("The last act was {}.", when::both(store.journal().newest_time()));
-            self.confirm_time(&question, gap)?;
-        }
+        self.check_gap(store.journal().newest_time())?;
         let passphrase = self.passphrase(unlock)?;
         drop(store);
         let session = Session::open(&place, Some(unlock), &passphrase, self.now()?)?;
@@ -97,6 +94,14 @@ impl Context {
     /// Whether the operator has said in advance that the time is right.
     pub fn time_is_confirmed(&self) -> bool {
         self.global.time_confirmed
+    }
+
+    /// Asks whether the clock is right where the newest time that is known is long ago.
+    pub fn check_gap(&self, newest: u64) -> Result<(), Refusal> {
+        if let Err(gap) = check_gap_since(newest, self.now()?, self.global.time_confirmed) {
+            self.confirm_time(&format!("The last act was {}.", when::both(newest)), gap)?;
+        }
+        Ok(())
     }
 
     /// Asks whether the clock is right; a script, which nobody watches, is refused.

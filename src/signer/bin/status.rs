@@ -63,8 +63,13 @@ pub fn run(_: Args, context: &Context, screen: &mut Screen) -> Ended {
         )),
         None => screen.line("no backup yet"),
     }
-    if summary.epoch > 1 {
-        screen.line(&format!("epoch {}: restored from a backup, see coldsign backup list", summary.epoch));
+    if let Some(epoch) = store.ledger().backups.epochs().last() {
+        screen.line(&format!(
+            "epoch {}: restored from a backup of {} journal lines (SHA-256 {}…), see coldsign backup list",
+            summary.epoch,
+            epoch.started.size,
+            epoch.started.backup.get(..16).unwrap_or_default()
+        ));
     }
     screen.line(&format!("opened by {}", summary.unlocks.join(", ")));
     if summary.unconfirmed > 0 {

@@ -61,24 +61,10 @@ impl Directory {
     /// # Errors
     /// As the system refuses.
     pub fn create_beside(place: &Path, mark: &str) -> Result<(Self, Lock), StorageFault> {
-        let place = std::path::absolute(place).map_err(StorageFault::system("read", place))?;
-        let name = place.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-        let above = place.parent().unwrap_or(&place);
-        fs::create_dir_all(above).map_err(StorageFault::system("created", above))?;
-        let beside = Self { path: above.to_owned(), held: None };
-        let (begin, end) = (format!(".{name}."), PARTIAL);
-        for left in beside.names("")? {
-            let path = above.join(&left);
-            if !left.starts_with(&begin) || !left.ends_with(end) {
-                continue;
-            }
-            // An empty one goes, too: whoever was about to lock it makes another.
-            let abandoned = fs::remove_dir(&path).is_err() && path.join("lock").is_file();
-            if abandoned && Lock::try_take(&Self { path: path.clone(), held: None }).is_some() {
-                fs::remove_dir_all(&path).map_err(StorageFault::system("removed", &path))?;
-            }
-        }
-        let path = above.join(format!("{begin}{mark}{end}"));
+        Self::sweep_beside(place)?;
+        let (above, begin) = beside(place)?;
+        fs::create_dir_all(&above).map_err(StorageFault::system("created", &above))?;
+        let path = above.join(format!("{begin}{mark}{PARTIAL}"));
         for _ in 0..TRIES {
             let made = Self::create(&path)?;
             match Lock::take(&made) {
@@ -92,6 +78,28 @@ impl Directory {
             }
         }
         Err(StorageFault::Busy(path))
+    }
+
+    /// Removes what attempts at that place that are over left beside it; its names.
+    ///
+    /// # Errors
+    /// As the system refuses.
+    pub fn sweep_beside(place: &Path) -> Result<Vec<PathBuf>, StorageFault> {
+        let (above, begin) = beside(place)?;
+        let mut swept = Vec::new();
+        for left in (Self { path: above.clone(), held: None }).names("")? {
+            if !left.starts_with(&begin) || !left.ends_with(PARTIAL) {
+                continue;
+            }
+            let path = above.join(&left);
+            // An empty one goes, too: whoever was about to lock it makes another.
+            let abandoned = fs::remove_dir(&path).is_err() && path.join("lock").is_file();
+            if abandoned && Lock::try_take(&Self { path: path.clone(), held: None }).is_some() {
+                fs::remove_dir_all(&path).map_err(StorageFault::system("removed", &path))?;
+                swept.push(path);
+            }
+        }
+        Ok(swept)
     }
 
     /// Files in memory, by relative path, that can be read as if they lay at `shown`. Nothing can be
@@ -377,6 +385,13 @@ impl Directory {
     fn writable(&self) -> Result<(), StorageFault> {
         if self.held.is_some() { Err(StorageFault::ReadOnly(self.path.clone())) } else { Ok(()) }
     }
+}
+
+/// The folder above a place, and how names of what is made beside the place begin.
+fn beside(place: &Path) -> Result<(PathBuf, String), StorageFault> {
+    let place = std::path::absolute(place).map_err(StorageFault::system("read", place))?;
+    let name = place.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    Ok((place.parent().unwrap_or(&place).to_owned(), format!(".{name}.")))
 }
 
 /// The name under which a file is written before it gets its own.

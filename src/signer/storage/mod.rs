@@ -23,6 +23,6 @@ pub use lock::Lock;
 pub use outbox::{
     Outbox, create_private_file, folder_above, holds_file, inside_git_work_tree, new_folder, remove_file,
 };
-pub use place::{Space, entries_of_others, holds_any, names_in, open_to_others, real_place, space};
+pub use place::{Space, entries_of_others, holds_any, names_in, open_to_others, real_place, same_file_system, space};
 pub use process::{Restrictions, keep_in_memory, lock_memory, restrict_process};
 pub use terminal::{Terminal, restore_terminal_on_signals, stdout_is_closed};

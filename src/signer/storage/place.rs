@@ -27,6 +27,13 @@ pub fn space(path: &Path) -> Result<Space, StorageFault> {
     Ok(Space { bytes: found.f_bavail.saturating_mul(found.f_frsize), files })
 }
 
+/// Whether two places are on one file system, as far as the system can tell.
+#[must_use]
+pub fn same_file_system(one: &Path, other: &Path) -> bool {
+    let device = |path: &Path| fs::metadata(path).map(|found| found.dev()).ok();
+    device(one).is_some_and(|of_one| device(other) == Some(of_one))
+}
+
 /// `path` (or the nearest folder above it that is there) without symbolic links.
 #[must_use]
 pub fn real_place(path: &Path) -> Option<PathBuf> {
@@ -113,7 +120,10 @@ mod tests {
     fn a_place_that_is_not_there_yet_lies_where_it_will_be() {
         let temp = tempfile::tempdir().unwrap();
         let real = temp.path().canonicalize().unwrap();
-        assert_eq!(real_place(&temp.path().join("a/b")), Some(real));
+        assert_eq!(real_place(&temp.path().join("a/b")), Some(real.clone()));
         assert!(space(temp.path()).unwrap().bytes > 0);
+        assert!(same_file_system(temp.path(), &real));
+        assert!(!same_file_system(&temp.path().join("a"), &temp.path().join("b")));
+        assert!(!same_file_system(temp.path(), Path::new("/proc")));
     }
 }

@@ -24,6 +24,8 @@ pub struct Backup {
     pub manifest: Manifest,
     pub(super) by: String,
     pub(super) identity: SealingIdentity,
+    /// Publications whose files are not in it as they were published.
+    pub lacking: Vec<u64>,
     store: Store,
 }
 
@@ -77,7 +79,7 @@ impl Backup {
         }
         let unlocks = &store.ledger().unlocks;
         let opened = Opened::open_with(store.directory(), store.journal(), unlocks, unlock, identity.twin()?);
-        whole(&store, &opened.map_err(|fault| inside(fault.into()))?).map_err(inside)?;
+        let lacking = whole(&store, &opened.map_err(|fault| inside(fault.into()))?).map_err(inside)?;
         Ok(Self {
             file: file.to_owned(),
             sha256: hex(&sha256(bytes)),
@@ -85,6 +87,7 @@ impl Backup {
             manifest: unpacked.manifest,
             by: unlock.to_owned(),
             identity,
+            lacking,
             store,
         })
     }
@@ -123,11 +126,12 @@ impl Backup {
 }
 
 /// Checks that a store has whatever its journal promises: private keys that open and are their own,
-/// unlocks, policies, certificates, publications.
+/// unlocks, policies, certificates. Publications are public and have copies elsewhere: the numbers
+/// of those that are not there as they were published come back.
 ///
 /// # Errors
 /// With the first file that is not as promised.
-pub(super) fn whole(store: &Store, opened: &Opened) -> Result<(), Refusal> {
+pub(super) fn whole(store: &Store, opened: &Opened) -> Result<Vec<u64>, Refusal> {
     let damaged = |file: String, what: &str| Denied::Damaged { file, what: what.to_owned() };
     let ledger = store.ledger();
     for key in ledger.keys.all().iter().filter(|key| key.has_private_half()) {
@@ -159,8 +163,12 @@ pub(super) fn whole(store: &Store, opened: &Opened) -> Result<(), Refusal> {
     for (kid, sha256) in ledger.publications.certificates() {
         publish::kept_certificate(store, &format!("{kid}.pem"), sha256)?;
     }
+    let mut lacking = Vec::new();
     for publication in ledger.publications.all() {
-        publications::files(store, publication.made.seq)?;
+        match publications::files(store, publication.made.seq) {
+            Err(refusal) if refusal.reason().rule() == Some("STORE-DAMAGED") => lacking.push(publication.made.seq),
+            read => drop(read?),
+        }
     }
-    Ok(())
+    Ok(lacking)
 }

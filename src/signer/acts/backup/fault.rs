@@ -54,6 +54,14 @@ pub enum BackupDenied {
         /// What does not hold.
         what: String,
     },
+    /// Not a journal fingerprint.
+    #[error("{text:?} is no journal fingerprint: {what}")]
+    NoFingerprint {
+        /// As given.
+        text: String,
+        /// What is wrong.
+        what: &'static str,
+    },
     /// No checkpoint of the backup has that fingerprint.
     #[error("no checkpoint in the backup has the fingerprint {0}")]
     UnknownFingerprint(String),
@@ -83,8 +91,14 @@ pub enum BackupDenied {
         lost: u64,
         /// A publication number seen outside that it does not know.
         published: Option<u64>,
+        /// Whether nothing says what was published meanwhile.
+        publications_unknown: bool,
     },
 }
+
+/// Why a checkpoint alone is not enough where something is lost.
+pub const NUMBERS_UNKNOWN: &str = "a checkpoint doesn't say what was published, nor whether that store was itself restored: \
+     name the highest publication number that a service or stick shows with --published N";
 
 fn lost_words(lost: u64, published: Option<u64>) -> String {
     match (lost, published) {
@@ -103,7 +117,7 @@ impl Refuse for BackupDenied {
             Self::NoUnlock { .. } => "BACKUP-UNLOCK",
             Self::Unwritable(_) => "BACKUP-SIZE",
             Self::ReadBack(_) => "BACKUP-READ-BACK",
-            Self::NoCheckpoint(_) | Self::ForeignCheckpoint { .. } => "BACKUP-CHECKPOINT",
+            Self::NoCheckpoint(_) | Self::ForeignCheckpoint { .. } | Self::NoFingerprint { .. } => "BACKUP-CHECKPOINT",
             Self::OtherHistory { .. } | Self::OtherJournal { .. } | Self::NotThisPast(_) => "BACKUP-HISTORY",
             Self::StoreBehind { .. } => "BACKUP-AHEAD",
             Self::Fork { .. } | Self::UnknownFingerprint(_) => "BACKUP-FORK",
@@ -118,7 +132,14 @@ impl Refuse for BackupDenied {
             Self::NoUnlock { .. } => lines(&["a backup opens with the unlocks of the day it was made"]),
             Self::Unwritable(_) => lines(&["nothing was written"]),
             Self::ReadBack(_) => lines(&["the medium is bad or full; the file was removed, nothing was recorded"]),
-            Self::NoCheckpoint(_) => lines(&["nothing was restored"]),
+            Self::NoCheckpoint(_) => lines(&[
+                "it takes a copy of journal/checkpoint or journal/entries.jsonl, or a page with such a note typed in",
+                "of a publication say the number: --published N; nothing was restored",
+            ]),
+            Self::NoFingerprint { .. } => lines(&[
+                "`coldsign status` shows one: 16 of its hex digits or more are needed, blanks don't count",
+                "nothing was restored",
+            ]),
             Self::ForeignCheckpoint { .. } => {
                 lines(&["it is of another store, or was made up, or the backup was; nothing was restored"])
             }
@@ -127,7 +148,7 @@ impl Refuse for BackupDenied {
             }
             Self::UnknownFingerprint(_) => lines(&[
                 "it is mistyped, of another store, or was noted after this backup: then what came after is lost",
-                "nothing was restored; look for a newer backup, or take the loss with --no-checkpoint",
+                "nothing was restored; look for a newer backup, or take the loss: --no-checkpoint instead of --fingerprint",
             ]),
             Self::OtherHistory { .. } => lines(&[
                 "the store went another way than this backup: it was restored or exchanged in between",
@@ -139,10 +160,16 @@ impl Refuse for BackupDenied {
             Self::StoreBehind { .. } => {
                 lines(&["acts that were recorded are gone from this store: it was rolled back; nothing was changed"])
             }
-            Self::Fork { .. } => lines(&[
-                "tokens, publications, keys and revocations made since are unknown to it and stay valid outside",
-                "nothing was restored; look for a newer backup, or say --accept-fork",
-            ]),
+            Self::Fork { publications_unknown, .. } => {
+                let mut why = lines(&[
+                    "tokens, publications, keys and revocations made since are unknown to it and stay valid outside",
+                ]);
+                if *publications_unknown {
+                    why.push(NUMBERS_UNKNOWN.to_owned());
+                }
+                why.push("nothing was restored; look for a newer backup, or say --accept-fork".to_owned());
+                why
+            }
         }
     }
 

@@ -13,7 +13,7 @@ mod tests;
 pub use archive::ArchiveFault;
 pub use checked::{Backup, Comparison, LARGEST};
 pub use container::{Header, Manifest, Sealed};
-pub use fault::BackupDenied;
+pub use fault::{BackupDenied, NUMBERS_UNKNOWN};
 
 use super::{Denied, Session, Store};
 use crate::journal::{Event, hex, sha256};
@@ -43,6 +43,8 @@ pub struct Made {
     pub checkpoint: String,
     /// What lies in the store's folder and is no part of a store.
     pub left_out: Vec<String>,
+    /// Publications whose files the store no longer has as they were published.
+    pub lacking: Vec<u64>,
 }
 
 /// Makes a backup, reads it back, checks it as a restore would, and records it.
@@ -53,7 +55,7 @@ pub struct Made {
 pub fn create(session: &mut Session, outbox: &Outbox) -> Result<Made, Refusal> {
     let store = session.store();
     store.refuse_inside(outbox)?;
-    checked::whole(store, session.opened())?;
+    let lacking = checked::whole(store, session.opened())?;
     let (contents, left_out) = contents(session)?;
     let (files, size) = (contents.files.len(), contents.size);
     let store_id = contents.store_id.clone();
@@ -67,7 +69,7 @@ pub fn create(session: &mut Session, outbox: &Outbox) -> Result<Made, Refusal> {
     let before = session.store().journal().entries().len();
     let recorded = check_written(session, &path, &made).and_then(|()| session.record(&[made.line()]));
     match recorded {
-        Ok(()) => Ok(Made { path, made, files, checkpoint, left_out }),
+        Ok(()) => Ok(Made { path, made, files, checkpoint, left_out, lacking }),
         Err(refusal) => {
             // What the journal speaks of stays.
             if !session.may_be_recorded(before) {

@@ -4,10 +4,11 @@ use super::ATTEMPTS;
 use super::checked::Backup;
 use super::container::file_name;
 use super::fault::BackupDenied;
-use super::record::BackupMade;
+use super::record::{BackupMade, EpochStarted};
 use crate::issuing::record::TokenDelivered;
 use crate::journal::{Checkpoint, Digest, Entry, Event, Journal, hex, sha256};
 use crate::keystore::Opened;
+use crate::publishing::record::PublicationMade;
 use crate::refusal::Refusal;
 use crate::storage::Directory;
 use std::collections::BTreeMap;
@@ -15,6 +16,9 @@ use std::path::{Path, PathBuf};
 
 /// The fewest hex digits of a journal fingerprint that are taken for one.
 const LEAST_DIGITS: usize = 16;
+
+/// How every journal begins: its first line is a JSON object whose index is 0.
+const JOURNAL: &[u8] = b"{\"index\":0,";
 
 /// What somebody brings along from outside.
 pub enum Witness {
@@ -33,6 +37,10 @@ pub struct Outlook {
     pub lost: u64,
     /// The acts that are lost, where a journal was given; how tokens were delivered is left out.
     pub acts: Vec<Entry>,
+    /// The highest epoch that began in a journal given.
+    pub lost_epoch: u64,
+    /// The highest publication number that a journal given shows as used, or as kept free.
+    pub lost_publication: u64,
     /// The highest publication number seen outside, where it was given.
     pub published: Option<u64>,
     /// That number, where the backup doesn't know it.
@@ -45,7 +53,7 @@ pub struct Outlook {
 ///
 /// # Errors
 /// [`BackupDenied::NoCheckpoint`], [`BackupDenied::ForeignCheckpoint`], [`BackupDenied::OtherHistory`],
-/// [`BackupDenied::OtherJournal`], [`BackupDenied::UnknownFingerprint`].
+/// [`BackupDenied::OtherJournal`], [`BackupDenied::NoFingerprint`], [`BackupDenied::UnknownFingerprint`].
 pub fn outlook(backup: &Backup, given: &[Witness], published: Option<u64>) -> Result<Outlook, Refusal> {
     let newest = backup.store().ledger().publications.newest().map_or(0, |newest| newest.made.seq);
     let mut outlook =
@@ -53,7 +61,7 @@ pub fn outlook(backup: &Backup, given: &[Witness], published: Option<u64>) -> Re
     for witness in given {
         match witness {
             Witness::Fingerprint(text) => outlook.fingerprint(backup, text)?,
-            Witness::File(file, bytes) if bytes.starts_with(b"{") => outlook.journal(backup, file, bytes)?,
+            Witness::File(file, bytes) if bytes.starts_with(JOURNAL) => outlook.journal(backup, file, bytes)?,
             Witness::File(file, bytes) => {
                 let notes = notes_in(&String::from_utf8_lossy(bytes));
                 if notes.is_empty() {
@@ -81,13 +89,29 @@ pub fn notes_in(text: &str) -> Vec<String> {
     (0..lines.len()).filter(begins).filter_map(note).collect()
 }
 
-/// Whether a text can only be meant as a journal fingerprint: hex digits, in groups or not.
-pub fn is_fingerprint(text: &str) -> bool {
+/// Refuses what can't be a journal fingerprint: 16 to 64 hex digits, in groups or not.
+///
+/// # Errors
+/// [`BackupDenied::NoFingerprint`].
+pub fn check_fingerprint(text: &str) -> Result<(), BackupDenied> {
     let digits = text.chars().filter(|c| !c.is_whitespace());
-    digits.clone().count() >= LEAST_DIGITS && digits.clone().all(|c| c.is_ascii_hexdigit()) && digits.count() <= 64
+    let what = match digits.clone().count() {
+        0 => "it is empty",
+        _ if !digits.clone().all(|c| c.is_ascii_hexdigit()) => "it has other characters than hex digits",
+        ..LEAST_DIGITS => "it has fewer than 16 digits",
+        65.. => "it has more than 64 digits",
+        _ => return Ok(()),
+    };
+    Err(BackupDenied::NoFingerprint { text: text.to_owned(), what })
 }
 
 impl Outlook {
+    /// Whether numbers of publications may have been used that nobody has named: something is lost,
+    /// and neither a journal nor a number says what was published.
+    pub fn publications_unknown(&self) -> bool {
+        self.lost > 0 && self.acts.is_empty() && self.published.is_none()
+    }
+
     fn note(&mut self, backup: &Backup, file: &Path, note: String) -> Result<(), Refusal> {
         let store = backup.store();
         let journal = store.journal();
@@ -120,25 +144,31 @@ impl Outlook {
         let given =
             given.map_err(|fault| BackupDenied::OtherJournal { file: file.to_owned(), what: fault.to_string() })?;
         let lines = journal.extent().size;
-        let before = self.seen.as_ref().map(|(_, size)| *size);
         self.note(backup, file, given.note().to_owned())?;
-        if self.seen.as_ref().map(|(_, size)| *size) != before {
-            let own = |entry: &Entry| {
-                entry.event::<BackupMade>().ok().flatten().is_some_and(|made| made.sha256 == backup.sha256)
-            };
-            let beyond = given.entries().iter().skip(usize::try_from(lines).unwrap_or(usize::MAX));
-            let acts = beyond.filter(|entry| !entry.is_bookkeeping() && *entry.kind != *TokenDelivered::TYPE);
-            self.acts = acts.filter(|entry| !own(entry)).cloned().collect();
+        let beyond = || given.entries().iter().skip(usize::try_from(lines).unwrap_or(usize::MAX));
+        // A branch may have been published from, or restored again: its numbers are taken.
+        for entry in beyond() {
+            if let Some(made) = entry.event::<PublicationMade>().ok().flatten() {
+                self.lost_publication = self.lost_publication.max(made.seq);
+            } else if let Some(started) = entry.event::<EpochStarted>().ok().flatten() {
+                self.lost_epoch = self.lost_epoch.max(started.epoch);
+                self.lost_publication = self.lost_publication.max(started.publications_from);
+            }
+        }
+        let own =
+            |entry: &Entry| entry.event::<BackupMade>().ok().flatten().is_some_and(|made| made.sha256 == backup.sha256);
+        let acts = beyond().filter(|entry| !entry.is_bookkeeping() && *entry.kind != *TokenDelivered::TYPE);
+        let acts: Vec<Entry> = acts.filter(|entry| !own(entry)).cloned().collect();
+        if acts.len() > self.acts.len() {
+            self.acts = acts;
         }
         Ok(())
     }
 
     /// A fingerprint says only whether the backup knows that checkpoint.
     fn fingerprint(&mut self, backup: &Backup, text: &str) -> Result<(), Refusal> {
+        check_fingerprint(text)?;
         let unknown = || BackupDenied::UnknownFingerprint(text.to_owned());
-        if !is_fingerprint(text) {
-            return Err(unknown().into());
-        }
         let digits: String = text.chars().filter(|c| !c.is_whitespace()).map(|c| c.to_ascii_lowercase()).collect();
         let (store, store_id) = (backup.store(), &backup.manifest.store_id);
         let notes = store.journal().entries().iter().filter(|entry| entry.is_bookkeeping());

@@ -4,13 +4,12 @@ use super::checked::Backup;
 use super::fault::BackupDenied;
 use super::outlook::Outlook;
 use super::record::{EpochStarted, PUBLICATION_GAP};
-use crate::acts::clock::act_time;
-use crate::acts::{Session, Store, init};
+use crate::acts::{ClockDenied, RELEASED, Session, Store, init};
 use crate::journal::{Event, hex};
 use crate::keystore;
 use crate::refusal::Refusal;
 use crate::storage::{Directory, Lock};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// What a restore is to do.
 pub struct Request<'a> {
@@ -34,25 +33,44 @@ pub struct Restored {
     pub store: Store,
     /// As journalled.
     pub epoch: EpochStarted,
+    /// By how many seconds the clock is behind the journal, where that is more than acts go by.
+    pub behind: Option<u64>,
+    /// What killed restores had left beside the place, and this one removed.
+    pub swept: Vec<PathBuf>,
 }
 
 /// Restores a store beside its place, starts a new epoch in its journal, and renames it: it appears
-/// whole or not at all.
+/// whole or not at all. A clock behind the journal is no obstacle: whether it is wrong now, or was
+/// when the backup was made, is settled in the restored store, whose acts are refused until then.
 ///
 /// # Errors
 /// [`BackupDenied::Fork`], [`crate::acts::Denied`], or as the clock or the system refuses; then
 /// nothing has appeared.
 pub fn restore(request: &Request<'_>) -> Result<Restored, Refusal> {
     init::check_place(request.place)?;
+    if request.now < RELEASED {
+        return Err(ClockDenied::BeforeRelease { now: request.now }.into());
+    }
     let outlook = request.outlook;
     if (outlook.lost > 0 || outlook.unknown_publication.is_some()) && !request.accept_fork {
-        return Err(BackupDenied::Fork { lost: outlook.lost, published: outlook.unknown_publication }.into());
+        return Err(BackupDenied::Fork {
+            lost: outlook.lost,
+            published: outlook.unknown_publication,
+            publications_unknown: outlook.publications_unknown(),
+        }
+        .into());
     }
     let epoch = epoch(request);
+    let swept = Directory::sweep_beside(request.place)?;
     let mark = hex(&*keystore::random::<6>()?);
     let (directory, lock) = Directory::create_beside(request.place, &mark)?;
     match fill(&directory, lock, request, &epoch).and_then(|lock| Ok((directory.rename_to(request.place)?, lock))) {
-        Ok((directory, _lock)) => Ok(Restored { store: Store::read(directory)?, epoch }),
+        Ok((directory, _lock)) => {
+            let store = Store::read(directory)?;
+            let behind = store.journal().newest_time().saturating_sub(request.now);
+            let behind = (behind > store.skew()).then_some(behind);
+            Ok(Restored { store, epoch, behind, swept })
+        }
         Err(refusal) => {
             directory.discard();
             Err(refusal)
@@ -74,7 +92,7 @@ fn fill(directory: &Directory, lock: Lock, request: &Request<'_>, epoch: &EpochS
     }
     let identity = backup.identity.twin()?;
     // The backup's journal ends before the entry that tells of it: its own time counts too.
-    let now = act_time(request.now, backup.manifest.made, backup.store().skew())?;
+    let now = request.now.max(backup.manifest.made);
     let mut session = Session::open_with(directory.path(), lock, &backup.by, identity, now)?;
     session.record(&[epoch.line()])?;
     super::checked::whole(session.store(), session.opened())?;
@@ -88,14 +106,15 @@ fn epoch(request: &Request<'_>) -> EpochStarted {
     let newest = ledger.publications.newest().map_or(0, |newest| newest.made.seq);
     let before = ledger.backups.epochs().last().map_or(0, |epoch| epoch.started.publications_from);
     EpochStarted {
-        epoch: ledger.backups.epoch() + 1,
+        epoch: ledger.backups.epoch().max(outlook.lost_epoch) + 1,
         size: extent.size,
         root: hex(&extent.root),
         backup: backup.sha256.clone(),
         checkpoint: outlook.seen.as_ref().map(|(note, _)| note.clone()),
         lost: outlook.seen.as_ref().map(|_| outlook.lost),
         published: outlook.published,
-        publications_from: newest.max(before).max(outlook.published.unwrap_or(0)) + PUBLICATION_GAP,
+        publications_from: newest.max(before).max(outlook.lost_publication).max(outlook.published.unwrap_or(0))
+            + PUBLICATION_GAP,
         reason: request.reason.map(str::to_owned),
     }
 }

@@ -1,10 +1,10 @@
 //! `coldsign backup create`
 
 use super::super::status::short;
-use super::{Context, Ended, Screen};
+use super::{Context, Ended, Screen, tell_lacking};
 use coldsign::acts::{backup, shell_word};
 use coldsign::journal::{hex, sha256};
-use coldsign::storage::Outbox;
+use coldsign::storage::{Outbox, is_folder, same_file_system};
 use serde_json::json;
 use std::path::PathBuf;
 
@@ -26,10 +26,19 @@ pub struct Args {
 
 pub fn run(args: Args, context: &Context, screen: &mut Screen) -> Ended {
     let outbox = Outbox::open(&args.to)?;
+    let was_there = is_folder(&args.to);
     let mut session = context.session(screen)?;
     let backup = backup::create(&mut session, &outbox)?;
     for name in &backup.left_out {
         screen.warning(&format!("not in the backup, for it is no part of a store: {name}"));
+    }
+    tell_lacking(&backup.lacking, screen);
+    if !was_there {
+        screen.warning(&format!("{} was not there and was made: is the medium mounted?", args.to.display()));
+    }
+    let beside = same_file_system(&backup.path, session.store().directory().path());
+    if beside {
+        screen.warning("it lies on the same file system as the store: one dead disk ends both; copy it to a stick");
     }
     let made = &backup.made;
     let fingerprint = hex(&sha256(backup.checkpoint.as_bytes()));
@@ -37,6 +46,7 @@ pub fn run(args: Args, context: &Context, screen: &mut Screen) -> Ended {
         screen.object(&json!({
             "file": backup.path, "sha256": made.sha256, "bytes": made.bytes, "size": made.size,
             "files": backup.files, "checkpoint": backup.checkpoint, "fingerprint": fingerprint,
+            "lacking_publications": backup.lacking, "same_file_system": beside, "directory_made": !was_there,
         }));
         return Ok(());
     }

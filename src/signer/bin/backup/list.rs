@@ -47,11 +47,12 @@ pub fn run(_: Args, context: &Context, screen: &mut Screen) -> Ended {
         };
         let started = &epoch.started;
         screen.line(&format!(
-            "epoch {} since {}: restored with {} journal lines by {}, {lost}",
+            "epoch {} since {}: restored with {} journal lines by {}, {lost}; from the backup with SHA-256 {}",
             started.epoch,
             when::utc(epoch.at),
             started.size,
-            epoch.by
+            epoch.by,
+            started.backup
         ));
     }
     Ok(())

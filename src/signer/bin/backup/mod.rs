@@ -10,6 +10,7 @@ use super::context::Context;
 use super::screen::Screen;
 use super::when;
 use coldsign::acts::backup::{Backup, LARGEST, Sealed};
+use coldsign::keystore::Passphrase;
 use coldsign::refusal::Refusal;
 use coldsign::storage::read_file;
 use std::path::Path;
@@ -33,6 +34,16 @@ pub fn run(command: Command, context: &Context, screen: &mut Screen) -> Ended {
 
 /// Reads a backup, says whose it is, asks for a passphrase of its day, and checks all of it.
 fn opened(file: &Path, context: &Context, screen: &mut Screen) -> Result<Backup, Refusal> {
+    opened_with(file, &mut None, context, screen)
+}
+
+/// As [`opened`], with the passphrase that the same unlock was opened with before, where there is one.
+fn opened_with(
+    file: &Path,
+    typed: &mut Option<(String, Passphrase)>,
+    context: &Context,
+    screen: &mut Screen,
+) -> Result<Backup, Refusal> {
     let bytes = read_file(file, LARGEST)?;
     let sealed = Sealed::read(file, &bytes)?;
     let header = sealed.header();
@@ -43,6 +54,21 @@ fn opened(file: &Path, context: &Context, screen: &mut Screen) -> Result<Backup,
         header.store_id
     ));
     let unlock = sealed.unlock_name(context.unlock_named())?;
-    let passphrase = context.passphrase(&unlock)?;
-    Backup::open(file, &bytes, &sealed, &unlock, &passphrase)
+    let passphrase = match typed.take() {
+        Some((name, passphrase)) if name == unlock => passphrase,
+        _ => context.passphrase(&unlock)?,
+    };
+    let backup = Backup::open(file, &bytes, &sealed, &unlock, &passphrase)?;
+    *typed = Some((unlock, passphrase));
+    Ok(backup)
+}
+
+/// Names publications that a backup or a store has no longer as they were published.
+fn tell_lacking(lacking: &[u64], screen: &mut Screen) {
+    for seq in lacking {
+        screen.warning(&format!(
+            "publications/{seq:06} is gone or not as it was published; it is public: copy it back from a stick's \
+             coldsign-publication-{seq:06}"
+        ));
+    }
 }

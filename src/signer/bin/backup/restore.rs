@@ -4,8 +4,9 @@ use super::super::ask;
 use super::super::fault::Fault;
 use super::super::status::short;
 use super::super::when;
-use super::{Context, Ended, Screen, opened};
-use coldsign::acts::backup::outlook::{Outlook, Witness, is_fingerprint, outlook};
+use super::{Context, Ended, Screen, opened, tell_lacking};
+use coldsign::acts::backup::NUMBERS_UNKNOWN;
+use coldsign::acts::backup::outlook::{Outlook, Witness, check_fingerprint, outlook};
 use coldsign::acts::backup::restore::{Request, Restored, restore};
 use coldsign::acts::{init, shell_word};
 use coldsign::issuing::record::TokenIssued;
@@ -69,6 +70,8 @@ pub fn run(args: Args, context: &Context, screen: &mut Screen) -> Ended {
         given = asked()?;
     }
     let outlook = outlook(&backup, &given, args.published)?;
+    // Its making is the newest time that is known.
+    context.check_gap(backup.manifest.made)?;
     tell_outlook(&outlook, screen);
     let request = Request {
         backup: &backup,
@@ -79,6 +82,10 @@ pub fn run(args: Args, context: &Context, screen: &mut Screen) -> Ended {
         now: context.now()?,
     };
     let restored = restore(&request)?;
+    for left in &restored.swept {
+        screen.note(&format!("removed what an interrupted restore had left: {}", left.display()));
+    }
+    tell_lacking(&backup.lacking, screen);
     report(&restored, &outlook, &place, screen);
     Ok(())
 }
@@ -86,7 +93,10 @@ pub fn run(args: Args, context: &Context, screen: &mut Screen) -> Ended {
 /// What options name of what was brought along from outside.
 fn named(args: &Args) -> Result<Vec<Witness>, Refusal> {
     let mut given = args.checkpoint.iter().map(|file| witness(file)).collect::<Result<Vec<_>, _>>()?;
-    given.extend(args.fingerprint.clone().map(Witness::Fingerprint));
+    if let Some(fingerprint) = &args.fingerprint {
+        check_fingerprint(fingerprint)?;
+        given.push(Witness::Fingerprint(fingerprint.clone()));
+    }
     Ok(given)
 }
 
@@ -103,7 +113,7 @@ fn asked() -> Result<Vec<Witness>, Refusal> {
         if answer == "none" {
             return Ok(Vec::new());
         }
-        if is_fingerprint(&answer) {
+        if check_fingerprint(&answer).is_ok() {
             return Ok(vec![Witness::Fingerprint(answer)]);
         }
         match witness(Path::new(&answer)) {
@@ -132,6 +142,9 @@ fn tell_outlook(outlook: &Outlook, screen: &mut Screen) {
         (Some((_, size)), lost) => {
             screen.warning(&format!("a checkpoint of {size} lines was seen: at least {lost} lines are lost"));
         }
+    }
+    if outlook.publications_unknown() {
+        screen.warning(NUMBERS_UNKNOWN);
     }
     for act in outlook.acts.iter().take(MOST_SHOWN) {
         screen.warning(&format!("lost: {}", lost(act)));
@@ -175,7 +188,8 @@ fn report(restored: &Restored, outlook: &Outlook, place: &Path, screen: &mut Scr
             "lost": epoch.lost, "lost_acts": outlook.acts.iter().map(|act| json!({
                 "type": &*act.kind, "time": act.time, "by": &*act.by, "details": act.body(),
             })).collect::<Vec<_>>(), "publications_from": epoch.publications_from,
-            "checkpoint": restored.store.journal().note(),
+            "checkpoint": restored.store.journal().note(), "clock_behind": restored.behind,
+            "left_beside": restored.swept,
         }));
         return;
     }
@@ -192,5 +206,13 @@ fn report(restored: &Restored, outlook: &Outlook, place: &Path, screen: &mut Scr
         "the next publication has number {} or more: carry it to every service",
         epoch.publications_from
     ));
+    if let Some(behind) = restored.behind {
+        screen.warning(&format!("the machine's clock is {behind} seconds behind the backup: no act goes by it."));
+        screen.warning(
+            "if the clock is wrong now, set it; if it was ahead when the backup was made, correct the journal",
+        );
+        screen.hint(&format!("coldsign --store {} clock show", shell_word(place)));
+        return;
+    }
     screen.hint(&format!("coldsign --store {} publish --to DIR", shell_word(place)));
 }

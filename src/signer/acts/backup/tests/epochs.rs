@@ -119,7 +119,13 @@ fn a_fingerprint_tells_whether_a_checkpoint_is_known() {
         let known = given(note, digits).unwrap();
         assert_eq!((known.lost, known.seen.unwrap().0), (0, note.clone()));
     }
-    assert_eq!(rule(given(&before, 12)), "BACKUP-FORK");
+    assert_eq!(rule(given(&before, 12)), "BACKUP-CHECKPOINT");
+    for (text, what) in
+        [("", "empty"), (" ", "empty"), ("1f0c 42aa 97b3 d5e", "fewer than 16"), ("1f0c42aa97b3d5eg", "hex")]
+    {
+        let refused = outlook(&backup, &[Witness::Fingerprint(text.to_owned())], None).unwrap_err();
+        assert!(refused.to_string().contains(what), "{refused}");
+    }
     assert_eq!(rule(given(&bench.note("store"), 64)), "BACKUP-FORK");
 }
 
@@ -161,8 +167,12 @@ fn a_restore_that_fails_leaves_nothing() {
     let bench = Bench::new();
     let backup = open(&bench.backup("store", START + 100 * DAY)).unwrap();
     let outlook = Outlook::default();
-    // The new machine's clock is behind the backup's journal.
-    assert_eq!(rule(bench.restore_with(&backup, "new", &outlook, false)), "CLOCK-BEHIND");
+    let place = bench.path("new");
+    let now = RELEASED - 1;
+    let request = Request { backup: &backup, place: &place, outlook: &outlook, accept_fork: false, reason: None, now };
+    assert_eq!(rule(restore(&request)), "CLOCK-BEFORE-RELEASE");
+    let lost = Outlook { lost: 1, ..Outlook::default() };
+    assert_eq!(rule(bench.restore_with(&backup, "new", &lost, false)), "BACKUP-FORK");
     let left: Vec<_> = fs::read_dir(bench.folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     assert_eq!(left.len(), 2, "{left:?}");
     fs::create_dir(bench.path("new")).unwrap();
@@ -170,4 +180,64 @@ fn a_restore_that_fails_leaves_nothing() {
     assert_eq!(rule(bench.restore_with(&backup, "new", &outlook, false)), "INIT-EXISTS");
     assert_eq!(rule(bench.restore_with(&backup, "store", &outlook, false)), "INIT-EXISTS");
     assert_eq!(files_below(&bench.path("new")).len(), 1);
+}
+
+#[test]
+fn a_clock_behind_the_backup_is_settled_in_the_restored_store() {
+    let bench = Bench::new();
+    // Made by a clock that was ten days ahead of the one that restores.
+    bench.generate("store", START + 100 * DAY);
+    let backup = open(&bench.backup("store", START + 100 * DAY)).unwrap();
+    let restored = bench.restore_with(&backup, "new", &Outlook::default(), false).unwrap();
+    assert_eq!(restored.behind, Some(10 * DAY));
+    let newest = restored.store.ledger().backups.epochs().last().map(|epoch| epoch.at);
+    assert_eq!(newest, Some(START + 100 * DAY));
+    let now = START + 90 * DAY;
+    let place = bench.path("new");
+    assert_eq!(rule(Session::open(&place, None, &passphrase(), now)), "CLOCK-BEHIND");
+    let correction = clock::Correction { now, since: None, reason: "it was ahead" };
+    clock::correct(&place, None, &passphrase(), &correction).unwrap();
+    assert_eq!(bench.publish("new").seq, 1_001);
+    // A clock that is right is told nothing.
+    let sound = open(&Bench::new().backup("store", START)).unwrap();
+    assert_eq!(bench.restore_with(&sound, "sound", &Outlook::default(), false).unwrap().behind, None);
+}
+
+#[test]
+fn a_lost_journal_keeps_its_epoch_and_its_numbers() {
+    let bench = Bench::new();
+    let file = bench.backup("store", START);
+    bench.restore(&file, "first", &[], false).unwrap();
+    assert_eq!(bench.publish("first").seq, 1_001);
+    let backup = open(&file).unwrap();
+    let lines = fs::read(bench.path("first/journal/entries.jsonl")).unwrap();
+    let journal = || Witness::File(PathBuf::from("old"), lines.clone());
+    // With its checkpoint before it, after it, or alone.
+    let note = || Witness::File(PathBuf::from("note"), bench.note("first").into_bytes());
+    for given in [vec![journal()], vec![note(), journal()], vec![journal(), note()]] {
+        let known = outlook(&backup, &given, None).unwrap();
+        assert_eq!((known.lost_epoch, known.lost_publication), (2, 1_001));
+        assert!(!known.acts.is_empty() && !known.publications_unknown());
+    }
+    let known = outlook(&backup, &[journal()], None).unwrap();
+    let epoch = bench.restore_with(&backup, "second", &known, true).unwrap().epoch;
+    assert_eq!((epoch.epoch, epoch.publications_from), (3, 2_001));
+    // A checkpoint alone says nothing of numbers, and the refusal says so.
+    let bare = outlook(&backup, &[note()], None).unwrap();
+    assert!(bare.publications_unknown());
+    let refused = bench.restore_with(&backup, "third", &bare, false).err().unwrap();
+    assert!(refused.reason().why().iter().any(|line| line.contains("--published N")));
+    assert!(!outlook(&backup, &[note()], Some(1_001)).unwrap().publications_unknown());
+}
+
+#[test]
+fn what_a_killed_restore_left_goes_with_the_next() {
+    let bench = Bench::new();
+    let backup = open(&bench.backup("store", START)).unwrap();
+    let left = bench.path(".new.0a1b.partial");
+    fs::create_dir(&left).unwrap();
+    fs::write(left.join("lock"), b"").unwrap();
+    let restored = bench.restore_with(&backup, "new", &Outlook::default(), false).unwrap();
+    assert_eq!(restored.swept, [left.clone()]);
+    assert!(!left.exists());
 }

@@ -139,7 +139,6 @@ fn a_torn_tail_stays_out_of_it() {
 fn a_store_with_damage_is_not_backed_up_and_leaves_no_file() {
     for (file, gone) in [
         ("policies", false),
-        ("publications/000001/SHA256SUMS", false),
         ("certificates", false),
         ("roots", true),
         ("unlock/recovery.age", true),
@@ -162,6 +161,26 @@ fn a_store_with_damage_is_not_backed_up_and_leaves_no_file() {
             .and_then(|mut session| create(&mut session, &Outbox::open(&bench.path("stick")).unwrap()));
         assert_eq!(rule(made), "STORE-DAMAGED", "{file}");
         assert_eq!(fs::read_dir(bench.path("stick")).unwrap().count(), 0, "{file}");
+    }
+}
+
+#[test]
+fn a_publication_that_is_gone_stops_no_backup_and_no_restore() {
+    let bench = Bench::new();
+    assert!(bench.create("store", START).unwrap().lacking.is_empty());
+    for gone in [false, true] {
+        let folder = bench.path("store/publications/000001");
+        match gone {
+            true => fs::remove_dir_all(&folder).unwrap(),
+            false => fs::write(folder.join("SHA256SUMS"), b"rot").unwrap(),
+        }
+        let made = bench.create("store", START).unwrap();
+        assert_eq!(made.lacking, [1]);
+        let backup = open(&made.path).unwrap();
+        assert_eq!(backup.lacking, [1]);
+        let to = format!("new-{gone}");
+        bench.restore_with(&backup, &to, &super::Outlook::default(), false).unwrap();
+        assert_eq!(bench.publish(&to).seq, 1_001);
     }
 }
 

@@ -6,7 +6,7 @@ mod file;
 use super::outlook::{Outlook, Witness, outlook};
 use super::restore::{Request, Restored, restore};
 use super::*;
-use crate::acts::{RELEASED, init, keys, publish, status};
+use crate::acts::{RELEASED, clock, init, keys, publish, status};
 use crate::keystore::{KdfCost, Passphrase, RecoveryCode};
 use std::fs;
 use std::path::Path;
