@@ -248,7 +248,7 @@ mod tests {
                 prop_assert_eq!(policy.services().count(), 1);
                 prop_assert_eq!(policy.service("api").unwrap().audience.as_deref(), Some(audience.as_str()));
             } else {
-                let unseen = coldsign_verify::escape::first_deceptive(&issuer).is_some();
+                let unseen = coldsign_verify::escape::first_deceptive(&format!("{issuer}{audience}")).is_some();
                 prop_assert!(unseen || crate::issuing::text::check(&audience).is_err());
             }
         }
