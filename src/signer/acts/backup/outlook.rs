@@ -98,7 +98,7 @@ pub fn check_fingerprint(text: &str) -> Result<(), BackupDenied> {
     let what = match digits.clone().count() {
         0 => "it is empty",
         _ if !digits.clone().all(|c| c.is_ascii_hexdigit()) => "it has other characters than hex digits",
-        ..LEAST_DIGITS => "it has fewer than 16 digits",
+        1..LEAST_DIGITS => "it has fewer than 16 digits",
         65.. => "it has more than 64 digits",
         _ => return Ok(()),
     };
