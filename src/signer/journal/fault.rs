@@ -57,6 +57,9 @@ pub enum JournalFault {
     /// The group could not be appended.
     #[error("{0}")]
     NotRecorded(StorageFault),
+    /// The group is durable, but the checkpoint file could not be replaced.
+    #[error("the act is recorded, but not finished: {0}")]
+    Unfinished(StorageFault),
     /// A file operation failed.
     #[error(transparent)]
     Storage(#[from] StorageFault),
@@ -69,6 +72,7 @@ impl Refuse for JournalFault {
             Self::Malformed { .. } | Self::UnknownType { .. } => Some("JOURNAL-UNKNOWN-ENTRY"),
             Self::Version { .. } => Some("JOURNAL-VERSION"),
             Self::NotRecorded(_) | Self::TooLong(_) => Some("JOURNAL-NOT-RECORDED"),
+            Self::Unfinished(_) => Some("JOURNAL-UNFINISHED"),
             Self::Unsigned | Self::Storage(_) => None,
         }
     }
@@ -86,7 +90,19 @@ impl Refuse for JournalFault {
             Self::NotRecorded(_) | Self::TooLong(_) => {
                 vec!["nothing was recorded, so nothing was issued, published or changed".to_owned()]
             }
+            Self::Unfinished(_) => vec![
+                "what was recorded counts, and the next act finishes it: don't repeat it before you have looked"
+                    .to_owned(),
+                "what was to be written outside the store may be missing (a token: `coldsign token list`)".to_owned(),
+            ],
             Self::Storage(fault) => fault.why(),
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::Unfinished(_) => Some("coldsign status".to_owned()),
+            _ => None,
         }
     }
 }

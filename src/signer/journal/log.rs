@@ -62,7 +62,11 @@ pub fn start(
         torn: Vec::new(),
         behind: false,
     };
-    journal.write(format!("{line}\n"), events, signer, now, by)?;
+    // A store that has no checkpoint yet has not begun: nothing of it counts.
+    journal.write(format!("{line}\n"), events, signer, now, by).map_err(|fault| match fault {
+        JournalFault::Unfinished(fault) => JournalFault::Storage(fault),
+        other => other,
+    })?;
     Ok(journal)
 }
 
@@ -201,8 +205,8 @@ impl Journal {
     /// Records events: durable, with a signed checkpoint over them, when this returns.
     ///
     /// # Errors
-    /// Where it fails nothing counts as recorded. (After a failure to replace the checkpoint file
-    /// the group is durable all the same, and rolls forward.)
+    /// [`JournalFault::Unfinished`] where the group is durable and only the checkpoint file could not
+    /// be replaced: it counts, and rolls forward. On any other nothing counts as recorded.
     pub fn commit(
         &mut self,
         events: &[Line],
@@ -277,6 +281,9 @@ impl Journal {
         self.torn.clear();
         self.note = note;
         self.behind = true;
-        self.acknowledge()
+        self.acknowledge().map_err(|fault| match fault {
+            JournalFault::Storage(fault) => JournalFault::Unfinished(fault),
+            other => other,
+        })
     }
 }

@@ -232,6 +232,23 @@ fn a_line_that_no_reader_would_take_is_never_written() {
 }
 
 #[test]
+fn an_act_whose_checkpoint_file_could_not_be_replaced_counts_and_says_so() {
+    let temp = tempfile::tempdir().unwrap();
+    let (directory, mut journal) = store(temp.path());
+    let before = whats(&journal).len();
+    let obstacle = temp.path().join("journal/.checkpoint.partial");
+    fs::create_dir(&obstacle).unwrap();
+    let refused = journal.commit(&[happened("counts")], &signer(), TIME + 61, "admin").unwrap_err();
+    assert_eq!(refused.rule(), Some("JOURNAL-UNFINISHED"));
+    assert_eq!(refused.hint().as_deref(), Some("coldsign status"));
+    let mut read = Journal::open(&directory).unwrap();
+    assert_eq!(whats(&read).len(), before + 1);
+    fs::remove_dir(obstacle).unwrap();
+    read.roll_forward().unwrap();
+    assert_eq!(Journal::open(&directory).unwrap().note(), journal.note());
+}
+
+#[test]
 fn a_correction_of_the_clock_speaks_only_of_what_came_before_it() {
     let correction =
         |first, last, right| ClockCorrected { first, last, wrong: TIME + 60, right, reason: "x".to_owned() };
