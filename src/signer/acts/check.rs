@@ -24,6 +24,8 @@ pub struct Fault {
     pub what: String,
     /// What mends it, where everything needed for it is there.
     pub cure: Option<Cure>,
+    /// What helps that is nearer than the newest backup.
+    pub advice: Option<String>,
 }
 
 /// What a repair does; each follows from what is there, nothing is guessed.
@@ -39,6 +41,8 @@ pub enum Cure {
     RollForward,
     /// Writes `store.json` anew from the journal's first line.
     Sheet(StoreSheet),
+    /// Puts the policy in force, which is kept under this digest, back as `policy.toml`.
+    Policy(String),
 }
 
 /// What was found.
@@ -55,8 +59,15 @@ impl Report {
         self.add(file, what, None);
     }
 
+    /// Advice for a file's fault, where it has one.
+    fn advise(&mut self, file: &str, advice: String) {
+        if let Some(fault) = self.faults.iter_mut().rev().find(|fault| fault.file == file && fault.cure.is_none()) {
+            fault.advice = Some(advice);
+        }
+    }
+
     fn add(&mut self, file: &str, what: impl Into<String>, cure: Option<Cure>) {
-        self.faults.push(Fault { file: file.to_owned(), line: None, what: what.into(), cure });
+        self.faults.push(Fault { file: file.to_owned(), line: None, what: what.into(), cure, advice: None });
     }
 }
 
@@ -74,7 +85,7 @@ pub fn check(path: &Path) -> Result<Report, Refusal> {
         sort(&mut report);
         return Ok(report);
     };
-    sheet(&directory, &audit, &mut report);
+    sheet(&directory, &audit, &mut report)?;
     let mut ledger = Ledger::default();
     if let Err(fault) = ledger.apply(&audit.entries) {
         journal_fault(&fault, &mut report);
@@ -115,7 +126,11 @@ pub fn repair(path: &Path) -> Result<(Report, Vec<Fault>), Refusal> {
             Some(Cure::RemovePartial) => directory.remove_file(&fault.file)?,
             Some(Cure::RemovePartialFolder) => directory.remove_folder(&fault.file)?,
             Some(Cure::RollForward) => Journal::open(&directory)?.roll_forward()?,
-            Some(Cure::Sheet(sheet)) => directory.create_file(StoreSheet::FILE, &sheet.to_bytes())?,
+            Some(Cure::Sheet(sheet)) => directory.replace_file(StoreSheet::FILE, &sheet.to_bytes())?,
+            Some(Cure::Policy(sha256)) => {
+                let text = directory.read(&format!("policies/{sha256}.toml"), LARGEST)?;
+                directory.create_file("policy.toml", &text)?;
+            }
         }
         mended.push(fault);
     }
@@ -199,32 +214,31 @@ fn journal_fault(fault: &JournalFault, report: &mut Report) {
         }
         other => ("journal".to_owned(), None, other.to_string()),
     };
-    report.faults.push(Fault { file, line, what, cure: None });
+    report.faults.push(Fault { file, line, what, cure: None, advice: None });
 }
 
 /// What this directory is. The journal's first line says all that stands in a sheet.
-fn sheet(directory: &Directory, audit: &Audit, report: &mut Report) {
+fn sheet(directory: &Directory, audit: &Audit, report: &mut Report) -> Result<(), Refusal> {
     let file = StoreSheet::FILE;
-    if !directory.has(file) {
-        let sheet = StoreSheet {
-            format: StoreSheet::FORMAT.to_owned(),
-            version: 1,
-            store_id: audit.genesis.store_id.clone(),
-            issuer: audit.genesis.issuer.clone(),
-        };
-        return report.add(
-            file,
-            "it is missing; the journal's first line says what was in it",
-            Some(Cure::Sheet(sheet)),
-        );
-    }
-    match StoreSheet::read(directory) {
-        Err(refusal) => report.fault(file, refusal.to_string()),
-        Ok(sheet) if (&sheet.store_id, &sheet.issuer) != (&audit.genesis.store_id, &audit.genesis.issuer) => {
+    let derived = StoreSheet {
+        format: StoreSheet::FORMAT.to_owned(),
+        version: 1,
+        store_id: audit.genesis.store_id.clone(),
+        issuer: audit.genesis.issuer.clone(),
+    };
+    let what = match StoreSheet::read(directory) {
+        // Another version's store is for another coldsign to check, and to mend.
+        Err(refusal) if refusal.reason().rule() == Some("STORE-VERSION") => return Err(refusal),
+        Err(_) if !directory.has(file) => "it is missing".to_owned(),
+        Err(refusal) => refusal.to_string().trim_start_matches("store.json is damaged: ").to_owned(),
+        Ok(sheet) if (&sheet.store_id, &sheet.issuer) != (&derived.store_id, &derived.issuer) => {
             report.fault(file, "its store_id or issuer is not the journal's");
+            return Ok(());
         }
-        Ok(_) => {}
-    }
+        Ok(_) => return Ok(()),
+    };
+    report.add(file, format!("{what}; the journal's first line says what was in it"), Some(Cure::Sheet(derived)));
+    Ok(())
 }
 
 fn policies(directory: &Directory, ledger: &Ledger, known: &mut BTreeSet<String>, report: &mut Report) {
@@ -234,6 +248,13 @@ fn policies(directory: &Directory, ledger: &Ledger, known: &mut BTreeSet<String>
         known.insert(file);
     }
     match directory.read_text("policy.toml", LARGEST) {
+        Err(StorageFault::Missing(_)) => {
+            let kept = ledger.policies.newest().map(|newest| newest.applied.sha256.clone()).filter(|sha256| {
+                let kept = directory.read(&format!("policies/{sha256}.toml"), LARGEST);
+                kept.is_ok_and(|text| hex(&crate::journal::sha256(&text)) == *sha256)
+            });
+            report.add("policy.toml", "it is missing; the one in force is kept", kept.map(Cure::Policy));
+        }
         Err(fault) => report.fault("policy.toml", file_fault(&fault)),
         Ok(text) => {
             if let Err(faults) = Policy::parse(&text) {
@@ -259,6 +280,11 @@ fn unlocks(directory: &Directory, ledger: &Ledger, known: &mut BTreeSet<String>,
             known.insert(next);
         } else {
             compare(directory, &file, &unlock.sha256, "not the one that the journal names", report);
+            if let Some(other) = ledger.unlocks.other_than(&unlock.name) {
+                let name = &unlock.name;
+                report
+                    .advise(&file, format!("coldsign --unlock {other} unlock change {name}, or unlock remove {name}"));
+            }
         }
         known.insert(file);
     }
@@ -317,6 +343,12 @@ fn published(directory: &Directory, ledger: &Ledger, known: &mut BTreeSet<String
             let told = refusal.to_string();
             report.fault(&folder, told.trim_start_matches(&format!("{folder} is damaged: ")));
         }
+        let seq = publication.made.seq;
+        let advice = format!(
+            "copy coldsign-publication-{seq:06} back from a stick as this folder: the SHA-256 of its SHA256SUMS is {}",
+            publication.made.manifest
+        );
+        report.advise(&folder, advice);
         known.insert(folder);
     }
 }
@@ -380,6 +412,8 @@ pub struct Faulty {
     pub faults: usize,
     /// Of them, how many a repair mends.
     pub mendable: usize,
+    /// How many have an advice of their own.
+    pub advised: usize,
 }
 
 impl Refuse for Faulty {
@@ -389,6 +423,7 @@ impl Refuse for Faulty {
 
     fn why(&self) -> Vec<String> {
         match self.mendable {
+            0 if self.advised == self.faults => vec!["what helps stands below each; nothing was changed".to_owned()],
             0 => vec![
                 "nothing that is there says how to mend it: move what is not the store's out of it, and for the \
                  rest go on from the newest backup"

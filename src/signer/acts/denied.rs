@@ -1,6 +1,8 @@
 //! Refusals of whole acts.
 
 use crate::refusal::Refuse;
+use crate::storage::is_vacant;
+use coldsign_verify::UnixTime;
 use std::path::PathBuf;
 
 /// Why an act as a whole can't be done.
@@ -35,7 +37,7 @@ pub enum Denied {
         tree: PathBuf,
     },
     /// Not an issuer.
-    #[error("{issuer:?} can't be an issuer: {what}")]
+    #[error("\"{issuer}\" can't be an issuer: {what}")]
     Issuer {
         /// As given.
         issuer: String,
@@ -43,11 +45,17 @@ pub enum Denied {
         what: &'static str,
     },
     /// Not a name for an unlock.
-    #[error("{0:?} can't name an unlock")]
+    #[error("\"{0}\" can't name an unlock")]
     UnlockName(String),
     /// No policy is in force.
     #[error("no policy is in force")]
     NoPolicy,
+    /// No policy was in force yet.
+    #[error("no policy was in force then: the first was applied at {}", UnixTime(*.first))]
+    NoPolicyYet {
+        /// When the first was applied, in seconds since the epoch.
+        first: u64,
+    },
     /// `policy.toml` was edited and not applied.
     #[error("policy.toml was changed and not applied")]
     PolicyUnapplied,
@@ -156,7 +164,7 @@ impl Refuse for Denied {
             Self::InGitWorkTree { .. } => "INIT-GIT",
             Self::Issuer { .. } => "INIT-ISSUER",
             Self::UnlockName(_) => "UNLOCK-NAME",
-            Self::NoPolicy => "POLICY-NONE",
+            Self::NoPolicy | Self::NoPolicyYet { .. } => "POLICY-NONE",
             Self::PolicyUnapplied => "POLICY-UNAPPLIED",
             Self::NoKeyset { .. } => "KEYSET-UNKNOWN",
             Self::NoKey { .. } => "KEY-UNKNOWN",
@@ -205,6 +213,8 @@ impl Refuse for Denied {
 
     fn hint(&self) -> Option<String> {
         Some(match self {
+            // Nothing can be made where a file or something else's folder is.
+            Self::NoStore(path) if !is_vacant(path) => "coldsign --store DIR status".to_owned(),
             Self::NoStore(path) => format!("coldsign --store {} init", path_word(path)),
             Self::PolicyUnapplied => "coldsign policy diff".to_owned(),
             Self::PolicyGone(path) => format!("coldsign policy show > {}", path_word(path)),

@@ -1,6 +1,7 @@
 //! `journal …`: what an auditor does with the journal. Needs no passphrase; the exports not even a store.
 
 use super::backup::record::EpochRecord;
+use super::tokens::{FilterDenied, interval, known};
 use super::{Denied, Ledger, Store};
 use crate::issuing::record::TokenIssued;
 use crate::journal::{
@@ -33,6 +34,50 @@ pub struct Filter {
     pub types: Vec<String>,
     /// Checkpoints too.
     pub checkpoints: bool,
+}
+
+/// Every type of entry that this version writes or reads (journal-v1.md).
+const TYPES: [&str; 27] = [
+    "store.created",
+    "checkpoint",
+    "journal.truncated",
+    "clock.corrected",
+    "policy.applied",
+    "token.issued",
+    "token.delivered",
+    "token.undelivered",
+    "publication.made",
+    "certificate.made",
+    "cutover.issued",
+    "cutover.confirmed",
+    "key.generated",
+    "key.imported",
+    "key.activated",
+    "key.suspended",
+    "key.resumed",
+    "key.deactivated",
+    "key.compromised",
+    "key.destroyed",
+    "unlock.added",
+    "unlock.changed",
+    "unlock.rewrapped",
+    "unlock.removed",
+    "seal.generation",
+    "backup.made",
+    "epoch.started",
+];
+
+/// Refuses a question that nothing can be an answer to.
+///
+/// # Errors
+/// [`FilterDenied`].
+pub fn check_filter(store: &Store, filter: &Filter) -> Result<(), FilterDenied> {
+    interval(filter.since, filter.until)?;
+    let kinds = || TYPES.into_iter().chain(store.journal().entries().iter().map(|entry| &*entry.kind));
+    let families = || kinds().filter_map(|kind| kind.split_once('.').map(|(family, _)| family));
+    filter.types.iter().try_for_each(|wanted| {
+        known(("type", "coldsign journal show --type", "coldsign journal show"), wanted, kinds().chain(families()))
+    })
 }
 
 /// The entries that match, oldest first.

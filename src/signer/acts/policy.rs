@@ -77,7 +77,10 @@ pub fn show(store: &Store, as_of: Option<u64>) -> Result<(String, &PolicyRecord)
         None => policies.newest(),
         Some(time) => policies.as_of(time),
     }
-    .ok_or(Denied::NoPolicy)?;
+    .ok_or_else(|| match policies.all().first() {
+        Some(first) => Denied::NoPolicyYet { first: first.at },
+        None => Denied::NoPolicy,
+    })?;
     Ok((store.policy_text(record)?, record))
 }
 

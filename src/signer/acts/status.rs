@@ -1,7 +1,8 @@
 //! `status`: what to do next, then what there is. Needs no passphrase.
 
-use super::Store;
 use super::backup::record::BackupRecord;
+use super::clock::{act_time, check_gap};
+use super::{ClockDenied, Store};
 use crate::issuing::Policy;
 use crate::issuing::record::Delivery;
 use crate::journal::{hex, sha256};
@@ -107,6 +108,12 @@ fn todo(store: &Store, policy: &Policy, now: u64) -> Result<Vec<Todo>, Refusal> 
     let ledger = store.ledger();
     let mut todo = Vec::new();
     let mut add = |what: String, command: String| todo.push(Todo { what, command });
+    let newest = store.journal().newest_time();
+    let clock = act_time(now, newest, store.skew()).and_then(|_| check_gap(store, now, false));
+    if let Err(denied) = clock {
+        let who = if matches!(denied, ClockDenied::Gap { .. }) { "acts ask first" } else { "every act is refused" };
+        add(format!("{who}: {denied}"), "coldsign clock show".to_owned());
+    }
     if !store.policy_is_applied()? {
         add(
             "policy.toml was changed: no token is issued until it is applied".to_owned(),

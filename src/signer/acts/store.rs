@@ -7,7 +7,7 @@ use crate::issuing::record::PolicyRecord;
 use crate::journal::{Entry, Journal, Line, hex, sha256};
 use crate::keystore::{NewKey, Opened, Passphrase, SealingIdentity, Unlocks, settle_unlocks};
 use crate::refusal::Refusal;
-use crate::storage::{Directory, Lock, Outbox, StorageFault, holds_file};
+use crate::storage::{Directory, Lock, Outbox, StorageFault, holds_file, lies_in};
 use std::path::Path;
 
 /// The largest policy there can be, in bytes.
@@ -75,8 +75,17 @@ impl Store {
     /// # Errors
     /// [`Denied::InStore`].
     pub fn refuse_inside(&self, outbox: &Outbox) -> Result<(), Denied> {
-        if outbox.lies_in(self.directory.path()) {
-            return Err(Denied::InStore(outbox.path().to_owned()));
+        Self::refuse_within(self.directory.path(), outbox.path())
+    }
+
+    /// Refuses a file or folder that would lie in a store's place, whether the store can be read or
+    /// is yet to be made.
+    ///
+    /// # Errors
+    /// [`Denied::InStore`].
+    pub fn refuse_within(place: &Path, product: &Path) -> Result<(), Denied> {
+        if lies_in(product, place) {
+            return Err(Denied::InStore(product.to_owned()));
         }
         Ok(())
     }
@@ -289,7 +298,8 @@ impl Session {
     /// Records events: durable under a signed checkpoint when this returns.
     ///
     /// # Errors
-    /// As the journal refuses; then nothing counts as recorded.
+    /// As the journal refuses; then nothing counts as recorded, but for
+    /// [`crate::journal::JournalFault::Unfinished`].
     pub fn record(&mut self, events: &[Line]) -> Result<(), Refusal> {
         let entries: &[Entry] = self.store.journal.commit(events, &self.opened, self.now, self.opened.by())?;
         Ok(self.store.ledger.apply(entries)?)

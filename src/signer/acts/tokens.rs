@@ -1,9 +1,10 @@
 //! `token list`: who can reach what, from the journal. Needs no passphrase.
 
+use super::denied::nearest;
 use super::{Denied, Store};
 use crate::issuing::record::{TokenIssued, TokenRecord};
 use crate::issuing::{Policy, recall};
-use crate::refusal::Refusal;
+use crate::refusal::{Refusal, Refuse};
 use serde_json::{Map, Value};
 use std::collections::{BTreeSet, HashMap};
 
@@ -30,12 +31,105 @@ pub struct Filter {
     pub live_between: Option<(u64, u64)>,
 }
 
+/// A question that nothing can be an answer to.
+#[derive(Debug, thiserror::Error)]
+pub enum FilterDenied {
+    /// A name that nothing here has or had.
+    #[error("there is no {what} {name}")]
+    Unknown {
+        /// What it was to name.
+        what: &'static str,
+        /// As given.
+        name: String,
+        /// The command that shows what there is, or with the nearest name does what was meant.
+        helps: String,
+    },
+    /// Its end is not after its beginning.
+    #[error("that time ends before it begins")]
+    Interval,
+}
+
+impl Refuse for FilterDenied {
+    fn rule(&self) -> Option<&'static str> {
+        Some(match self {
+            Self::Unknown { .. } => "FILTER-UNKNOWN",
+            Self::Interval => "FILTER-INTERVAL",
+        })
+    }
+
+    fn why(&self) -> Vec<String> {
+        vec![match self {
+            Self::Unknown { .. } => "there never was one: an empty list would look like an answer".to_owned(),
+            Self::Interval => "the first time counts, the second does not: name a later one".to_owned(),
+        }]
+    }
+
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::Unknown { helps, .. } => Some(helps.clone()),
+            Self::Interval => None,
+        }
+    }
+}
+
+/// Refuses a name that is not among those known; `option` takes the nearest, `list` shows them all.
+pub(super) fn known<'a>(
+    (what, option, list): (&'static str, &str, &str),
+    name: &str,
+    names: impl IntoIterator<Item = &'a str>,
+) -> Result<(), FilterDenied> {
+    let names: BTreeSet<&str> = names.into_iter().collect();
+    if names.contains(name) {
+        return Ok(());
+    }
+    let helps = nearest(name, names).map_or_else(|| list.to_owned(), |nearest| format!("{option} {nearest}"));
+    Err(FilterDenied::Unknown { what, name: name.to_owned(), helps })
+}
+
+/// Refuses a time that is none.
+pub(super) fn interval(from: Option<u64>, until: Option<u64>) -> Result<(), FilterDenied> {
+    if from.zip(until).is_some_and(|(from, until)| until <= from) { Err(FilterDenied::Interval) } else { Ok(()) }
+}
+
+fn check(store: &Store, filter: &Filter) -> Result<(), FilterDenied> {
+    let ledger = store.ledger();
+    let tokens = ledger.tokens.all();
+    interval(filter.live_between.map(|between| between.0), filter.live_between.map(|between| between.1))?;
+    // Every policy there ever was, as far as it can be read.
+    let mut named: Vec<(String, String)> = Vec::new();
+    if filter.service.is_some() || filter.role.is_some() {
+        let texts = ledger.policies.all().iter().filter_map(|record| store.policy_text(record).ok());
+        for policy in texts.filter_map(|text| Policy::parse(&text).ok()) {
+            for service in policy.services() {
+                named.extend(service.roles.keys().map(|role| (service.name.clone(), role.clone())));
+            }
+        }
+    }
+    if let Some(service) = &filter.service {
+        let services = tokens.iter().map(|token| token.issued.service.as_str());
+        let services = services.chain(named.iter().map(|named| named.0.as_str()));
+        known(("service", "coldsign token list --service", "coldsign policy show"), service, services)?;
+    }
+    if let Some(role) = &filter.role {
+        let roles = tokens.iter().flat_map(|token| token.issued.roles.iter().map(String::as_str));
+        let roles = roles.chain(named.iter().map(|named| named.1.as_str()));
+        known(("role", "coldsign token list --role", "coldsign policy show"), role, roles)?;
+    }
+    if let Some(by) = &filter.by {
+        let unlocks = ledger.unlocks.all().iter().map(|unlock| unlock.name.as_str());
+        let unlocks = unlocks.chain(store.journal().entries().iter().map(|entry| &*entry.by));
+        known(("unlock", "coldsign token list --by", "coldsign unlock list"), by, unlocks)?;
+    }
+    Ok(())
+}
+
 /// The tokens that match, oldest first.
 ///
 /// # Errors
-/// [`Denied::NoKey`]; and where scopes or claims are asked for, [`Denied::Damaged`] for a policy
+/// [`Denied::NoKey`], [`FilterDenied`]; and where scopes or claims are asked for, [`Denied::Damaged`] for a policy
 /// whose text is not what was applied.
 pub fn list<'a>(store: &'a Store, filter: &Filter) -> Result<Vec<&'a TokenRecord>, Refusal> {
+    check(store, filter)?;
     let kid = filter.key.as_deref().map(|key| super::keys::find(store, key).map(|key| key.kid.as_str())).transpose()?;
     let is = |wanted: &Option<String>, found: &str| wanted.as_deref().is_none_or(|wanted| wanted == found);
     let mut policies = IssuedUnder::new(store);
@@ -59,7 +153,14 @@ pub fn list<'a>(store: &'a Store, filter: &Filter) -> Result<Vec<&'a TokenRecord
         }
         if !filter.claims.is_empty() {
             let claims = policies.claims(issued)?;
-            if !filter.claims.iter().all(|(name, wanted)| claims.get(name).is_some_and(|found| holds(found, wanted))) {
+            let has = |(name, wanted): &(String, String)| match claims.get(name) {
+                // One word of it, as resource servers read it (RFC 8693, 4.2).
+                Some(Value::String(scopes)) if name == "scope" => {
+                    scopes == wanted || scopes.split(' ').any(|scope| scope == wanted)
+                }
+                found => found.is_some_and(|found| holds(found, wanted)),
+            };
+            if !filter.claims.iter().all(has) {
                 continue;
             }
         }
@@ -114,9 +215,13 @@ impl<'a> IssuedUnder<'a> {
 fn holds(found: &Value, wanted: &str) -> bool {
     match found {
         Value::String(text) => text == wanted,
-        Value::Array(members) => members.iter().any(|member| holds(member, wanted)),
-        other => serde_json::from_str::<Value>(wanted).is_ok_and(|wanted| wanted == *other),
+        Value::Array(members) => members.iter().any(|member| holds(member, wanted)) || is(found, wanted),
+        other => is(other, wanted),
     }
+}
+
+fn is(found: &Value, wanted: &str) -> bool {
+    serde_json::from_str::<Value>(wanted).is_ok_and(|wanted| wanted == *found)
 }
 
 #[cfg(test)]
@@ -128,6 +233,7 @@ mod tests {
     fn a_claim_is_compared_as_text_as_json_and_by_its_members() {
         assert!(holds(&json!("3"), "3") && holds(&json!(3), "3") && holds(&json!(true), "true"));
         assert!(holds(&json!(["a", 3]), "a") && holds(&json!(["a", 3]), "3"));
+        assert!(holds(&json!(["a", "b"]), r#"["a", "b"]"#) && !holds(&json!(["a", "b"]), r#"["a"]"#));
         assert!(!holds(&json!("3 "), "3") && !holds(&json!(3), "4") && !holds(&json!(["ab"]), "a"));
         assert!(holds(&json!({"jkt": "x"}), r#"{"jkt":"x"}"#) && !holds(&json!(3), ""));
     }

@@ -1,7 +1,10 @@
 //! Questions, always at the terminal itself: a pipe can't answer for a person.
 
 use super::fault::Fault;
+use coldsign::keystore::Passphrase;
+use coldsign::refusal::Refusal;
 use coldsign::storage::{Terminal, restore_terminal_on_signals};
+use coldsign_verify::escape::escaped;
 use zeroize::Zeroizing;
 
 /// A secret, typed without being shown.
@@ -14,11 +17,41 @@ pub fn secret(prompt: &str) -> Result<Zeroizing<String>, Fault> {
     })
 }
 
-/// A new secret, typed twice.
-pub fn new_secret(prompt: &str, again: &str, name: &'static str) -> Result<Zeroizing<String>, Fault> {
-    let first = secret(prompt)?;
-    let second = secret(again)?;
-    if *first == *second { Ok(first) } else { Err(Fault::NotTheSame(name)) }
+/// How often somebody may try to type what is not shown.
+pub const TRIES: usize = 3;
+
+/// Tries something that begins with a question; after a slip in what was typed, once more, with a
+/// word on what was wrong.
+pub fn again<T>(tries: usize, mut attempt: impl FnMut() -> Result<T, Refusal>) -> Result<T, Refusal> {
+    for _ in 1..tries {
+        match attempt() {
+            Err(refusal) if is_slip(&refusal) => tell(&format!("{}; once more\n", escaped(&refusal.to_string())))?,
+            ended => return ended,
+        }
+    }
+    attempt()
+}
+
+fn is_slip(refusal: &Refusal) -> bool {
+    matches!(refusal.reason().rule(), Some("UNLOCK-PASSPHRASE" | "UNLOCK-CODE" | "UNLOCK-SHORT" | "ROOT-CODE"))
+}
+
+/// A new passphrase, typed twice; one that can't be is asked for again before that.
+pub fn new_passphrase() -> Result<Passphrase, Refusal> {
+    for left in (0..TRIES).rev() {
+        let first = again(TRIES, || {
+            let first = secret("new passphrase: ")?;
+            Passphrase::new(first.clone())?;
+            Ok(first)
+        })?;
+        if *first == *secret("the same again: ")? {
+            return Ok(Passphrase::new(first)?);
+        }
+        if left > 0 {
+            tell("that was not the same; once more from the start\n")?;
+        }
+    }
+    Err(Fault::NotTheSame("the passphrase").into())
 }
 
 /// An answer; `default` where only Enter was pressed.
@@ -44,9 +77,10 @@ pub fn tell(text: &str) -> Result<(), Fault> {
 
 /// Yes, written out.
 pub fn confirm(question: &str) -> Result<(), Fault> {
-    if line(&format!("{question} Confirm with Yes (exactly)"), None)? == "Yes" {
-        Ok(())
-    } else {
-        Err(Fault::NotConfirmed)
+    match line(&format!("{question} Confirm with Yes (exactly)"), None) {
+        Ok(answer) if answer == "Yes" => Ok(()),
+        Ok(_) => Err(Fault::NotConfirmed),
+        Err(Fault::NoTerminal(_)) => Err(Fault::NoTerminal("say --yes if it is meant")),
+        Err(fault) => Err(fault),
     }
 }

@@ -2,6 +2,7 @@
 
 use super::Ended;
 use super::context::Context;
+use super::fault::Fault;
 use super::screen::Screen;
 use super::token::token_json;
 use super::when;
@@ -86,6 +87,9 @@ fn show(context: &Context, screen: &mut Screen) -> Ended {
 }
 
 fn correct(reason: &str, since: Option<&str>, context: &Context, screen: &mut Screen) -> Ended {
+    if reason.trim().is_empty() {
+        return Err(Fault::Missing("--reason is empty: say why, for whoever reads the journal").into());
+    }
     let store = context.store()?;
     let now = context.now()?;
     let since = since.map(|text| when::point(text, now)).transpose()?;
@@ -97,9 +101,10 @@ fn correct(reason: &str, since: Option<&str>, context: &Context, screen: &mut Sc
         context.confirm_time("Entries later than the right time are put right.", ClockDenied::Unconfirmed { now })?;
     }
     let unlock = context.unlock(&store, None)?;
-    let passphrase = context.passphrase(&unlock)?;
     let request = Correction { now, since, reason };
-    let corrected = clock::correct(&context.place()?, Some(&unlock), &passphrase, &request)?;
+    let place = context.place()?;
+    let corrected =
+        context.with_passphrase(&unlock, |passphrase| clock::correct(&place, Some(&unlock), passphrase, &request))?;
     if screen.json() {
         screen.object(&json!({
             "first": corrected.first, "last": corrected.last, "wrong": corrected.wrong, "right": corrected.right,

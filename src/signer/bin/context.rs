@@ -7,7 +7,7 @@ use super::screen::Screen;
 use super::when;
 use coldsign::acts::clock::{act_time, check_gap_since};
 use coldsign::acts::{ClockDenied, Session, Store};
-use coldsign::keystore::{Passphrase, RecoveryCode};
+use coldsign::keystore::{Passphrase, RecoveryCode, unlock_opens};
 use coldsign::refusal::Refusal;
 use coldsign::storage::{read_descriptor, read_file};
 use std::os::fd::AsFd;
@@ -58,6 +58,14 @@ impl Context {
         }
     }
 
+    /// Refuses to write a product into the store.
+    pub fn refuse_within(&self, product: &Path) -> Result<(), Refusal> {
+        match self.place() {
+            Ok(place) if Store::is_at(&place) => Ok(Store::refuse_within(&place, product)?),
+            _ => Ok(()),
+        }
+    }
+
     /// The machine's clock, in seconds since the epoch.
     pub fn now(&self) -> Result<u64, Fault> {
         when::now()
@@ -81,9 +89,9 @@ impl Context {
         // Before anything is typed; the session goes by the time once it has its lock.
         act_time(self.now()?, store.journal().newest_time(), store.skew())?;
         self.check_gap(store.journal().newest_time())?;
-        let passphrase = self.passphrase(unlock)?;
         drop(store);
-        let session = Session::open(&place, Some(unlock), &passphrase, self.now()?)?;
+        let session =
+            self.with_passphrase(unlock, |passphrase| Session::open(&place, Some(unlock), passphrase, self.now()?))?;
         for file in session.swept() {
             screen.note(&format!("removed what an interrupted act had left: {file}"));
         }
@@ -126,8 +134,40 @@ impl Context {
         self.global.unlock.as_deref()
     }
 
+    /// What opens with the passphrase or code of an unlock. Typed wrong, it is asked for again.
+    pub fn with_passphrase<T>(
+        &self,
+        unlock: &str,
+        open: impl Fn(&Passphrase) -> Result<T, Refusal>,
+    ) -> Result<T, Refusal> {
+        self.with_passphrase_kept(unlock, open).map(|(opened, _)| opened)
+    }
+
+    /// As [`Context::with_passphrase`], and the passphrase that did it.
+    pub fn with_passphrase_kept<T>(
+        &self,
+        unlock: &str,
+        open: impl Fn(&Passphrase) -> Result<T, Refusal>,
+    ) -> Result<(T, Passphrase), Refusal> {
+        let tries = if self.global.passphrase_file.is_some() { 1 } else { ask::TRIES };
+        ask::again(tries, || {
+            let passphrase = self.passphrase(unlock)?;
+            Ok((open(&passphrase)?, passphrase))
+        })
+    }
+
+    /// Whether the passphrase file, where no unlock is named with it, opens that one.
+    pub fn file_opens(&self, store: &Store, unlock: &str) -> bool {
+        let file = self.global.passphrase_file.as_deref().filter(|file| file.as_os_str() != "-");
+        let record =
+            store.ledger().unlocks.find(unlock).ok().filter(|_| file.is_some() && self.global.unlock.is_none());
+        record.is_some_and(|record| {
+            self.passphrase(unlock).is_ok_and(|passphrase| unlock_opens(store.directory(), record, &passphrase))
+        })
+    }
+
     /// The passphrase or code of an unlock, from its file or typed.
-    pub fn passphrase(&self, unlock: &str) -> Result<Passphrase, Refusal> {
+    fn passphrase(&self, unlock: &str) -> Result<Passphrase, Refusal> {
         let text = match self.passphrase_from_file()? {
             Some(text) => text,
             None if unlock == RECOVERY => ask::secret("recovery code: ")?,
@@ -148,7 +188,7 @@ pub fn secret_in(file: &Path) -> Result<Zeroizing<String>, Refusal> {
         read_file(file, LONGEST_PASSPHRASE)?
     });
     let line = bytes.split(|byte| *byte == b'\n').next().unwrap_or_default();
-    let line = std::str::from_utf8(line).map_err(|_| Fault::EmptyPassphrase)?.trim_end_matches('\r');
+    let line = std::str::from_utf8(line).map_err(|_| Fault::PassphraseNotText)?.trim_end_matches('\r');
     if line.is_empty() {
         return Err(Fault::EmptyPassphrase.into());
     }

@@ -26,20 +26,26 @@ pub enum Fault {
     /// A passphrase file without a passphrase.
     #[error("the passphrase file is empty")]
     EmptyPassphrase,
+    /// A passphrase file that is no text.
+    #[error("the passphrase file is not UTF-8 text")]
+    PassphraseNotText,
+    /// A sheet that an interrupted act has left.
+    #[error("{} is there already", .0.display())]
+    HalfSheet(PathBuf),
     /// A time nobody could mean.
-    #[error("{0:?} is no time: write 2027-03-01, 2027-03-01T09:00Z or 2027-03-01T09:00:00+01:00")]
+    #[error("\"{0}\" is no time: write 2027-03-01, 2027-03-01T09:00Z or 2027-03-01T09:00:00+01:00")]
     Time(String),
     /// A duration nobody could mean.
-    #[error("{0:?} is no duration: write 90s, 15m, 12h, 30d, 2w or 1d12h")]
+    #[error("\"{0}\" is no duration: write 90s, 15m, 12h, 30d, 2w or 1d12h")]
     Duration(String),
     /// The clock is before 1970.
     #[error("the machine's clock is before 1970")]
     Clock,
     /// Not NAME=VALUE.
-    #[error("{0:?} is no claim: write NAME=VALUE")]
+    #[error("\"{0}\" is no claim: write NAME=VALUE")]
     Claim(String),
     /// Not SERVICE/ROLE.
-    #[error("{0:?} is no grant: write SERVICE/ROLE, or SERVICE/ROLE,ROLE")]
+    #[error("\"{0}\" is no grant: write SERVICE/ROLE, or SERVICE/ROLE,ROLE")]
     Grant(String),
     /// A file that is no JSON.
     #[error("{file} is no JSON: {what}")]
@@ -89,7 +95,7 @@ pub enum Fault {
     #[error("not confirmed")]
     NotConfirmed,
     /// Something about the machine is bad.
-    #[error("{0} of the findings are bad")]
+    #[error("{}", unsound(*.0))]
     Unsound(usize),
     /// A step of the demonstration failed.
     #[error("the demonstration stopped at: {0}")]
@@ -111,6 +117,13 @@ impl Refuse for Fault {
     fn why(&self) -> Vec<String> {
         match self {
             Self::NotConfirmed | Self::NotTheSame(_) | Self::Code(_) => vec!["nothing was done".to_owned()],
+            Self::PassphraseNotText => {
+                vec!["its first line is the passphrase; `file` shows what it is; nothing was done".to_owned()]
+            }
+            Self::HalfSheet(_) => vec![
+                "an interrupted act has left it; if its code is in force, it is the only one: try it first".to_owned(),
+                "in force: give it a name of its own; not in force: remove it; nothing was done".to_owned(),
+            ],
             Self::Services(facts) => facts.clone(),
             Self::NotTaken => vec!["the token is recorded as not delivered; issue it again".to_owned()],
             Self::Policy { file, faults } => faults.iter().map(|fault| format!("{} {fault}", file.display())).collect(),
@@ -126,10 +139,15 @@ impl Refuse for Fault {
             }
             Self::Services(_) => Some("coldsign init --help".to_owned()),
             Self::NotCopied { seq, .. } => Some(format!("coldsign publication copy {seq} --to .")),
+            Self::HalfSheet(_) => Some("coldsign unlock test recovery".to_owned()),
             Self::NoPlace => Some("coldsign --store DIR status".to_owned()),
             _ => None,
         }
     }
+}
+
+fn unsound(findings: usize) -> String {
+    format!("{findings} of the findings {} bad", if findings == 1 { "is" } else { "are" })
 }
 
 fn count(faults: &PolicyFaults) -> String {

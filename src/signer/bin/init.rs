@@ -7,8 +7,8 @@ use super::fault::Fault;
 use super::screen::Screen;
 use super::sheet::Sheet;
 use super::when;
-use coldsign::acts::Session;
 use coldsign::acts::init::{self, Prepared, Request};
+use coldsign::acts::{Session, Store};
 use coldsign::issuing::Policy;
 use coldsign::issuing::policy::{LARGEST, StarterKind, StarterPlan, starter};
 use coldsign::keystore::{KdfCost, Passphrase, RecoveryCode};
@@ -65,6 +65,9 @@ pub struct Args {
 pub fn run(args: Args, context: &Context, screen: &mut Screen) -> Ended {
     let place = context.place()?;
     init::check_place(&place)?;
+    for product in args.recovery_sheet.iter().chain(&args.root_to) {
+        Store::refuse_within(&place, product)?;
+    }
     let cost = KdfCost::new(args.kdf_log_n)?;
     let now = context.now()?;
     let issuer = match &args.issuer {
@@ -87,10 +90,10 @@ pub fn run(args: Args, context: &Context, screen: &mut Screen) -> Ended {
         None => ask::line("your name for this way of opening the store (a-z, 0-9, -)", Some("admin"))?,
     };
     init::check_unlock_name(&admin)?;
-    let passphrase = Passphrase::new(match context.passphrase_from_file()? {
-        Some(text) => text,
-        None => ask::new_secret("new passphrase: ", "the same again: ", "the passphrase")?,
-    })?;
+    let passphrase = match context.passphrase_from_file()? {
+        Some(text) => Passphrase::new(text)?,
+        None => ask::new_passphrase()?,
+    };
     let (recovery, root_code) = (RecoveryCode::generate()?, RecoveryCode::generate()?);
     let mut prepared = Prepared::make(&Request {
         path: &place,
@@ -147,7 +150,7 @@ fn ask_issuer() -> Result<String, Refusal> {
         let issuer = ask::line("issuer, such as https://tokens.example.org", None)?;
         match init::check_issuer(&issuer) {
             Ok(()) => return Ok(issuer),
-            Err(denied) => ask::tell(&format!("{denied}\n"))?,
+            Err(denied) => ask::tell(&format!("{}\n", escaped(&denied.to_string())))?,
         }
     }
 }

@@ -1,6 +1,7 @@
 //! `coldsign man`
 
 use super::Ended;
+use super::context::Context;
 use super::screen::Screen;
 use coldsign::storage::{Outbox, StorageFault};
 use std::path::PathBuf;
@@ -16,7 +17,8 @@ pub struct Args {
     to: PathBuf,
 }
 
-pub fn run(args: Args, screen: &mut Screen) -> Ended {
+pub fn run(args: Args, context: &Context, screen: &mut Screen) -> Ended {
+    context.refuse_within(&args.to)?;
     let outbox = Outbox::open(&args.to)?;
     let mut definition = super::definition();
     definition.build();

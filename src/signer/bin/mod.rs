@@ -202,7 +202,7 @@ fn dispatch(command: Command, context: &Context, screen: &mut Screen) -> Ended {
         Command::Clock(command) => clock::run(command, context, screen),
         Command::Store(command) => store::run(command, context, screen),
         Command::Completions(args) => completions::run(args, screen),
-        Command::Man(args) => man::run(args, screen),
+        Command::Man(args) => man::run(args, context, screen),
     }
 }
 

@@ -77,7 +77,7 @@ pub fn run(command: Command, context: &Context, screen: &mut Screen) -> Ended {
         }
         Command::Show { as_of } => {
             let store = context.store()?;
-            let time = as_of.map(|text| when::point(&text, context.now()?)).transpose()?;
+            let time = as_of.map(|text| when::end_of(&text, context.now()?)).transpose()?;
             let (text, record) = policy::show(&store, time)?;
             if screen.json() {
                 screen.object(&json!({

@@ -17,7 +17,7 @@ Examples:
   coldsign unlock test admin      what only a passphrase can show: every private key")]
     Check {
         /// Mend what follows from what is there: modes, left-overs of crashes, a checkpoint left
-        /// behind, a missing store.json
+        /// behind, a missing or unreadable store.json, a missing policy.toml
         #[arg(long)]
         repair: bool,
     },
@@ -32,7 +32,8 @@ pub fn run(command: Command, context: &Context, screen: &mut Screen) -> Ended {
         return Ok(());
     }
     let mendable = report.faults.iter().filter(|fault| fault.cure.is_some()).count();
-    Err(Faulty { faults: report.faults.len(), mendable }.into())
+    let advised = report.faults.iter().filter(|fault| fault.advice.is_some()).count();
+    Err(Faulty { faults: report.faults.len(), mendable, advised }.into())
 }
 
 fn tell(report: &Report, mended: &[Fault], screen: &mut Screen) {
@@ -48,6 +49,9 @@ fn tell(report: &Report, mended: &[Fault], screen: &mut Screen) {
     }
     for fault in &report.faults {
         screen.line(&words(fault));
+        if let Some(advice) = &fault.advice {
+            screen.line(&format!("    {}", escaped(advice)));
+        }
     }
     for note in &report.notes {
         screen.note(note);
@@ -65,5 +69,8 @@ fn words(fault: &Fault) -> String {
 }
 
 fn as_json(fault: &Fault) -> Value {
-    json!({"file": fault.file, "line": fault.line, "what": fault.what, "mendable": fault.cure.is_some()})
+    json!({
+        "file": fault.file, "line": fault.line, "what": fault.what, "mendable": fault.cure.is_some(),
+        "advice": fault.advice,
+    })
 }

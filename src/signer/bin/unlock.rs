@@ -5,10 +5,10 @@ use super::ask;
 use super::context::{Context, secret_in};
 use super::fault::Fault;
 use super::screen::Screen;
-use super::sheet::{Sheet, take_back};
+use super::sheet::{Sheet, give_name, take_back};
 use super::table::Table;
 use super::when;
-use coldsign::acts::unlock::{self, Depth};
+use coldsign::acts::unlock::{self, Depth, UnlockDenied};
 use coldsign::acts::{Session, Store};
 use coldsign::keystore::{KdfCost, KeyRecord, Passphrase, RecoveryCode, UnlockRecord, Unlocks};
 use coldsign::refusal::Refusal;
@@ -143,12 +143,13 @@ fn list(context: &Context, screen: &mut Screen) -> Ended {
 fn add(name: &str, new: &New, context: &Context, screen: &mut Screen) -> Ended {
     let store = context.store()?;
     unlock::check_add(&store, name)?;
-    new.fits(name)?;
+    new.fits(name, context)?;
     let by = context.unlock(&store, None)?;
     drop(store);
     let mut session = context.session_by(&by, screen)?;
     let passphrase = new.passphrase(name, &session, context)?;
-    unlock::add(&mut session, name, &passphrase).inspect_err(|refusal| take_back(new.sheet(), refusal))?;
+    unlock::add(&mut session, name, &passphrase).inspect_err(|refusal| take_back(new.sheet(), refusal, screen))?;
+    give_name(new.sheet(), screen);
     if screen.json() {
         told(&session, name, screen);
         return Ok(());
@@ -164,11 +165,16 @@ fn change(name: &str, new: &New, depth: Depth, context: &Context, screen: &mut S
     // A lost code is no reason to ask for it; a person's own passphrase is the one at hand.
     let by = context.unlock(&store, (name != Unlocks::RECOVERY).then_some(name))?;
     unlock::check_change(&store, name, depth, &by)?;
-    new.fits(name)?;
+    new.fits(name, context)?;
     drop(store);
     let mut session = context.session_by(&by, screen)?;
     let passphrase = new.passphrase(name, &session, context)?;
-    unlock::change(&mut session, name, &passphrase, depth).inspect_err(|refusal| take_back(new.sheet(), refusal))?;
+    unlock::change(&mut session, name, &passphrase, depth)
+        .inspect_err(|refusal| take_back(new.sheet(), refusal, screen))?;
+    give_name(new.sheet(), screen);
+    if name == Unlocks::RECOVERY {
+        screen.warning("the root code is not on the new sheet: copy it over before you destroy the old one");
+    }
     if screen.json() {
         told(&session, name, screen);
         return Ok(());
@@ -194,8 +200,12 @@ fn remove(name: &str, yes: bool, context: &Context, screen: &mut Screen) -> Ende
     if !yes {
         ask::confirm(&format!("{name} will no longer open the store; copies made before still open that way."))?;
     }
-    drop(store);
-    let mut session = context.session_by(&by, screen)?;
+    let own = |refusal| match context.file_opens(&store, name) {
+        // The passphrase at hand is the one that is to go.
+        true => UnlockDenied::Own { name: name.to_owned(), other: by.clone() }.into(),
+        false => refusal,
+    };
+    let mut session = context.session_by(&by, screen).map_err(own)?;
     unlock::remove(&mut session, name)?;
     if screen.json() {
         told(&session, name, screen);
@@ -214,7 +224,11 @@ fn remove(name: &str, yes: bool, context: &Context, screen: &mut Screen) -> Ende
 fn test(name: &str, root: Option<(Option<PathBuf>, Option<PathBuf>)>, context: &Context, screen: &mut Screen) -> Ended {
     let store = context.store()?;
     store.ledger().unlocks.find(name)?;
-    let reached = unlock::test(&context.place()?, name, &context.passphrase(name)?)?;
+    if context.unlock_named().is_some_and(|named| named != name) {
+        return Err(Fault::Missing("it is NAME's own passphrase or code that is tried: leave --unlock out").into());
+    }
+    let place = context.place()?;
+    let reached = context.with_passphrase(name, |passphrase| unlock::test(&place, name, passphrase))?;
     let root = match &root {
         Some((file, code)) => Some(test_root(&store, file.as_deref(), code.as_deref())?),
         None => None,
@@ -234,12 +248,14 @@ fn test(name: &str, root: Option<(Option<PathBuf>, Option<PathBuf>)>, context: &
 /// The kid of the root's key, opened.
 fn test_root(store: &Store, file: Option<&Path>, code_file: Option<&Path>) -> Result<String, Refusal> {
     let elsewhere = file.map(|file| read_file(file, LARGEST_ROOT)).transpose()?;
-    let code = match code_file {
-        Some(file) => secret_in(file)?,
-        None => ask::secret("root code: ")?,
-    };
-    let code = RecoveryCode::read(&code).map_err(Fault::from)?.to_passphrase();
-    let key = unlock::test_root(store, file.zip(elsewhere.as_deref()), &code)?;
+    let key = ask::again(if code_file.is_some() { 1 } else { ask::TRIES }, || {
+        let code = match code_file {
+            Some(file) => secret_in(file)?,
+            None => ask::secret("root code: ")?,
+        };
+        let code = RecoveryCode::read(&code).map_err(Fault::from)?.to_passphrase();
+        unlock::test_root(store, file.zip(elsewhere.as_deref()), &code)
+    })?;
     Ok(key.kid().to_owned())
 }
 
@@ -249,12 +265,13 @@ impl New {
     }
 
     /// A code can't be chosen, and a passphrase is not for paper.
-    fn fits(&self, name: &str) -> Result<(), Fault> {
+    fn fits(&self, name: &str, context: &Context) -> Result<(), Refusal> {
+        self.sheet().map_or(Ok(()), |sheet| context.refuse_within(sheet))?;
         match (name == Unlocks::RECOVERY, &self.new_passphrase_file, &self.recovery_sheet) {
             (true, Some(_), _) => {
-                Err(Fault::Missing("the recovery code is made here: leave out --new-passphrase-file"))
+                Err(Fault::Missing("the recovery code is made here: leave out --new-passphrase-file").into())
             }
-            (false, _, Some(_)) => Err(Fault::Missing("--recovery-sheet is for the unlock recovery")),
+            (false, _, Some(_)) => Err(Fault::Missing("--recovery-sheet is for the unlock recovery").into()),
             _ => Ok(()),
         }
     }
@@ -266,14 +283,13 @@ impl New {
             let place = context.place()?;
             let sheet =
                 Sheet { store: session.store(), place: &place, now: session.now(), recovery: &code, root: None };
-            sheet.hand_over(self.sheet())?;
+            sheet.hand_over_unnamed(self.sheet())?;
             return Ok(code.to_passphrase());
         }
-        let text = match &self.new_passphrase_file {
-            Some(file) => secret_in(file)?,
-            None => ask::new_secret("new passphrase: ", "the same again: ", "the passphrase")?,
-        };
-        Ok(Passphrase::new(text)?)
+        match &self.new_passphrase_file {
+            Some(file) => Ok(Passphrase::new(secret_in(file)?)?),
+            None => ask::new_passphrase(),
+        }
     }
 }
 

@@ -98,12 +98,22 @@ pub fn point(text: &str, now: u64) -> Result<u64, Fault> {
     } else if text.len() == "2027-01-01".len() {
         let date: Date = text.parse().map_err(|_| fault())?;
         date.to_zoned(TimeZone::UTC).map_err(|_| fault())?.timestamp()
-    } else if let Ok(time) = text.trim_end_matches('Z').parse::<DateTime>() {
+    } else if let Ok(time) = text.trim_end_matches(" UTC").trim_end_matches('Z').parse::<DateTime>() {
         time.to_zoned(TimeZone::UTC).map_err(|_| fault())?.timestamp()
     } else {
         return Err(fault());
     };
     u64::try_from(stamp.as_second()).map_err(|_| fault())
+}
+
+/// As [`point`], but the last second of a minute where no seconds are written: what is shown as done at
+/// 09:00 was done by the end of that minute.
+pub fn end_of(text: &str, now: u64) -> Result<u64, Fault> {
+    let point = point(text, now)?;
+    let time = text.split_once(['T', 't', ' ']).map_or("", |(_, time)| time);
+    let clock = time.split(['+', '-', 'Z', 'z', ' ']).next().unwrap_or_default();
+    let to_the_minute = !text.starts_with('+') && clock.matches(':').count() == 1;
+    Ok(if to_the_minute { point.saturating_add(59) } else { point })
 }
 
 /// A duration as an operator writes it, in seconds.
@@ -129,6 +139,12 @@ mod tests {
             assert_eq!(point(text, noon - 43_200).unwrap(), noon, "{text}");
         }
         assert_eq!(point("2027-01-01", 0).unwrap(), noon - 43_200);
+        for text in ["2027-01-01 12:00 UTC", "2027-01-01T13:00+01:00", "2027-01-01T12:00Z"] {
+            assert_eq!(end_of(text, 0).unwrap(), noon + 59, "{text}");
+        }
+        for text in ["2027-01-01T12:00:00Z", "2027-01-01T13:00:00+01:00"] {
+            assert_eq!(end_of(text, 0).unwrap(), noon, "{text}");
+        }
         for text in ["", "tomorrow", "2027-13-01", "2027-1-1", "12:00", "1969-01-01", "+", "+3x"] {
             assert!(point(text, noon).is_err(), "{text}");
         }

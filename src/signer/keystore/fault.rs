@@ -23,6 +23,9 @@ pub enum KeystoreFault {
         /// Characters wanted.
         least: usize,
     },
+    /// Nothing but blanks.
+    #[error("the passphrase is nothing but blanks")]
+    BlankPassphrase,
     /// An age file that is not as this program writes it.
     #[error("{file} is damaged: {what}")]
     Damaged {
@@ -65,7 +68,7 @@ impl Refuse for KeystoreFault {
             Self::NoSuchUnlock(_) => Some("UNLOCK-UNKNOWN"),
             Self::WrongPassphrase(_) => Some("UNLOCK-PASSPHRASE"),
             Self::WrongRootCode(_) => Some("ROOT-CODE"),
-            Self::ShortPassphrase { .. } => Some("UNLOCK-SHORT"),
+            Self::ShortPassphrase { .. } | Self::BlankPassphrase => Some("UNLOCK-SHORT"),
             Self::Cost(_) => Some("UNLOCK-COST"),
             Self::Damaged { .. } | Self::WrongKey { .. } => Some("STORE-DAMAGED"),
             Self::Anchor(_) => Some("STORE-ANCHOR"),
@@ -92,7 +95,7 @@ impl Refuse for KeystoreFault {
                 vec!["nothing was done; keep this store as it is and go on from the newest backup".to_owned()]
             }
             Self::WrongRootCode(file) => vec![format!("or {file} was changed; nothing was done")],
-            Self::ShortPassphrase { .. } => {
+            Self::ShortPassphrase { .. } | Self::BlankPassphrase => {
                 vec!["whoever copies the disk can try passphrases as fast as their machines allow".to_owned()]
             }
             Self::Storage(fault) => fault.why(),

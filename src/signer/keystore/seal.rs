@@ -22,11 +22,14 @@ impl Passphrase {
     /// A person's new passphrase.
     ///
     /// # Errors
-    /// [`KeystoreFault::ShortPassphrase`].
+    /// [`KeystoreFault::ShortPassphrase`], [`KeystoreFault::BlankPassphrase`].
     pub fn new(text: Zeroizing<String>) -> Result<Self, KeystoreFault> {
         let found = text.chars().count();
         if found < Self::LEAST {
             return Err(KeystoreFault::ShortPassphrase { found, least: Self::LEAST });
+        }
+        if text.trim().is_empty() {
+            return Err(KeystoreFault::BlankPassphrase);
         }
         Ok(Self::from(text))
     }

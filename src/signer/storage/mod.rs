@@ -21,7 +21,8 @@ pub use handed_in::{read_back, read_descriptor, read_file, read_stream};
 pub use inventory::{Found, Kind, is_folder};
 pub use lock::Lock;
 pub use outbox::{
-    Outbox, create_private_file, folder_above, holds_file, inside_git_work_tree, new_folder, remove_file,
+    Outbox, create_private_file, folder_above, give_name, holds_file, inside_git_work_tree, is_there, is_vacant,
+    lies_in, new_folder, remove_file,
 };
 pub use place::{Space, entries_of_others, holds_any, names_in, open_to_others, real_place, same_file_system, space};
 pub use process::{Restrictions, keep_in_memory, lock_memory, restrict_process};

@@ -45,10 +45,7 @@ impl Outbox {
 
     /// Whether it lies in that directory, or is it.
     pub fn lies_in(&self, directory: &Path) -> bool {
-        let Ok(directory) = directory.canonicalize() else { return false };
-        let absolute = std::path::absolute(&self.path).unwrap_or_default();
-        let real = absolute.ancestors().find_map(|above| above.canonicalize().ok());
-        real.is_some_and(|real| real.starts_with(&directory))
+        lies_in(&self.path, directory)
     }
 
     /// Where it is.
@@ -217,6 +214,44 @@ pub fn folder_above(folder: &Path) -> Option<(PathBuf, String)> {
     let real = folder.canonicalize().ok()?;
     let name = real.file_name()?.to_string_lossy().into_owned();
     Some((real.parent()?.to_owned(), name))
+}
+
+/// Whether a path, of something that is there or not yet, lies in a directory, or is it. Neither
+/// has to be there.
+pub fn lies_in(path: &Path, directory: &Path) -> bool {
+    let (Some(path), Some(directory)) = (real(path), real(directory)) else { return false };
+    path.starts_with(directory)
+}
+
+/// A path by what is there of it, links followed, and the rest as it is written.
+fn real(path: &Path) -> Option<PathBuf> {
+    let absolute = std::path::absolute(path).ok()?;
+    absolute.ancestors().find_map(|above| {
+        let rest = absolute.strip_prefix(above).ok()?;
+        above.canonicalize().ok().map(|above| if rest.as_os_str().is_empty() { above } else { above.join(rest) })
+    })
+}
+
+/// Gives a file that was written under another name its own, durably.
+///
+/// # Errors
+/// [`StorageFault::Exists`], or as the system refuses; the file then keeps the name it had.
+pub fn give_name(file: &Path, name: &Path) -> Result<(), StorageFault> {
+    rename_new(file, name).map_err(StorageFault::system("written", name))?;
+    sync_directory(name.parent().unwrap_or(Path::new(".")))
+}
+
+/// Whether nothing of that name is there, or an empty directory.
+pub fn is_vacant(path: &Path) -> bool {
+    match fs::symlink_metadata(path) {
+        Err(error) => error.kind() == std::io::ErrorKind::NotFound,
+        Ok(_) => fs::read_dir(path).is_ok_and(|mut inside| inside.next().is_none()),
+    }
+}
+
+/// Whether anything of that name is there.
+pub fn is_there(path: &Path) -> bool {
+    fs::symlink_metadata(path).is_ok()
 }
 
 /// Whether a file of that name lies in a folder.

@@ -1,8 +1,8 @@
 //! `coldsign backup list`
 
-use super::super::table::Table;
 use super::super::when;
 use super::{Context, Ended, Screen};
+use coldsign_verify::escape::escaped;
 use serde_json::json;
 
 /// List the backups that were made; needs no passphrase
@@ -31,13 +31,13 @@ pub fn run(_: Args, context: &Context, screen: &mut Screen) -> Ended {
     if backups.all().is_empty() {
         screen.line("no backup was made yet");
     } else {
-        let mut table = Table::new(&["MADE (UTC)", "BY", "LINES", "BYTES", "FILE", "SHA-256"]);
+        // Name and digest are compared with a stick's: they are never cut.
         for one in backups.all() {
-            let (lines, bytes) = (one.made.size.to_string(), one.made.bytes.to_string());
-            table.row(&[&when::minute(one.at), &one.by, &lines, &bytes, &one.made.file, &one.made.sha256]);
-        }
-        for line in table.lines(screen.width()) {
-            screen.line(&line);
+            let made = &one.made;
+            screen.line(&escaped(&made.file).to_string());
+            let (at, by) = (when::utc(one.at), escaped(&one.by));
+            screen.line(&format!("  {at} by {by}, {} journal lines, {} bytes", made.size, made.bytes));
+            screen.line(&format!("  SHA-256 {}", made.sha256));
         }
     }
     for epoch in backups.epochs() {

@@ -54,11 +54,11 @@ fn opened_with(
         header.store_id
     ));
     let unlock = sealed.unlock_name(context.unlock_named())?;
-    let passphrase = match typed.take() {
-        Some((name, passphrase)) if name == unlock => passphrase,
-        _ => context.passphrase(&unlock)?,
+    let open = |passphrase: &Passphrase| Backup::open(file, &bytes, &sealed, &unlock, passphrase);
+    let (backup, passphrase) = match typed.take() {
+        Some((name, passphrase)) if name == unlock => (open(&passphrase)?, passphrase),
+        _ => context.with_passphrase_kept(&unlock, open)?,
     };
-    let backup = Backup::open(file, &bytes, &sealed, &unlock, &passphrase)?;
     *typed = Some((unlock, passphrase));
     Ok(backup)
 }

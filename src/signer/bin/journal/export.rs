@@ -25,6 +25,7 @@ pub struct Args {
 }
 
 pub fn run(args: Args, context: &Context, screen: &mut Screen) -> Ended {
+    context.refuse_within(&args.to)?;
     let exported = export(&context.store()?, &args.to)?;
     if screen.json() {
         screen.object(&json!({"path": exported.path, "lines": exported.lines}));

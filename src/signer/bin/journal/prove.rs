@@ -33,6 +33,9 @@ pub struct Args {
 }
 
 pub fn run(args: Args, context: &Context, screen: &mut Screen) -> Ended {
+    if args.to.as_os_str() != "-" {
+        context.refuse_within(&args.to)?;
+    }
     let audit = verify(&context.store()?)?;
     let index = match (args.index, &args.jti) {
         (Some(index), _) => index,

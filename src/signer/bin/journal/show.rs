@@ -3,7 +3,7 @@
 use super::super::context::Context;
 use super::super::screen::Screen;
 use super::super::{Ended, when};
-use coldsign::acts::journal::{Filter, show};
+use coldsign::acts::journal::{Filter, check_filter, show};
 use coldsign::journal::Entry;
 use coldsign_verify::escape::escaped_up_to;
 use serde_json::{Value, json};
@@ -45,6 +45,7 @@ pub fn run(args: Args, context: &Context, screen: &mut Screen) -> Ended {
         checkpoints: args.checkpoints,
     };
     let store = context.store()?;
+    check_filter(&store, &filter)?;
     if screen.json() {
         screen.object(&show(&store, &filter).map(as_json).collect());
         return Ok(());

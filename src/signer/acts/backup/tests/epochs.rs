@@ -238,6 +238,6 @@ fn what_a_killed_restore_left_goes_with_the_next() {
     fs::create_dir(&left).unwrap();
     fs::write(left.join("lock"), b"").unwrap();
     let restored = bench.restore_with(&backup, "new", &Outlook::default(), false).unwrap();
-    assert_eq!(restored.swept, [left.clone()]);
+    assert_eq!(restored.swept, std::slice::from_ref(&left));
     assert!(!left.exists());
 }
