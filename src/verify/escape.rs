@@ -26,7 +26,7 @@ pub fn line(text: &str) -> Escaped<'_> {
     Escaped { text, limit: usize::MAX, form: Form::Line }
 }
 
-/// As [`line`], for a text of several lines: line ends and tabs stay.
+/// As [`line()`], for a text of several lines: line ends and tabs stay.
 pub fn page(text: &str) -> Escaped<'_> {
     Escaped { text, limit: usize::MAX, form: Form::Page }
 }

@@ -330,7 +330,7 @@ impl Directory {
     }
 
     /// The files of a folder and of the folders in it, by relative path; at most `cap` bytes each,
-    /// [`LARGEST_FOLDER`] in all.
+    /// 64 MiB in all.
     ///
     /// # Errors
     /// As [`Directory::read`].
