@@ -61,7 +61,7 @@ fn a_journal_full_of_it() {
         lines.push(issued(text, number).line());
         lines.push(TokenDelivered { jtis: vec![text.clone()] }.line());
         let seq = number as u64 + 1;
-        lines.push(PublicationMade { seq, manifest: text.clone(), kids: vec![text.clone()] }.line());
+        lines.push(PublicationMade { seq, manifest: text.clone(), kids: vec![text.clone()], bundle: None }.line());
     }
     session.record(&lines).unwrap();
     drop(session);

@@ -65,6 +65,23 @@ impl Appliance {
         Publication { folder: to.join("coldsign-publication-000001") }
     }
 
+    /// Publishes once more, whatever changed, and returns the new folder.
+    pub fn publish_again(&self) -> PathBuf {
+        let to = tempfile::tempdir_in(self.folder.path()).expect("temporary folder").keep();
+        let mut publish = self.command(&["publish", "--renew"]);
+        publish.arg("--to").arg(&to);
+        finish(publish);
+        let mut folders = fs::read_dir(&to).expect("the stick");
+        folders.next().expect("a publication").expect("the stick").path()
+    }
+
+    /// The newest root's fingerprint as the signing machine shows it.
+    pub fn root_fingerprint(&self) -> String {
+        let output = self.command(&["root", "show", "--json"]).output().expect("coldsign starts");
+        let shown: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+        shown["fingerprint"].as_str().expect("a fingerprint").to_owned()
+    }
+
     /// Runs one command that ends in a path.
     pub fn act(&self, arguments: &[&str], path: &Path) {
         let mut act = self.command(arguments);
@@ -93,6 +110,11 @@ pub struct Publication {
 }
 
 impl Publication {
+    /// The whole folder.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
     /// The folder that the operator of `service` gets.
     pub fn service(&self, service: &str) -> PathBuf {
         self.folder.join(format!("for-{service}"))

@@ -12,8 +12,14 @@ pub(crate) fn coldsign() -> &'static Path {
     static BINARY: OnceLock<PathBuf> = OnceLock::new();
     BINARY.get_or_init(|| match std::env::var_os("COLDSIGN_BINARY") {
         Some(path) => PathBuf::from(path),
-        None => build(),
+        None => build("coldsign"),
     })
+}
+
+/// Path of the `coldsign-gate` binary, built the same way.
+pub(crate) fn coldsign_gate() -> &'static Path {
+    static BINARY: OnceLock<PathBuf> = OnceLock::new();
+    BINARY.get_or_init(|| build("coldsign-gate"))
 }
 
 /// `target/interop`, where packages and notes of these tests are kept.
@@ -23,20 +29,20 @@ pub(crate) fn interop_folder() -> PathBuf {
     folder
 }
 
-fn build() -> PathBuf {
+fn build(binary: &str) -> PathBuf {
     let profile = profile_folder();
     let name = profile.file_name().expect("profile folder").to_str().expect("UTF-8 profile").to_owned();
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let output = Command::new(cargo)
-        .args(["build", "--package", "coldsign", "--bin", "coldsign", "--profile"])
+        .args(["build", "--package", binary, "--bin", binary, "--profile"])
         .arg(if name == "debug" { "dev" } else { &name })
         .arg("--target-dir")
         .arg(target_folder())
         .current_dir(env!("CARGO_MANIFEST_DIR"))
         .output()
         .expect("cargo");
-    assert!(output.status.success(), "coldsign doesn't build:\n{}", String::from_utf8_lossy(&output.stderr));
-    profile.join("coldsign")
+    assert!(output.status.success(), "{binary} doesn't build:\n{}", String::from_utf8_lossy(&output.stderr));
+    profile.join(binary)
 }
 
 // A test runs as <target>/<profile>/deps/<test>.

@@ -9,6 +9,7 @@
 
 mod appliance;
 mod binary;
+mod gate;
 mod libraries;
 mod packages;
 mod skipped;
@@ -17,6 +18,7 @@ mod trial;
 
 pub use appliance::{Appliance, Publication};
 pub use binary::target_folder;
+pub use gate::Gate;
 pub use libraries::{ALGORITHMS, Specimens, Twin};
 pub use packages::{OwnFolder, Python, folder_of_its_own, node_modules, on_path};
 pub use skipped::skip;

@@ -101,6 +101,7 @@ pub fn check(path: &Path) -> Result<Report, Refusal> {
     unlocks(&directory, &ledger, &mut known, &mut report);
     sealed(&directory, &ledger, &mut known, &mut report);
     certificates(&directory, &ledger, &mut known, &mut report);
+    roots(&directory, &ledger, &mut known, &mut report);
     published(&directory, &ledger, &mut known, &mut report);
     unknown(&stock, &known, &ledger, &mut report);
     sort(&mut report);
@@ -320,6 +321,14 @@ fn certificates(directory: &Directory, ledger: &Ledger, known: &mut BTreeSet<Str
     for (kid, made) in ledger.publications.certificates() {
         let file = format!("certificates/{kid}.pem");
         compare(directory, &file, made, "not the certificate that was made", report);
+        known.insert(file);
+    }
+}
+
+fn roots(directory: &Directory, ledger: &Ledger, known: &mut BTreeSet<String>, report: &mut Report) {
+    for root in ledger.roots.all() {
+        let file = super::root::file_in_store(root.root_version);
+        compare(directory, &file, &root.sha256, "not the root that was made", report);
         known.insert(file);
     }
 }

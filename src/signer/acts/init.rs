@@ -10,7 +10,8 @@ use crate::keystore::{
 };
 use crate::refusal::Refusal;
 use crate::storage::{self, Directory, Lock, StorageFault};
-use coldsign_verify::{Algorithm, base64url};
+use coldsign_verify::root::{self, Terms};
+use coldsign_verify::{Algorithm, PublicKey, UnixTime, base64url};
 use std::path::{Path, PathBuf};
 
 /// What a new store is to be.
@@ -199,9 +200,11 @@ impl Prepared {
         events.push(made("journal", Purpose::Journal, &journal_key, false).line());
         let (opened, sha256_of_seal) =
             keystore::create_seal(directory, admin, journal_key, &sheet.store_id, &genesis, &recipients)?;
-        events.push(self.make_root(request)?);
         let bundle = SecretKey::generate(Algorithm::EdDsa, RsaBits::Two)?;
+        let [root_key, root] = self.make_root(request, &sheet, bundle.public())?;
+        events.push(root_key);
         events.push(made("bundle", Purpose::Bundle, &bundle, false).line());
+        events.push(root);
         opened.keep(bundle)?;
         for keyset in policy.keysets() {
             let bits = RsaBits::of_policy(keyset.bits);
@@ -220,8 +223,14 @@ impl Prepared {
         Ok(())
     }
 
-    /// The root's key lies apart from all others, under a code of its own.
-    fn make_root(&mut self, request: &Request<'_>) -> Result<Line, Refusal> {
+    /// The root's key lies apart from all others, under a code of its own. It signs the first root now,
+    /// while it is at hand.
+    fn make_root(
+        &mut self,
+        request: &Request<'_>,
+        sheet: &StoreSheet,
+        bundle: &PublicKey,
+    ) -> Result<[Line; 2], Refusal> {
         let root = SecretKey::generate(Algorithm::EdDsa, RsaBits::Two)?;
         let code = request.root_code.to_passphrase();
         let sealed = keystore::seal_root(&root, &code, request.cost)?;
@@ -234,7 +243,20 @@ impl Prepared {
             }
             None => self.directory.below("roots")?.create_file(&file, &sealed)?,
         }
-        Ok(made("root", Purpose::Root, &root, request.root_to.is_some()).line())
+        let terms = Terms {
+            store: sheet.store_id.clone(),
+            issuer: sheet.issuer.clone(),
+            root_version: 1,
+            issued_at: UnixTime(request.now),
+            expires_at: UnixTime(request.now.saturating_add(super::root::LIFETIME)),
+            root_keys: vec![root.public().clone()],
+            threshold: 1,
+            bundle_keys: vec![bundle.clone()],
+        };
+        let text = root::sign(&terms, &[&root]).map_err(super::root::RootDenied::from)?;
+        self.directory.below("roots")?.create_file(&root::file_name(1), text.as_bytes())?;
+        let key = made("root", Purpose::Root, &root, request.root_to.is_some()).line();
+        Ok([key, super::root::made(1, &text, &terms).line()])
     }
 }
 

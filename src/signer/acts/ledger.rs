@@ -5,6 +5,7 @@ use crate::issuing::record::{Policies, Tokens};
 use crate::journal::{Entry, JournalFault};
 use crate::keystore::{Keys, Unlocks};
 use crate::publishing::record::Publications;
+use crate::publishing::roots::Roots;
 use crate::rotation::record::Cutovers;
 
 /// What the journal adds up to.
@@ -20,6 +21,8 @@ pub struct Ledger {
     pub tokens: Tokens,
     /// Publications and certificates.
     pub publications: Publications,
+    /// Roots of trust.
+    pub roots: Roots,
     /// Backups, and restores from them.
     pub backups: Backups,
     /// Cutovers of single-key services.
@@ -40,6 +43,7 @@ impl Ledger {
                 || self.policies.apply(entry)?
                 || self.publications.apply(entry)?
                 || self.cutovers.apply(entry)?
+                || self.roots.apply(entry)?
                 || self.unlocks.apply(entry)?;
             if !known {
                 return Err(JournalFault::UnknownType { line: entry.index + 1, kind: entry.kind.to_string() });

@@ -20,6 +20,8 @@ mod ledger;
 pub mod policy;
 pub mod publications;
 pub mod publish;
+pub mod revocations;
+pub mod root;
 pub mod rotate;
 mod series;
 mod sheet;

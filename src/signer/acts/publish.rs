@@ -6,10 +6,14 @@ use crate::issuing::Policy;
 use crate::issuing::policy::{Consumer, Export, Service};
 use crate::journal::{Event, Line, hex, sha256};
 use crate::keystore::{self, KeyRecord, KeyState, Purpose};
-use crate::publishing::record::{CertificateMade, PublicationMade};
-use crate::publishing::{self, Change, Publication, PublishedKey, ServiceMaterial, Substance, difference};
+use crate::publishing::record::{BundleMade, CertificateMade, PublicationMade};
+use crate::publishing::{
+    self, Change, Head, Publication, PublishFault, PublishedKey, ServiceMaterial, Substance, difference,
+};
 use crate::refusal::Refusal;
 use crate::rotation::{self, Rules, Table};
+use coldsign_verify::Digest;
+use coldsign_verify::root::Root;
 use std::collections::BTreeMap;
 
 /// Certificates outlive every rotation: what ends a key is its removal, not its certificate.
@@ -43,12 +47,14 @@ pub fn publish(session: &mut Session, renew: bool) -> Result<Published, Refusal>
     let newest = store.ledger().publications.newest();
     let from = store.ledger().backups.publications_from();
     let seq = (newest.map_or(0, |newest| newest.made.seq) + 1).max(from);
-    let built = publishing::build(seq, &store.sheet().store_id, session.now(), &materials, &certificates)?;
+    let roots = super::root::chain(store)?;
+    let head = head(store, &policy, &roots, seq, session.now())?;
+    let draft = publishing::draft(&head, &materials, &certificates)?;
     let changes = match newest {
         Some(newest) => {
             // A damaged copy of the old one must not keep the new one from being made.
             let kept = super::publications::files(store, newest.made.seq).unwrap_or_default();
-            let changes = difference(&Substance::of(&kept), &Substance::of(&built.files));
+            let changes = difference(&Substance::of(&kept), &draft.substance()?);
             // The first one after a restore replaces any that were lost, whatever was in them.
             if changes.is_empty() && !renew && newest.made.seq >= from {
                 return Ok(Published {
@@ -62,6 +68,9 @@ pub fn publish(session: &mut Session, renew: bool) -> Result<Published, Refusal>
         }
         None => Vec::new(),
     };
+    let key = bundle_key(store, &roots)?;
+    super::root::check_outlives(&roots, head.expires_at)?;
+    let built = draft.seal(&session.opened().load(key)?)?;
     keep(session, &built)?;
     Ok(Published { seq, manifest: built.manifest_sha256, new: true, changes })
 }
@@ -81,9 +90,50 @@ pub fn would_change(store: &Store, now: u64) -> Result<bool, Refusal> {
         };
     }
     let materials = materials(store, &policy, now)?;
-    let built = publishing::build(newest.made.seq, &store.sheet().store_id, now, &materials, &kept)?;
+    let roots = super::root::chain(store)?;
+    if roots.is_empty() {
+        return Ok(true);
+    }
+    let draft = publishing::draft(&head(store, &policy, &roots, newest.made.seq, now)?, &materials, &kept)?;
     let files = super::publications::files(store, newest.made.seq)?;
-    Ok(!difference(&Substance::of(&files), &Substance::of(&built.files)).is_empty())
+    Ok(!difference(&Substance::of(&files), &draft.substance()?).is_empty())
+}
+
+/// What the bundle of publication `seq` says beside its services.
+fn head<'a>(store: &'a Store, policy: &Policy, roots: &'a [Root], seq: u64, now: u64) -> Result<Head<'a>, Refusal> {
+    let before = store.ledger().publications.all().iter().rev().find(|one| one.made.seq < seq);
+    let previous = match before {
+        _ if seq == 1 => None,
+        // No verifier has installed what had no bundle: any digest will do, and this one says something.
+        Some(before) => Some(
+            before.made.bundle.as_ref().map_or_else(|| before.made.manifest.clone(), |bundle| bundle.sha256.clone()),
+        ),
+        None => Some(hex(&sha256(store.journal().note().as_bytes()))),
+    };
+    let damaged = |_| Denied::Damaged {
+        file: "journal/entries.jsonl".to_owned(),
+        what: "a digest of a publication is none".to_owned(),
+    };
+    Ok(Head {
+        seq,
+        store_id: &store.sheet().store_id,
+        issuer: &store.sheet().issuer,
+        made_at: now,
+        expires_at: now.saturating_add(policy.distribution().bundle_lifetime),
+        previous: previous.map(|digest| digest.parse::<Digest>()).transpose().map_err(damaged)?,
+        skew_seconds: policy.timing().skew,
+        roots,
+        revoked: super::revocations::current(store, now),
+        checkpoint: store.journal().note(),
+    })
+}
+
+/// The key that the newest root names for bundles and that can sign.
+fn bundle_key<'a>(store: &'a Store, roots: &[Root]) -> Result<&'a KeyRecord, Refusal> {
+    let root = roots.last().ok_or(PublishFault::NoRoot)?;
+    let named = |key: &&KeyRecord| key.has_private_half() && root.bundle_key(&key.kid).is_some();
+    let mut keys = store.ledger().keys.all().iter().filter(|key| key.purpose == Purpose::Bundle);
+    Ok(keys.rfind(named).ok_or_else(|| Denied::NoKey { name: "bundle".to_owned(), nearest: None })?)
 }
 
 fn keep(session: &mut Session, built: &Publication) -> Result<(), Refusal> {
@@ -92,7 +142,13 @@ fn keep(session: &mut Session, built: &Publication) -> Result<(), Refusal> {
     folder.create_folder(&super::publications::folder_in_store(built.seq), &built.files)?;
     let (policy, _) = store.policy()?;
     let kids = distributed(store, &policy, session.now()).map(|key| key.kid.clone()).collect();
-    session.record(&[PublicationMade { seq: built.seq, manifest: built.manifest_sha256.clone(), kids }.line()])
+    session.record(&[PublicationMade {
+        seq: built.seq,
+        manifest: built.manifest_sha256.clone(),
+        kids,
+        bundle: built.bundle.map(|(sha256, exp)| BundleMade { sha256: sha256.to_string(), exp }),
+    }
+    .line()])
 }
 
 /// The keys that a publication made at that time carries to some service: every published key of a

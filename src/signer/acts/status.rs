@@ -209,7 +209,8 @@ fn missing_files(store: &Store) -> Vec<String> {
         _ => format!("sealed/{generation}/key-{}.age", key.kid),
     });
     let policies = ledger.policies.all().iter().map(|policy| format!("policies/{}.toml", policy.applied.sha256));
-    let files = unlocks.chain(keys).chain(policies).chain([format!("sealed/{generation}/seal.age")]);
+    let roots = ledger.roots.all().iter().map(|root| super::root::file_in_store(root.root_version));
+    let files = unlocks.chain(keys).chain(policies).chain(roots).chain([format!("sealed/{generation}/seal.age")]);
     files.filter(|file| !directory.has(file)).collect()
 }
 

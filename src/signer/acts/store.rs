@@ -310,7 +310,7 @@ impl Session {
 fn sweep(store: &Store, opened: &Opened) -> Result<Vec<String>, Refusal> {
     let mut swept = settle_unlocks(&store.directory, &store.ledger.unlocks)?;
     swept.extend(opened.sweep(store.ledger.keys.all())?);
-    for below in ["", "journal", "policies", "certificates", "publications"] {
+    for below in ["", "journal", "policies", "certificates", "publications", "roots"] {
         store.directory.sweep_partials(below)?;
     }
     // Only what this program itself can have left there: anything else is not ours to remove.

@@ -17,6 +17,7 @@ mod man;
 mod policy;
 mod publication;
 mod publish;
+mod root;
 mod rotate;
 mod screen;
 mod sheet;
@@ -118,6 +119,9 @@ enum Command {
         after_help = "Examples:\n  coldsign publication list\n  coldsign publication copy 3 --to /media/usb"
     )]
     Publication(publication::Command),
+    /// The root of trust: what verifiers pin, and who may change it
+    #[command(subcommand, after_help = "Examples:\n  coldsign root show\n  coldsign root rotate")]
+    Root(root::Command),
     /// Back the store up into one sealed file, check backups, restore one
     #[command(subcommand)]
     Backup(backup::Command),
@@ -197,6 +201,7 @@ fn dispatch(command: Command, context: &Context, screen: &mut Screen) -> Ended {
         Command::Publish(args) => publish::run(args, context, screen),
         Command::Rotate(command) => rotate::run(command, context, screen),
         Command::Publication(command) => publication::run(command, context, screen),
+        Command::Root(command) => root::run(command, context, screen),
         Command::Backup(command) => backup::run(command, context, screen),
         Command::Journal(command) => journal::run(command, context, screen),
         Command::Clock(command) => clock::run(command, context, screen),

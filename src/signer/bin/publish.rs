@@ -4,7 +4,7 @@ use super::Ended;
 use super::context::Context;
 use super::fault::Fault;
 use super::screen::Screen;
-use coldsign::acts::{publications, publish};
+use coldsign::acts::{publications, publish, root};
 use coldsign::publishing::{Change, folder_name};
 use coldsign::storage::Outbox;
 use serde_json::json;
@@ -42,8 +42,11 @@ pub fn run(args: Args, context: &Context, screen: &mut Screen) -> Ended {
         copied = Some(outbox.path().join(folder_name(published.seq)));
     }
     if screen.json() {
+        let record = publications::find(session.store(), Some(published.seq))?;
+        let made = record.made.bundle.as_ref();
         screen.object(&json!({
-            "seq": published.seq, "new": published.new, "manifest": published.manifest, "folder": copied.as_ref().map(|folder| folder.display().to_string()),
+            "seq": published.seq, "new": published.new, "manifest": published.manifest, "bundle": made.map(|made| &made.sha256), "expires_at": made.map(|made| made.exp),
+            "root": root::newest(session.store())?.map(|root| super::root::as_json(&root)), "folder": copied.as_ref().map(|folder| folder.display().to_string()),
         }));
         return Ok(());
     }
@@ -64,6 +67,9 @@ pub fn run(args: Args, context: &Context, screen: &mut Screen) -> Ended {
     match &copied {
         Some(folder) => screen.note(&format!("copied to {}", folder.display())),
         None => screen.hint(&format!("coldsign publication copy {seq} --to .")),
+    }
+    if let Some(root) = root::newest(session.store())? {
+        super::root::tell_fingerprint(&root, screen);
     }
     screen.note("to compare by another way: the SHA-256 of its SHA256SUMS");
     screen.line(&published.manifest);

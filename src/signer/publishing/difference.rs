@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::fingerprint::sha256_hex;
-use super::{manifest, page};
+use super::{bundle, page};
 
 /// What a publication says, its number and date left out: each file's digest.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -13,11 +13,30 @@ impl Substance {
     /// The substance of a publication's files, paths relative to its folder.
     #[must_use]
     pub fn of(files: &BTreeMap<String, Vec<u8>>) -> Self {
+        let mut substance = Self::of_files(files);
+        if let Some(said) = bundle::substance_in(files) {
+            substance.add_bundle(&said);
+        }
+        substance
+    }
+
+    /// The substance of files whose bundle is not signed yet, and of what that says.
+    pub(super) fn with_bundle(files: &BTreeMap<String, Vec<u8>>, said: Vec<u8>) -> Self {
+        let mut substance = Self::of_files(files);
+        substance.add_bundle(&said);
+        substance
+    }
+
+    fn add_bundle(&mut self, said: &[u8]) {
+        self.0.insert(coldsign_verify::bundle::FILE_NAME.to_owned(), sha256_hex(said));
+    }
+
+    fn of_files(files: &BTreeMap<String, Vec<u8>>) -> Self {
         let digest = |(path, bytes): (&String, &Vec<u8>)| {
             let bytes = if path.ends_with(page::NAME) { page::without_edition(bytes) } else { bytes.clone() };
             (path.clone(), sha256_hex(&bytes))
         };
-        Self(files.iter().filter(|(path, _)| *path != manifest::NAME).map(digest).collect())
+        Self(files.iter().filter(|(path, _)| !bundle::is_apart(path)).map(digest).collect())
     }
 }
 

@@ -124,6 +124,12 @@ pub enum PublishFault {
         /// The key's name.
         key: String,
     },
+    /// Nothing says which keys sign bundles.
+    #[error("the store has no root")]
+    NoRoot,
+    /// A bundle that no verifier would accept.
+    #[error("the bundle can't be made: {0}")]
+    Bundle(#[from] coldsign_verify::bundle::Fault),
 }
 
 impl Refuse for PublishFault {
@@ -143,6 +149,8 @@ impl Refuse for PublishFault {
             Self::EnvironmentValue { .. } => "PUBLISH-ENV-VALUE",
             Self::NoCertificate { .. } => "PUBLISH-NO-CERTIFICATE",
             Self::ForeignCertificate { .. } => "PUBLISH-FOREIGN-CERTIFICATE",
+            Self::NoRoot => "PUBLISH-NO-ROOT",
+            Self::Bundle(_) => "PUBLISH-BUNDLE",
         })
     }
 
@@ -156,6 +164,7 @@ impl Refuse for PublishFault {
             Self::EnvironmentValue { .. } => {
                 "shells, compose, systemd and docker read quotes and special characters each in their own way"
             }
+            Self::NoRoot => "a root says which key signs bundles, and verifiers pin it",
             _ => return vec!["nothing was published".to_owned()],
         };
         vec![reason.to_owned(), "nothing was published".to_owned()]
@@ -164,6 +173,7 @@ impl Refuse for PublishFault {
     fn hint(&self) -> Option<String> {
         match self {
             Self::NoKeys { .. } => Some("coldsign key list".to_owned()),
+            Self::NoRoot => Some("coldsign root rotate".to_owned()),
             Self::NoSigningKey { keys, .. } => keys.first().map(|key| format!("coldsign key activate {key}")),
             Self::SeveralSigningKeys { keys, .. } => keys.first().map(|key| format!("coldsign key suspend {key}")),
             Self::NoAudience { .. } | Self::UnwantedAudience { .. } | Self::ExportAlgorithm { .. } => {

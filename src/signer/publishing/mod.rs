@@ -5,6 +5,7 @@
 //! Bytes in, bytes out: no files, clock, randomness or environment here, and never a private key:
 //! its inputs hold [`coldsign_verify::PublicKey`], which can't carry one.
 
+mod bundle;
 pub mod certificate;
 mod der;
 mod difference;
@@ -17,11 +18,13 @@ mod material;
 mod page;
 mod publication;
 pub mod record;
+pub mod roots;
 mod sheet;
 mod snippets;
 #[cfg(test)]
 mod test_keys;
 
+pub use bundle::{Draft, Head, draft};
 pub use certificate::libtrust_kid;
 pub use difference::{Change, Substance, difference};
 pub use fault::PublishFault;

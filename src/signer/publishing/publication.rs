@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use coldsign_verify::Algorithm;
+use coldsign_verify::{Algorithm, Digest};
 
 use super::fault::PublishFault;
 use super::fingerprint::sha256_hex;
@@ -20,6 +20,8 @@ pub struct Publication {
     pub files: BTreeMap<String, Vec<u8>>,
     /// SHA-256 of `SHA256SUMS`, lower-case hex: what people compare by another way.
     pub manifest_sha256: String,
+    /// SHA-256 and `exp` (seconds since the epoch) of its bundle; a folder for one service has none.
+    pub bundle: Option<(Digest, u64)>,
 }
 
 /// The name of a publication's folder: `coldsign-publication-000001`.
@@ -28,7 +30,7 @@ pub fn folder_name(seq: u64) -> String {
     format!("coldsign-publication-{seq:06}")
 }
 
-/// Builds publication `seq` of these services; the same input gives the same bytes.
+/// Builds a folder of these services without a bundle; the same input gives the same bytes.
 ///
 /// `made_at` is Unix seconds. `certificates` holds a PEM certificate for each key of a service that takes them, by
 /// the key's RFC 7638 thumbprint. The order of `services` does not matter; that of a service's keys is kept.
@@ -42,6 +44,25 @@ pub fn build(
     services: &[ServiceMaterial],
     certificates: &BTreeMap<String, String>,
 ) -> Result<Publication, PublishFault> {
+    Ok(sealed(seq, folder_files(seq, store_id, made_at, services, certificates)?))
+}
+
+/// Adds the manifest, over everything else.
+pub(super) fn sealed(seq: u64, mut files: BTreeMap<String, Vec<u8>>) -> Publication {
+    let manifest = manifest::manifest(&files);
+    let manifest_sha256 = sha256_hex(manifest.as_bytes());
+    files.insert(manifest::NAME.to_owned(), manifest.into_bytes());
+    Publication { seq, files, manifest_sha256, bundle: None }
+}
+
+/// Every file of these services, by path.
+pub(super) fn folder_files(
+    seq: u64,
+    store_id: &str,
+    made_at: u64,
+    services: &[ServiceMaterial],
+    certificates: &BTreeMap<String, String>,
+) -> Result<BTreeMap<String, Vec<u8>>, PublishFault> {
     if !(1..=999_999).contains(&seq) {
         return Err(PublishFault::Number { seq });
     }
@@ -59,11 +80,7 @@ pub fn build(
             files.insert(format!("for-{}/{name}", service.service), bytes);
         }
     }
-
-    let manifest = manifest::manifest(&files);
-    let manifest_sha256 = sha256_hex(manifest.as_bytes());
-    files.insert(manifest::NAME.to_owned(), manifest.into_bytes());
-    Ok(Publication { seq, files, manifest_sha256 })
+    Ok(files)
 }
 
 /// Everything in `for-<service>/`, by name.

@@ -14,6 +14,19 @@ pub struct PublicationMade {
     pub manifest: String,
     /// RFC 7638 thumbprints of the keys in it.
     pub kids: Vec<String>,
+    /// Its bundle; publications of earlier versions have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bundle: Option<BundleMade>,
+}
+
+/// A publication's bundle.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BundleMade {
+    /// SHA-256 of `bundle.jwt`, lower-case hex.
+    pub sha256: String,
+    /// Its `exp`, in seconds since the epoch.
+    pub exp: u64,
 }
 
 impl Event for PublicationMade {

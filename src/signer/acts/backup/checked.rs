@@ -164,6 +164,7 @@ pub(super) fn whole(store: &Store, opened: &Opened) -> Result<Vec<u64>, Refusal>
         publish::kept_certificate(store, &format!("{kid}.pem"), sha256)?;
     }
     let mut lacking = Vec::new();
+    super::super::root::chain(store)?;
     for publication in ledger.publications.all() {
         match publications::files(store, publication.made.seq) {
             Err(refusal) if refusal.reason().rule() == Some("STORE-DAMAGED") => lacking.push(publication.made.seq),

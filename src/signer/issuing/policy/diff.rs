@@ -254,7 +254,6 @@ fn settings(old: &Policy, new: &Policy, changes: &mut Changes) {
     let holders = (text(before.delivery_to_holders), text(after.delivery_to_holders));
     changes.swapped("distribution", "delivery_to_holders", holders.0, holders.1);
     changes.swapped("distribution", "bundle_lifetime", text(before.bundle_lifetime), text(after.bundle_lifetime));
-    changes.swapped("distribution", "reload", text(before.reload), text(after.reload));
     let sticks = |sticks: u64| Some(sticks.to_string());
     changes.swapped("distribution", "lost_sticks", sticks(before.lost_sticks), sticks(after.lost_sticks));
 }

@@ -1,0 +1,57 @@
+//! A verifier's machine: the real `coldsign-gate` and a trust store of its own.
+
+use std::path::PathBuf;
+use std::process::Command;
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::binary::coldsign_gate;
+
+/// A machine with a gate and nothing pinned yet.
+#[derive(Debug)]
+pub struct Gate {
+    folder: TempDir,
+}
+
+impl Default for Gate {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Gate {
+    /// A new machine.
+    pub fn new() -> Self {
+        Self { folder: tempfile::tempdir().expect("temporary folder") }
+    }
+
+    /// A place on that machine.
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// Runs one command that must succeed.
+    pub fn done(&self, arguments: &[&str]) {
+        assert_eq!(self.ended(arguments), Ok(()), "{arguments:?}");
+    }
+
+    /// Runs one command: done, or the rule that refused.
+    ///
+    /// # Errors
+    /// The rule.
+    pub fn ended(&self, arguments: &[&str]) -> Result<(), String> {
+        let output = Command::new(coldsign_gate())
+            .arg("--trust")
+            .arg(self.path("trust"))
+            .arg("--json")
+            .args(arguments)
+            .output()
+            .expect("coldsign-gate starts");
+        if output.status.success() {
+            return Ok(());
+        }
+        let told: Value = serde_json::from_slice(&output.stderr).expect("a refusal as JSON");
+        Err(told["error"]["rule"].as_str().unwrap_or_default().to_owned())
+    }
+}

@@ -1,0 +1,44 @@
+//! A publication that the real `coldsign` made goes over a stick into the real `coldsign-gate`.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+
+use coldsign_interop::{Appliance, Gate};
+use std::fs;
+
+#[test]
+fn a_publication_is_pinned_installed_exported_and_believed() {
+    let appliance = Appliance::new("libraries");
+    let token = appliance.token("eddsa/reader", "ann", &[]).text();
+    let first = appliance.publish();
+    let folder = first.folder();
+    let gate = Gate::new();
+    let fingerprint = appliance.root_fingerprint();
+    gate.done(&[
+        "pin",
+        &folder.join("root.1.json").display().to_string(),
+        "--name",
+        "api-1",
+        "--fingerprint",
+        &fingerprint,
+    ]);
+    let export = gate.path("export");
+    let installed = |folder: &std::path::Path| {
+        let (folder, export) = (folder.display().to_string(), export.display().to_string());
+        gate.ended(&["install", &folder, "--export", &export, "--service", "eddsa"])
+    };
+    assert_eq!(installed(folder), Ok(()));
+    assert_eq!(fs::read(export.join("jwks.json")).unwrap(), fs::read(folder.join("for-eddsa/jwks.json")).unwrap());
+    let file = gate.path("token.jwt");
+    fs::write(&file, &token).unwrap();
+    let file = file.display().to_string();
+    assert_eq!(gate.ended(&["check", "--service", "eddsa", &file]), Ok(()));
+
+    let second = appliance.publish_again();
+    let keys = second.join("for-eddsa/jwks.json");
+    let sound = fs::read(&keys).unwrap();
+    fs::write(&keys, [&sound[..], b" "].concat()).unwrap();
+    assert_eq!(installed(&second), Err("PUBLICATION-CHANGED".to_owned()));
+    fs::write(&keys, sound).unwrap();
+    assert_eq!(installed(&second), Ok(()));
+    assert_eq!(gate.ended(&["check", "--service", "eddsa", &file]), Ok(()));
+    assert_eq!(installed(folder), Err("BUNDLE-ROLLBACK".to_owned()), "the stick of last month");
+}
