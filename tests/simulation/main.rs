@@ -17,16 +17,21 @@
 )]
 
 mod chance;
+mod counts;
 mod cutover;
+mod real;
 mod service;
 mod signer;
 mod without;
 mod world;
 
+use counts::Counts;
 use std::sync::atomic::{AtomicU64, Ordering};
 use without::{ALL, Rule, Without};
-use world::{Counts, run};
+use world::run;
 
+/// Of how many schedules one is lived through with real gates too.
+const REAL: u64 = 10;
 /// How many schedules may pass unharmed before a missing rule counts as unseen.
 const PATIENCE: u64 = 2_000;
 
@@ -37,7 +42,7 @@ fn number(name: &str) -> Option<u64> {
 #[test]
 fn no_schedule_refuses_a_valid_token_or_accepts_a_withdrawn_one() {
     if let Some(seed) = number("SEED") {
-        println!("{:?}", run(seed, &Without(None)).unwrap_or_else(|finding| panic!("{finding}")));
+        println!("{:?}", run(seed, &Without(None), true).unwrap_or_else(|finding| panic!("{finding}")));
         return;
     }
     let schedules = number("SCHEDULES").unwrap_or(200);
@@ -49,7 +54,8 @@ fn no_schedule_refuses_a_valid_token_or_accepts_a_withdrawn_one() {
             if seed >= schedules {
                 return Ok(total);
             }
-            total += run(seed, &Without(None)).map_err(|finding| format!("SEED={seed}: {finding}"))?;
+            total += run(seed, &Without(None), seed.is_multiple_of(REAL))
+                .map_err(|finding| format!("SEED={seed}: {finding}"))?;
         }
     };
     let workers = std::thread::available_parallelism().map_or(2, usize::from);
@@ -62,6 +68,7 @@ fn no_schedule_refuses_a_valid_token_or_accepts_a_withdrawn_one() {
         total += counts.unwrap_or_else(|finding| panic!("{finding}"));
     }
     println!("{schedules} schedules: {total:?}");
+    assert!(total.real >= schedules, "real gates were asked {} times", total.real);
     // A world in which nothing happens proves nothing.
     for (what, count) in total.all() {
         assert!(count >= schedules / 20, "{what}: {count} in {schedules} schedules");
@@ -73,7 +80,7 @@ fn each_rule_taken_out_is_missed() {
     let unseen: Vec<Rule> = ALL
         .into_iter()
         .filter(|rule| {
-            let seen = (0..PATIENCE).find_map(|seed| Some((seed, run(seed, &Without(Some(*rule))).err()?)));
+            let seen = (0..PATIENCE).find_map(|seed| Some((seed, run(seed, &Without(Some(*rule)), false).err()?)));
             match &seen {
                 Some((seed, finding)) => println!("without {rule:?}, schedule {seed}: {finding}"),
                 None => println!("without {rule:?}: nothing"),

@@ -2,66 +2,23 @@
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashSet};
-use std::ops::AddAssign;
 
 use coldsign::keystore::KeyState;
-use coldsign::rotation::{Act, Bound, Rules, Series, Timing, Withdrawn, exposure, plan, publishing};
+use coldsign::rotation::{Act, Bound, Rules, Series, Table, Timing, plan, publishing};
 
 use crate::chance::Chance;
+use crate::counts::Counts;
 use crate::cutover::{Later, Single};
+use crate::real::Real;
 use crate::service::{Kind, Publication, Service, Token};
 use crate::signer;
 use crate::without::{Rule, Without};
 
+mod withdrawals;
+
 const DAY: u64 = 86_400;
 const START: u64 = 2_000_000_000;
-
-/// What happened, so that nobody mistakes an idle world for a safe one.
-#[derive(Debug, Default, Clone, Copy)]
-pub struct Counts {
-    tokens: u64,
-    uses: u64,
-    publications: u64,
-    lost: u64,
-    old_sticks: u64,
-    rotations: u64,
-    emergencies: u64,
-    revocations: u64,
-    cutovers: u64,
-    forged: u64,
-}
-
-impl Counts {
-    pub fn all(&self) -> [(&'static str, u64); 10] {
-        [
-            ("tokens", self.tokens),
-            ("uses", self.uses),
-            ("publications", self.publications),
-            ("lost sticks", self.lost),
-            ("old sticks", self.old_sticks),
-            ("rotations", self.rotations),
-            ("emergencies", self.emergencies),
-            ("revocations", self.revocations),
-            ("cutovers", self.cutovers),
-            ("forged tokens", self.forged),
-        ]
-    }
-}
-
-impl AddAssign for Counts {
-    fn add_assign(&mut self, other: Self) {
-        self.tokens += other.tokens;
-        self.uses += other.uses;
-        self.publications += other.publications;
-        self.lost += other.lost;
-        self.old_sticks += other.old_sticks;
-        self.rotations += other.rotations;
-        self.emergencies += other.emergencies;
-        self.revocations += other.revocations;
-        self.cutovers += other.cutovers;
-        self.forged += other.forged;
-    }
-}
+const KINDS: [Kind; 4] = [Kind::Gate, Kind::File, Kind::Dated, Kind::Gate];
 
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Event {
@@ -126,6 +83,7 @@ struct World<'r> {
     services: Vec<Service>,
     tokens: Vec<Issued>,
     single: Single,
+    real: Option<Real>,
     /// By time; of one moment what arrives comes first, then what is used, then what is done.
     events: BinaryHeap<Reverse<(u64, u8, u64, Event)>>,
     order: u64,
@@ -133,7 +91,8 @@ struct World<'r> {
 }
 
 /// Lives through one schedule; the `Err` is what must not happen.
-pub fn run(seed: u64, rules: &Without) -> Result<Counts, String> {
+/// With `real` its gates are trust stores on a disk besides.
+pub fn run(seed: u64, rules: &Without, real: bool) -> Result<Counts, String> {
     let mut chance = Chance::seeded(seed);
     let timing = draw(&mut chance, rules);
     let end = START + 2 * timing.rotate_every;
@@ -154,6 +113,7 @@ pub fn run(seed: u64, rules: &Without) -> Result<Counts, String> {
         services: Vec::new(),
         tokens: Vec::new(),
         single,
+        real: real.then(|| Real::new(timing.skew, Table.longest_reach(&timing))),
         events: BinaryHeap::new(),
         order: 0,
         counts: Counts::default(),
@@ -204,10 +164,17 @@ fn draw(chance: &mut Chance, rules: &dyn Rules) -> Timing {
 impl World<'_> {
     fn begin(&mut self) {
         signer::generate(&mut self.series, START);
+        let leeways: Vec<u64> = KINDS.iter().map(|_| self.chance.up_to(self.timing.leeway)).collect();
+        if let Some(real) = &mut self.real {
+            real.serve(leeways.clone());
+        }
+        // Everybody has the first publication from the beginning.
         self.publish(START, false);
-        for kind in [Kind::Gate, Kind::File, Kind::Dated, Kind::Gate] {
-            let leeway = self.chance.up_to(self.timing.leeway);
+        for (service, (kind, leeway)) in KINDS.into_iter().zip(leeways).enumerate() {
             self.services.push(Service { kind, leeway, installed: 0, loaded: 0, lost_in_a_row: 0 });
+            if let Some(real) = self.real.as_mut().filter(|_| kind == Kind::Gate) {
+                real.open_gate(service, START);
+            }
         }
         self.later(START, Event::Visit);
     }
@@ -245,6 +212,9 @@ impl World<'_> {
                 if made_at > clock + self.timing.skew {
                     return Err(format!("a publication of {made_at} came from the future, at {clock}"));
                 }
+                if let Some(real) = &mut self.real {
+                    real.arrive(service, publication, clock);
+                }
                 let found = &mut self.services[service];
                 // `coldsign-gate install` takes nothing older than what is there.
                 if publication > found.installed {
@@ -255,6 +225,9 @@ impl World<'_> {
                 Ok(())
             }
             Event::Restart { service } => {
+                if let Some(real) = &mut self.real {
+                    real.restart(service);
+                }
                 self.services[service].loaded = self.services[service].installed;
                 Ok(())
             }
@@ -404,6 +377,9 @@ impl World<'_> {
             root_expiry: self.root_expiry,
             cut_offs: self.cut_offs.clone(),
         });
+        if let (Some(real), Some(publication)) = (&mut self.real, self.publications.last()) {
+            real.publish(publication);
+        }
         self.counts.publications += 1;
         let publication = self.publications.len() - 1;
         for service in 0..self.services.len() {
@@ -474,6 +450,8 @@ impl World<'_> {
         let publication = &self.publications[service.loaded];
         let accepted = service.accepts(self.rules, &self.timing, publication, &issued.token, clock);
         self.counts.uses += 1;
+        let really = self.real.as_ref().and_then(|real| real.accepts(issued.service, &issued.token, clock));
+        self.counts.real += u64::from(really.is_some());
         let tell = |what: &str| {
             Err(format!(
                 "{what} at {} (its clock {clock}) by a {:?} that has publication {} of {}: {accepted:?} {:?}",
@@ -484,6 +462,9 @@ impl World<'_> {
                 issued.token,
             ))
         };
+        if really.is_some_and(|really| really != accepted.is_ok()) {
+            return tell("the real gate said otherwise");
+        }
         match (issued.withdrawn, accepted.is_ok()) {
             (Some(Withdrawal { bound: Bound::Until(bound), .. }), true) if clock > bound => {
                 tell("a withdrawn token was accepted")
@@ -500,79 +481,6 @@ impl World<'_> {
                 tell("a valid token was refused")
             }
             _ => Ok(()),
-        }
-    }
-
-    fn revoke(&mut self, now: u64) {
-        let subject = self.chance.even(12);
-        self.cut_offs.push((subject, now));
-        let mut uses = Vec::new();
-        for place in 0..self.tokens.len() {
-            let issued = &self.tokens[place];
-            if issued.token.subject == subject && issued.token.iat <= now && issued.withdrawn.is_none() {
-                let service = &self.services[issued.service];
-                let what = Withdrawn::Token(issued.token.exp);
-                let bound = exposure(&self.timing, service.reader(), service.leeway, what, now);
-                let publication = (service.kind == Kind::Gate).then_some(self.publications.len());
-                self.tokens[place].withdrawn = Some(Withdrawal { bound, publication });
-                uses.push(place);
-            }
-        }
-        for token in uses {
-            let at = self.clock + self.chance.up_to(self.timing.bundle_lifetime + self.timing.skew);
-            self.later(at, Event::Use { token });
-        }
-        self.counts.revocations += 1;
-        self.publish(now, false);
-        self.issue(now, Some(subject));
-    }
-
-    /// The signing key is in the wrong hands.
-    fn emergency(&mut self, now: u64) {
-        let Some(stolen) = self.series.signing().map(|key| key.kid.clone()) else { return };
-        self.counts.emergencies += 1;
-        let first = self.publications.len();
-        signer::key(&mut self.series, &stolen).state = KeyState::Compromised;
-        for issued in self.tokens.iter_mut().filter(|issued| issued.token.kid == stolen && issued.withdrawn.is_none()) {
-            let service = &self.services[issued.service];
-            let bound = exposure(&self.timing, service.reader(), service.leeway, Withdrawn::Key, now);
-            issued.withdrawn = Some(Withdrawal { bound, publication: Some(first) });
-        }
-        if self.series.standby().is_none() {
-            signer::generate(&mut self.series, now);
-        }
-        let next = self.series.standby().expect("a standby").kid.clone();
-        signer::activate(&mut self.series, &next, now);
-        self.publish(now, false);
-        let known = self.series.will_be_known(self.rules, &next, now);
-        if known > now {
-            self.window_until = self.window_until.max(known + self.timing.skew);
-        }
-        let theft = self.thefts.len();
-        self.thefts.push((stolen, now, first));
-        for service in 0..self.services.len() {
-            for _ in 0..3 {
-                let at = self.clock + self.chance.up_to(self.timing.bundle_lifetime + 2 * self.timing.skew + 60);
-                self.later(at, Event::Forge { service, theft });
-            }
-        }
-    }
-
-    /// The thief makes a token that looks as fresh as any.
-    fn forge(&mut self, service: usize, theft: usize) -> Result<(), String> {
-        let clock = self.reading();
-        let (kid, noticed, first) = self.thefts[theft].clone();
-        let token = Token { kid, subject: 99, iat: clock, nbf: clock, exp: clock + self.timing.longest_lifetime };
-        let service = &self.services[service];
-        let publication = &self.publications[service.loaded];
-        self.counts.forged += 1;
-        if service.accepts(self.rules, &self.timing, publication, &token, clock).is_err() {
-            return Ok(());
-        }
-        match exposure(&self.timing, service.reader(), service.leeway, Withdrawn::Key, noticed) {
-            Bound::Until(bound) if clock <= bound && service.loaded < first => Ok(()),
-            Bound::UntilReplaced if service.loaded < first => Ok(()),
-            bound => Err(format!("a forged token was accepted at {clock}, noticed {noticed}, {bound:?}")),
         }
     }
 }

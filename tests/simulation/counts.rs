@@ -1,0 +1,53 @@
+//! How much happened.
+
+use std::ops::AddAssign;
+
+/// What happened, so that nobody mistakes an idle world for a safe one.
+#[derive(Debug, Default, Clone, Copy)]
+pub struct Counts {
+    pub tokens: u64,
+    pub uses: u64,
+    pub publications: u64,
+    pub lost: u64,
+    pub old_sticks: u64,
+    pub rotations: u64,
+    pub emergencies: u64,
+    pub revocations: u64,
+    pub cutovers: u64,
+    pub forged: u64,
+    /// Answers of real gates, each compared with the model's.
+    pub real: u64,
+}
+
+impl Counts {
+    pub fn all(&self) -> [(&'static str, u64); 10] {
+        [
+            ("tokens", self.tokens),
+            ("uses", self.uses),
+            ("publications", self.publications),
+            ("lost sticks", self.lost),
+            ("old sticks", self.old_sticks),
+            ("rotations", self.rotations),
+            ("emergencies", self.emergencies),
+            ("revocations", self.revocations),
+            ("cutovers", self.cutovers),
+            ("forged tokens", self.forged),
+        ]
+    }
+}
+
+impl AddAssign for Counts {
+    fn add_assign(&mut self, other: Self) {
+        self.tokens += other.tokens;
+        self.uses += other.uses;
+        self.publications += other.publications;
+        self.lost += other.lost;
+        self.old_sticks += other.old_sticks;
+        self.rotations += other.rotations;
+        self.emergencies += other.emergencies;
+        self.revocations += other.revocations;
+        self.cutovers += other.cutovers;
+        self.forged += other.forged;
+        self.real += other.real;
+    }
+}
