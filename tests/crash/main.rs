@@ -42,6 +42,8 @@ enum Given {
     New,
     /// `default/2` signs beside `default/1`; `policy.toml` was edited.
     Settled,
+    /// Tokens of both kinds of service were issued, and a publication was made.
+    Issued,
 }
 
 const INIT: &[&str] = &[
@@ -57,7 +59,7 @@ const INIT: &[&str] = &[
 ];
 
 /// Every act of the regime: an act is added by a row here.
-const ACTS: [Act; 9] = [
+const ACTS: [Act; 12] = [
     Act { given: Given::Nothing, arguments: INIT, stride: 9, holds: made_or_not },
     Act {
         given: Given::New,
@@ -87,6 +89,24 @@ const ACTS: [Act; 9] = [
     },
     Act { given: Given::Settled, arguments: &["policy", "apply"], stride: 4, holds: nothing_more },
     Act { given: Given::Settled, arguments: &["backup", "create", "--to", "out"], stride: 4, holds: nothing_more },
+    Act {
+        given: Given::Settled,
+        arguments: &["rotate", "next", "--yes", "--to", "out"],
+        stride: 16,
+        holds: nothing_more,
+    },
+    Act {
+        given: Given::Issued,
+        arguments: &["rotate", "emergency", "default", "--reissue", "--to", "out", "--yes"],
+        stride: 16,
+        holds: nothing_more,
+    },
+    Act {
+        given: Given::Issued,
+        arguments: &["rotate", "cutover", "issue", "study", "--to", "out"],
+        stride: 12,
+        holds: nothing_more,
+    },
 ];
 
 #[test]
@@ -291,9 +311,17 @@ fn prepare(given: Given) -> PathBuf {
     fs::write(folder.join("changed"), CHANGED).unwrap();
     fs::write(folder.join("policy.toml"), POLICY).unwrap();
     fs::create_dir(folder.join("out")).unwrap();
+    fs::create_dir(folder.join("handed")).unwrap();
     let commands: &[&[&str]] = match given {
         Given::Nothing => &[],
         Given::New => &[INIT],
+        Given::Issued => &[
+            INIT,
+            &["token", "issue", "api/reader", "ann", "ben", "--to", "handed"],
+            &["token", "issue", "study/client", "ann", "ben", "--to", "handed"],
+            &["key", "generate", "study"],
+            &["publish"],
+        ],
         Given::Settled => &[INIT, &["key", "generate", "default"], &["publish"], &["key", "activate", "default/2"]],
     };
     for arguments in commands {

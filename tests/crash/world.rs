@@ -123,6 +123,11 @@ impl World {
                 let sealed = Sealed::read(&path, &bytes).map_err(|fault| format!("{name}: {fault}"))?;
                 Backup::open(&path, &bytes, &sealed, "admin", &passphrase(PASSPHRASE))
                     .map_err(|refusal| format!("{name}: {refusal}"))?;
+            } else if name.starts_with("holder-") {
+                self.holder_is_known(store, &path)?;
+            } else if name.starts_with("operator-") {
+                let whole = ["SWAP.txt", "service.json"].iter().all(|file| path.join(file).is_file());
+                whole.then_some(()).ok_or_else(|| format!("{name} is not whole"))?;
             } else {
                 return Err(format!("nobody expects {name}"));
             }
@@ -136,6 +141,20 @@ impl World {
         Ok(())
     }
 
+    /// What a cutover hands to a holder: files that are whole, with tokens that the journal knows.
+    fn holder_is_known(&self, store: &Store, folder: &Path) -> Result<(), String> {
+        for name in names(folder).into_iter().filter(|name| !name.ends_with(".partial")) {
+            let text = fs::read_to_string(folder.join(&name)).map_err(|error| error.to_string())?;
+            let words = text.split(|c: char| c.is_whitespace() || c == '"' || c == '\'');
+            let tokens: Vec<&str> = words.filter(|word| word.starts_with("eyJ")).collect();
+            if !text.ends_with('\n') || tokens.is_empty() != (name == "WHEN.txt") {
+                return Err(format!("{name} is not whole"));
+            }
+            tokens.iter().try_for_each(|token| known_token(store, token)).map_err(|what| format!("{name}: {what}"))?;
+        }
+        Ok(())
+    }
+
     /// Whatever was printed can be relied on.
     fn said_is_true(&self, store: &Store, stdout: &[u8]) -> Result<(), String> {
         let text = String::from_utf8_lossy(stdout);
@@ -144,7 +163,7 @@ impl World {
             if !line.ends_with('\n') && word.matches('.').count() == 2 || word.starts_with("eyJ") {
                 known_token(store, word)?;
             } else if word.starts_with("out/") {
-                if !self.folder().join(word).is_file() {
+                if !self.folder().join(word).exists() {
                     return Err(format!("{word} is said to be there"));
                 }
             } else if word.len() == 64 && line.ends_with('\n') {

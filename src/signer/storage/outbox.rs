@@ -26,9 +26,7 @@ impl Outbox {
             Ok(found) if !found.is_dir() => return Err(StorageFault::Exists(path.to_owned())),
             Ok(_) => {}
             Err(_) => {
-                let above = path.parent().filter(|above| !above.as_os_str().is_empty());
-                let above = above.unwrap_or(Path::new("."));
-                fs::metadata(above).map_err(StorageFault::system("read", above))?;
+                fs::metadata(above(path)).map_err(StorageFault::system("read", above(path)))?;
             }
         }
         Ok(Self { path: path.to_owned() })
@@ -36,10 +34,10 @@ impl Outbox {
 
     fn make(&self) -> Result<(), StorageFault> {
         match fs::create_dir(&self.path) {
-            Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => {
-                Err(StorageFault::system("created", &self.path)(error))
-            }
-            _ => Ok(()),
+            // A directory whose name is not durable loses all that is in it.
+            Ok(()) => sync_directory(above(&self.path)),
+            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
+            Err(error) => Err(StorageFault::system("created", &self.path)(error)),
         }
     }
 
@@ -280,6 +278,11 @@ fn fill(folder: &Path, files: &BTreeMap<String, Vec<u8>>, modes: Modes) -> Resul
     let inner = files.keys().filter_map(|name| folder.join(name).parent().map(Path::to_owned));
     let folders: BTreeSet<PathBuf> = inner.chain([folder.to_owned()]).collect();
     folders.iter().try_for_each(|folder| sync_directory(folder))
+}
+
+/// The directory that a path's last name is in.
+fn above(path: &Path) -> &Path {
+    path.parent().filter(|above| !above.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 #[cfg(test)]
