@@ -62,6 +62,7 @@ fn issued(number: usize) -> Line {
         claims: serde_json::Map::new(),
         form: "header".to_owned(),
         reason: None,
+        stands_for: None,
     }
     .line()
 }

@@ -36,6 +36,7 @@ fn issued(text: &str, number: usize) -> TokenIssued {
         claims,
         form: text.to_owned(),
         reason: Some(text.to_owned()),
+        stands_for: None,
     }
 }
 

@@ -8,14 +8,14 @@ use super::{Session, Store, keys, series};
 use crate::issuing::Policy;
 use crate::issuing::delivery::safe_name;
 use crate::issuing::policy::{Consumer, Service};
-use crate::issuing::record::TokenRecord;
+use crate::issuing::record::{Delivery, TokenRecord};
 use crate::journal::{Event, Line};
 use crate::keystore::{self, KeyActivated, KeyRecord};
 use crate::refusal::Refusal;
 use crate::rotation::record::{CutoverConfirmed, CutoverIssued};
 use crate::rotation::{RotationDenied, Rules, Swap, Table};
-use crate::storage::Outbox;
-use std::collections::BTreeMap;
+use crate::storage::{Outbox, is_there};
+use std::collections::{BTreeMap, HashSet};
 
 /// What a cutover is or would be.
 #[derive(Debug, Clone)]
@@ -34,7 +34,8 @@ pub struct Survey {
     pub swap: Swap,
     /// Whether it is under way.
     pub open: bool,
-    /// Live tokens that get a replacement.
+    /// Live tokens that get a replacement; where it is under way, those whose replacement did not
+    /// get out.
     pub tokens: usize,
 }
 
@@ -60,24 +61,34 @@ pub fn survey(store: &Store, name: &str, swap_at: Option<u64>, now: u64) -> Resu
         services: rotation.single_key.clone(),
         confirmed: open.map(|open| open.confirmed.clone()).unwrap_or_default(),
         old: rotation.signing().map(|key| key.name.clone()),
-        new: rotation.standby().map(|key| key.name.clone()),
+        new: match open {
+            Some(open) => store.ledger().keys.by_kid(&open.issued.kid).map(KeyRecord::name),
+            None => rotation.standby().map(|key| key.name.clone()),
+        },
         swap,
         open: open.is_some(),
         tokens: live(store, &policy, &service.keyset, now).count(),
     })
 }
 
-/// Live tokens of a keyset's single-key services.
+/// Live tokens of a keyset's single-key services that still need a replacement. What is issued during
+/// the cutover has its own from the beginning.
 fn live<'a>(store: &'a Store, policy: &'a Policy, keyset: &'a str, now: u64) -> impl Iterator<Item = &'a TokenRecord> {
-    let old = store.ledger().keys.signing(keyset).map(|key| key.kid.clone());
+    let ledger = store.ledger();
+    let old = ledger.keys.signing(keyset).map(|key| &key.kid);
+    let open = open_cutover(store, keyset);
+    let tokens = ledger.tokens.all();
+    let out = tokens.iter().filter(|token| token.delivery == Delivery::Delivered);
+    let given: HashSet<&str> = out.filter_map(|token| token.issued.stands_for.as_deref()).collect();
     let swapped = move |service: &str| {
         policy
             .service(service)
             .is_some_and(|service| service.keyset == keyset && service.consumer == Consumer::SingleKey)
     };
-    let tokens = store.ledger().tokens.all().iter();
-    tokens.filter(move |token| {
-        token.issued.exp > now && swapped(&token.issued.service) && Some(&token.issued.kid) == old.as_ref()
+    tokens.iter().filter(move |token| {
+        let issued = &token.issued;
+        let before = open.is_none_or(|open| token.index < open.index && !given.contains(issued.jti.as_str()));
+        before && issued.exp > now && Some(&issued.kid) == old && swapped(&issued.service)
     })
 }
 
@@ -103,11 +114,12 @@ pub struct CutoverSet {
 
 /// Issues every live token of the services again under the next key, for the same time, and writes
 /// a folder for each holder and each operator. From here until [`confirm`], whatever is issued for
-/// them is issued under both keys.
+/// them is issued under both keys. Where an earlier call got not everything out, this one goes on:
+/// with the holders whose replacement did not, and the operators' folders that are not there.
 ///
 /// # Errors
-/// [`RotationDenied::CutoverOpen`], as [`survey`] refuses, or as the store or the medium does. When
-/// writing fails, what is recorded stays: the replacements count, and new ones can be issued.
+/// [`RotationDenied::CutoverOpen`] where everything is out, or another swap is wanted; as [`survey`]
+/// refuses; [`issue::Undelivered`], or as the store or the medium does.
 pub fn issue(
     session: &mut Session,
     name: &str,
@@ -117,9 +129,7 @@ pub fn issue(
 ) -> Result<CutoverSet, Refusal> {
     let now = session.now();
     let mut survey = survey(session.store(), name, swap_at, now)?;
-    if survey.open {
-        return Err(RotationDenied::CutoverOpen { service: name.to_owned() }.into());
-    }
+    may_issue(&survey, name, swap_at)?;
     if !session.store().policy_is_applied()? {
         return Err(super::Denied::PolicyUnapplied.into());
     }
@@ -128,23 +138,27 @@ pub fn issue(
         None => keys::generate(session, &survey.keyset)?,
     };
     let (policy, _) = session.store().policy()?;
-    // Services of the keyset that hold several keys must have it before it signs for them.
-    let rotation = series(session.store(), &policy, &survey.keyset);
-    rotation.may_activate(&Table, &counted(session.store(), &next), true, now)?;
+    let mut lines = Vec::new();
+    if !survey.open {
+        // Services of the keyset that hold several keys must have it before it signs for them.
+        let rotation = series(session.store(), &policy, &survey.keyset);
+        rotation.may_activate(&Table, &counted(session.store(), &next), true, now)?;
+        let announced = CutoverIssued {
+            keyset: survey.keyset.clone(),
+            kid: next.kid.clone(),
+            swap_at: survey.swap.at,
+            services: survey.services.clone(),
+        };
+        lines.push(announced.line());
+    }
     survey.new = Some(next.name());
 
-    let (mut replacements, mut left, mut lines) = (Vec::new(), Vec::new(), Vec::new());
-    let announced = CutoverIssued {
-        keyset: survey.keyset.clone(),
-        kid: next.kid.clone(),
-        swap_at: survey.swap.at,
-        services: survey.services.clone(),
-    };
-    lines.push(announced.line());
-    let batches: Vec<Batch> =
-        live(session.store(), &policy, &survey.keyset, now).map(|token| replacement(token, now)).collect();
-    for batch in batches {
-        match under(session, &batch, &next, now) {
+    let (mut replacements, mut left) = (Vec::new(), Vec::new());
+    let due: Vec<(String, Batch)> = live(session.store(), &policy, &survey.keyset, now)
+        .map(|token| (token.issued.jti.clone(), replacement(token, now)))
+        .collect();
+    for (old, batch) in due {
+        match under(session, &batch, &next, &old, now) {
             Ok((issued, recorded)) => {
                 replacements.extend(issued);
                 lines.extend(recorded);
@@ -156,20 +170,37 @@ pub fn issue(
     }
     let mut operators = BTreeMap::new();
     for service in policy.services_of(&survey.keyset).filter(|service| survey.services.contains(&service.name)) {
-        operators.insert(
-            service.name.clone(),
-            operators_files(session, service, &next, (sheets.operator)(&survey, &service.name))?,
-        );
+        let folder = operators_folder(&service.name);
+        if survey.open && is_there(&outbox.path().join(&folder)) {
+            continue;
+        }
+        let sheet = (sheets.operator)(&survey, &service.name);
+        operators.insert(folder, operators_files(session, service, &next, sheet)?);
     }
-    outbox.refuse_taken(&operators.keys().map(|service| operators_folder(service)).collect::<Vec<_>>())?;
+    outbox.refuse_taken(&operators.keys().cloned().collect::<Vec<_>>())?;
     session.record(&lines)?;
     let mut folders = Vec::new();
-    for (service, files) in operators {
-        outbox.create_folder(&operators_folder(&service), &files)?;
-        folders.push(operators_folder(&service));
+    let go_on = format!("coldsign rotate cutover issue {name} --to {}", super::path_word(outbox.path()));
+    for (folder, files) in operators {
+        if let Err(fault) = outbox.create_folder(&folder, &files) {
+            issue::settle(session, &replacements, 0, Some(fault), Some(go_on.clone()))?;
+        }
+        folders.push(folder);
     }
-    folders.extend(hand_out(session, &replacements, &(sheets.holder)(&survey), outbox)?);
+    folders.extend(hand_out(session, &replacements, &(sheets.holder)(&survey), outbox, go_on)?);
     Ok(CutoverSet { survey, replacements, left, folders })
+}
+
+/// Whether there is anything to issue for a cutover that may be under way.
+///
+/// # Errors
+/// [`RotationDenied::CutoverOpen`].
+pub fn may_issue(survey: &Survey, name: &str, swap_at: Option<u64>) -> Result<(), RotationDenied> {
+    // Sheets with the swap of that day are out.
+    if survey.open && (survey.tokens == 0 || swap_at.is_some()) {
+        return Err(RotationDenied::CutoverOpen { service: name.to_owned() });
+    }
+    Ok(())
 }
 
 /// A replacement lasts as long as what it replaces.
@@ -183,9 +214,16 @@ fn replacement(token: &TokenRecord, now: u64) -> Batch {
 }
 
 /// One replacement, planned and signed under the next key alone.
-fn under(session: &Session, batch: &Batch, next: &KeyRecord, now: u64) -> Result<(Vec<Issued>, Vec<Line>), Refusal> {
-    let planned = issue::plan(session.store(), batch, now)?;
-    let planned = planned.into_iter().map(|planned| Planned { kid: Some(next.kid.clone()), ..planned }).collect();
+fn under(
+    session: &Session,
+    batch: &Batch,
+    next: &KeyRecord,
+    old: &str,
+    now: u64,
+) -> Result<(Vec<Issued>, Vec<Line>), Refusal> {
+    let planned = issue::plan_under(session.store(), batch, Some(next), now)?;
+    let stands_for = Some(old.to_owned());
+    let planned = planned.into_iter().map(|planned| Planned { stands_for: stands_for.clone(), ..planned }).collect();
     issue::sign_all(session, batch, planned)
 }
 
@@ -210,20 +248,24 @@ fn hand_out(
     replacements: &[Issued],
     sheet: &str,
     outbox: &Outbox,
+    again: String,
 ) -> Result<Vec<String>, Refusal> {
     let mut folders = Vec::new();
     let mut fault = None;
     let mut written = 0;
-    let mut names = BTreeMap::new();
+    let mut names = HashSet::new();
     for token in replacements {
         let folder = format!("holder-{}", safe_name(&token.subject));
-        let taken: &mut usize = names.entry((folder.clone(), token.file.name.to_lowercase())).or_insert(0);
-        *taken += 1;
-        let name = if *taken > 1 { format!("{taken}-{}", token.file.name) } else { token.file.name.clone() };
-        let new = !folders.contains(&folder);
-        let place = Outbox::open(&outbox.path().join(&folder));
-        let put = place.and_then(|place| {
-            if new {
+        let path = outbox.path().join(&folder);
+        // Also what an earlier call handed out.
+        let free =
+            |name: &String| !names.contains(&(folder.clone(), name.to_lowercase())) && !is_there(&path.join(name));
+        let plain = &token.file.name;
+        let mut candidates = std::iter::once(plain.clone()).chain((2_usize..).map(|nth| format!("{nth}-{plain}")));
+        let name = candidates.find(free).unwrap_or_else(|| plain.clone());
+        names.insert((folder.clone(), name.to_lowercase()));
+        let put = Outbox::open(&path).and_then(|place| {
+            if !is_there(&path.join("WHEN.txt")) {
                 place.create_file("WHEN.txt", sheet.as_bytes())?;
             }
             place.create_file(&name, token.file.contents.as_bytes())
@@ -235,19 +277,12 @@ fn hand_out(
                 break;
             }
         }
-        if new {
+        if !folders.contains(&folder) {
             folders.push(folder);
         }
     }
-    let (out, held) = replacements.split_at(written);
-    issue::confirm(session, out, held)?;
-    match fault {
-        Some(fault) => {
-            let held = held.iter().map(|token| token.subject.clone()).collect();
-            Err(issue::Undelivered { fault, out: out.len(), held }.into())
-        }
-        None => Ok(folders),
-    }
+    issue::settle(session, replacements, written, fault, Some(again))?;
+    Ok(folders)
 }
 
 /// What confirming did.

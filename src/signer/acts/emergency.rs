@@ -13,6 +13,9 @@ use crate::refusal::Refusal;
 use crate::rotation::{Bound, Reader, Table, Withdrawn, exposure};
 use crate::storage::Outbox;
 
+/// How many tokens are issued again in one commit.
+const AT_ONCE: usize = 1_000;
+
 /// A service that the loss of a key hits.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Hit {
@@ -165,16 +168,25 @@ pub fn reissue(
         survey.tokens(session.store()).filter(|token| token.issued.exp > now).map(|token| again(token, now)).collect();
     let (mut reissued, mut not) = (Vec::new(), Vec::new());
     let mut names = std::collections::HashMap::new();
-    for batch in batches {
-        match issue::plan(session.store(), &batch, now) {
-            Ok(_) => {}
-            Err(refusal) => {
-                let subject = batch.subjects.first().cloned().unwrap_or_default();
-                not.push(NotReissued { service: batch.service, subject, why: refusal.to_string() });
-                continue;
+    for some in batches.chunks(AT_ONCE) {
+        let (mut issued, mut lines) = (Vec::with_capacity(some.len()), Vec::with_capacity(some.len()));
+        for batch in some {
+            match issue::plan(session.store(), batch, now) {
+                Ok(planned) => {
+                    let (signed, recorded) = issue::sign_all(session, batch, planned)?;
+                    issued.extend(signed);
+                    lines.extend(recorded);
+                }
+                Err(refusal) => not.push(NotReissued {
+                    service: batch.service.clone(),
+                    subject: batch.subjects.concat(),
+                    why: refusal.to_string(),
+                }),
             }
         }
-        let mut issued = issue::issue(session, &batch)?;
+        if issued.is_empty() {
+            continue;
+        }
         for token in &mut issued {
             let taken: &mut usize = names.entry(token.file.name.to_lowercase()).or_insert(0);
             *taken += 1;
@@ -182,6 +194,7 @@ pub fn reissue(
                 token.file.name = format!("{taken}-{}", token.file.name);
             }
         }
+        session.record(&lines)?;
         issue::deliver(session, &issued, outbox)?;
         reissued.extend(issued);
     }

@@ -1,17 +1,21 @@
 //! `token issue`: from a request to tokens that are recorded, checked and delivered.
 
+mod output;
+
+pub(super) use output::settle;
+pub use output::{Undelivered, confirm, deliver};
+
 use super::denied::nearest;
 use super::{Denied, Session, Store};
 use crate::issuing::delivery::{self, Delivered};
 use crate::issuing::policy::{KidForm, Service, TokenForm};
-use crate::issuing::record::{TokenDelivered, TokenIssued, TokenUndelivered};
+use crate::issuing::record::TokenIssued;
 use crate::issuing::{Draft, Policy, Request, draft, size};
 use crate::journal::{Event, Line, hex, sha256};
 use crate::keystore::{self, KeyRecord, SecretKey};
 use crate::publishing::libtrust_kid;
 use crate::refusal::Refusal;
 use crate::rotation::{Rules, Table};
-use crate::storage::{Outbox, StorageFault};
 use coldsign_verify::jws::{Sign, assemble};
 use coldsign_verify::{Expectations, Jwks, Profile, UnixTime, Verifier, base64url};
 use serde_json::Value;
@@ -58,6 +62,8 @@ pub struct Planned {
     pub file_name: String,
     /// The key that would sign it: RFC 7638 thumbprint; `None` where none does.
     pub kid: Option<String>,
+    /// The `jti` of the token whose place it takes from a cutover's swap on.
+    pub stands_for: Option<String>,
 }
 
 /// A token that is recorded and may leave.
@@ -83,6 +89,16 @@ pub struct Issued {
 /// # Errors
 /// As [`issue`] would refuse.
 pub fn plan(store: &Store, batch: &Batch, now: u64) -> Result<Vec<Planned>, Refusal> {
+    plan_under(store, batch, None, now)
+}
+
+/// As [`plan`], under that key where one is given.
+pub(super) fn plan_under(
+    store: &Store,
+    batch: &Batch,
+    key: Option<&KeyRecord>,
+    now: u64,
+) -> Result<Vec<Planned>, Refusal> {
     if !store.policy_is_applied()? {
         return Err(Denied::PolicyUnapplied.into());
     }
@@ -95,27 +111,37 @@ pub fn plan(store: &Store, batch: &Batch, now: u64) -> Result<Vec<Planned>, Refu
         return Err(Denied::SubjectTwice(twice.clone()).into());
     }
     // What there is no service for is refused by the draft.
-    let keys = policy.service(&batch.service).map_or_else(|| vec![("", None)], |service| keys_for(store, service));
-    let mut planned = Vec::with_capacity(batch.subjects.len());
-    for (subject, (front, kid)) in
-        batch.subjects.iter().flat_map(|subject| keys.iter().cloned().map(move |key| (subject, key)))
-    {
-        let request = Request {
-            service: batch.service.clone(),
-            roles: batch.roles.clone(),
-            subject: subject.clone(),
-            lifetime: batch.lifetime,
-            not_before: batch.not_before.map(UnixTime),
-            scopes: batch.scopes.clone(),
-            details: batch.details.clone(),
-            cnf_jkt: batch.cnf_jkt.clone(),
-            cut_off: None,
-        };
-        let jti = base64url::encode(&*keystore::random::<16>()?);
-        let issuer = &store.sheet().issuer;
-        let draft = draft(&policy, issuer, &request, UnixTime(now), &jti)?;
-        let name = delivery::name(&policy, &batch.service, &batch.roles, subject, batch.form)?;
-        planned.push(Planned { subject: subject.clone(), draft, file_name: format!("{front}{name}"), kid });
+    let service = policy.service(&batch.service);
+    let keys = match key {
+        Some(key) => vec![("", Some(key.kid.clone()))],
+        None => service.map_or_else(|| vec![("", None)], |service| keys_for(store, service)),
+    };
+    let mut planned: Vec<Planned> = Vec::with_capacity(batch.subjects.len());
+    for subject in &batch.subjects {
+        let mut first: Option<String> = None;
+        for (front, kid) in &keys {
+            let request = Request {
+                service: batch.service.clone(),
+                roles: batch.roles.clone(),
+                subject: subject.clone(),
+                lifetime: batch.lifetime,
+                not_before: batch.not_before.map(UnixTime),
+                scopes: batch.scopes.clone(),
+                details: batch.details.clone(),
+                cnf_jkt: batch.cnf_jkt.clone(),
+                cut_off: None,
+            };
+            let jti = base64url::encode(&*keystore::random::<16>()?);
+            let draft = draft(&policy, &store.sheet().issuer, &request, UnixTime(now), &jti)?;
+            let name = delivery::name(&policy, &batch.service, &batch.roles, subject, batch.form)?;
+            planned.push(Planned {
+                subject: subject.clone(),
+                draft,
+                file_name: format!("{front}{name}"),
+                kid: kid.clone(),
+                stands_for: first.replace(jti).filter(|_| !front.is_empty()),
+            });
+        }
     }
     Ok(planned)
 }
@@ -152,7 +178,7 @@ pub(super) fn sign_all(
     };
     let mut issued = Vec::with_capacity(planned.len());
     let mut lines: Vec<Line> = Vec::with_capacity(planned.len());
-    for Planned { subject, draft, file_name, kid } in planned {
+    for Planned { subject, draft, file_name, kid, stands_for } in planned {
         let (key, secret) = match keys.entry(kid) {
             Entry::Occupied(known) => known.into_mut(),
             Entry::Vacant(unknown) => {
@@ -182,6 +208,7 @@ pub(super) fn sign_all(
                 claims: draft.undetermined.clone(),
                 form: form.to_string(),
                 reason: batch.reason.clone(),
+                stands_for,
             }
             .line(),
         );
@@ -196,75 +223,6 @@ pub(super) fn sign_all(
         });
     }
     Ok((issued, lines))
-}
-
-/// Writes the tokens' files; records which got out. A file that fails ends it.
-///
-/// # Errors
-/// The first file's fault, after it and those behind it are recorded as undelivered.
-pub fn deliver(session: &mut Session, issued: &[Issued], outbox: &Outbox) -> Result<(), Refusal> {
-    outbox.sweep();
-    let mut fault: Option<StorageFault> = None;
-    let mut delivered = 0;
-    for token in issued {
-        match outbox.create_file(&token.file.name, token.file.contents.as_bytes()) {
-            Ok(()) => delivered += 1,
-            Err(failed) => {
-                fault = Some(failed);
-                break;
-            }
-        }
-    }
-    let (out, held) = issued.split_at(delivered);
-    confirm(session, out, held)?;
-    match fault {
-        Some(fault) => {
-            Err(Undelivered { fault, out: out.len(), held: held.iter().map(|token| token.subject.clone()).collect() }
-                .into())
-        }
-        None => Ok(()),
-    }
-}
-
-/// Records which tokens got out and which did not.
-///
-/// # Errors
-/// As the store refuses: their delivery then stays unconfirmed.
-pub fn confirm(session: &mut Session, out: &[Issued], held: &[Issued]) -> Result<(), Refusal> {
-    let jtis = |tokens: &[Issued]| tokens.iter().map(|token| token.jti.clone()).collect();
-    // A line of the journal has an end: a thousand ids are 25 KiB.
-    const AT_ONCE: usize = 1_000;
-    let mut lines = Vec::new();
-    lines.extend(out.chunks(AT_ONCE).map(|some| TokenDelivered { jtis: jtis(some) }.line()));
-    lines.extend(held.chunks(AT_ONCE).map(|some| TokenUndelivered { jtis: jtis(some) }.line()));
-    session.record(&lines)
-}
-
-/// Tokens that are signed and recorded, but whose file could not be written.
-#[derive(Debug, thiserror::Error)]
-#[error("{fault}")]
-pub struct Undelivered {
-    /// What the system said.
-    pub fault: StorageFault,
-    /// How many got out before.
-    pub out: usize,
-    /// Whose did not.
-    pub held: Vec<String>,
-}
-
-impl crate::refusal::Refuse for Undelivered {
-    fn rule(&self) -> Option<&'static str> {
-        Some("TOKEN-UNDELIVERED")
-    }
-
-    fn why(&self) -> Vec<String> {
-        vec![
-            format!("{} tokens were written before it", self.out),
-            format!("not written, and recorded so: {}", self.held.join(", ")),
-            "nobody has them, but a part of a file may be out: they count as issued until they expire".to_owned(),
-            "issue them again when there is room".to_owned(),
-        ]
-    }
 }
 
 /// A service of the policy.

@@ -109,6 +109,7 @@ mod tests {
             claims: draft.undetermined.clone(),
             form: "raw".to_owned(),
             reason: None,
+            stands_for: None,
         };
         (issued, draft.claims_map())
     }

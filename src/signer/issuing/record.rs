@@ -101,6 +101,9 @@ pub struct TokenIssued {
     /// Why, in the operator's words.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+    /// At a cutover: the `jti` of the token whose place this one takes from the swap on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stands_for: Option<String>,
 }
 
 impl Event for TokenIssued {
@@ -274,6 +277,7 @@ mod tests {
             claims: Map::new(),
             form: text(),
             reason: None,
+            stands_for: None,
         };
         TokenRecord { issued, index: 0, at: 0, by: "admin".into(), delivery: Delivery::Unconfirmed }
     }

@@ -41,6 +41,8 @@ impl Event for CutoverConfirmed {
 pub struct CutoverRecord {
     /// As journalled.
     pub issued: CutoverIssued,
+    /// The entry's place in the journal.
+    pub index: u64,
     /// When, in seconds since the epoch.
     pub at: u64,
     /// Services that are confirmed.
@@ -65,7 +67,7 @@ impl Cutovers {
     /// [`JournalFault::Malformed`].
     pub fn apply(&mut self, entry: &Entry) -> Result<bool, JournalFault> {
         if let Some(issued) = entry.event::<CutoverIssued>()? {
-            self.0.push(CutoverRecord { issued, at: entry.time, confirmed: Vec::new() });
+            self.0.push(CutoverRecord { issued, index: entry.index, at: entry.time, confirmed: Vec::new() });
         } else if let Some(confirmed) = entry.event::<CutoverConfirmed>()? {
             let known = self.0.iter_mut().rev().find(|cutover| cutover.issued.kid == confirmed.kid);
             let malformed =

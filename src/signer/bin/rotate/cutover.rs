@@ -19,7 +19,8 @@ pub enum Command {
     /// Issue every live token of the service again under its next key, and open the cutover
     ///
     /// Writes holder-SUBJECT for each holder and operator-SERVICE for the service's operator. Until the
-    /// cutover is confirmed, everything that is issued for the service is issued under both keys.
+    /// cutover is confirmed, everything that is issued for the service is issued under both keys. Where
+    /// not everything could be written, the same command again goes on with what did not get out.
     #[command(after_help = "Examples:\n  coldsign rotate cutover issue fedn --to /media/usb")]
     Issue {
         #[command(flatten)]
@@ -69,8 +70,15 @@ fn plan(planned: &Planned, context: &Context, screen: &mut Screen) -> Ended {
     let name = |key: &Option<String>| key.clone().unwrap_or_else(|| "a key yet to be made".to_owned());
     let swap = survey.swap;
     screen.line(&format!("{}: {} → {}", survey.services.join(", "), name(&survey.old), name(&survey.new)));
-    let (when, what) = if survey.open { (when::utc(swap.issued_at), "issued") } else { ("now".to_owned(), "to issue") };
-    screen.line(&format!("  {when:<22}{what}: {} tokens again under the new key, one folder a holder", survey.tokens));
+    screen.line(&match (survey.open, survey.tokens) {
+        (false, tokens) => {
+            format!("  {:<22}to issue: {tokens} tokens again under the new key, one folder a holder", "now")
+        }
+        (true, 0) => format!("  {:<22}issued: every holder has a replacement", when::utc(swap.issued_at)),
+        (true, left) => {
+            format!("  {:<22}issued: {left} replacements did not get out; issue again", when::utc(swap.issued_at))
+        }
+    });
     screen.line(&format!("  {:<22}the swap: the operator installs the new key and restarts", when::utc(swap.at)));
     screen.line(&format!(
         "  {} to {}: a holder may be locked out",
@@ -90,9 +98,7 @@ fn issue(planned: &Planned, to: &std::path::Path, context: &Context, screen: &mu
     context.store()?.refuse_inside(&outbox)?;
     // Refused before anybody types a passphrase.
     let (before, swap) = survey(planned, context)?;
-    if before.open {
-        return Err(coldsign::rotation::RotationDenied::CutoverOpen { service: planned.service.clone() }.into());
-    }
+    cutover::may_issue(&before, &planned.service, swap)?;
     let mut session = context.session(screen)?;
     let set = cutover::issue(&mut session, &planned.service, swap, &outbox, &SHEETS)?;
     let swap = set.survey.swap;
