@@ -59,7 +59,7 @@ const INIT: &[&str] = &[
 ];
 
 /// Every act of the regime: an act is added by a row here.
-const ACTS: [Act; 12] = [
+const ACTS: [Act; 14] = [
     Act { given: Given::Nothing, arguments: INIT, stride: 9, holds: made_or_not },
     Act {
         given: Given::New,
@@ -88,6 +88,18 @@ const ACTS: [Act; 12] = [
         holds: nothing_more,
     },
     Act { given: Given::Settled, arguments: &["policy", "apply"], stride: 4, holds: nothing_more },
+    Act {
+        given: Given::Settled,
+        arguments: &["revoke", "subject", "ann", "--unseen", "--yes"],
+        stride: 4,
+        holds: World::revoked_if_said,
+    },
+    Act {
+        given: Given::Settled,
+        arguments: &["revoke", "everything", "--yes"],
+        stride: 4,
+        holds: World::revoked_if_said,
+    },
     Act { given: Given::Settled, arguments: &["backup", "create", "--to", "out"], stride: 4, holds: nothing_more },
     Act {
         given: Given::Settled,

@@ -2,7 +2,7 @@
 
 use coldsign::acts::backup::{Backup, Sealed};
 use coldsign::acts::issue::{self, Batch};
-use coldsign::acts::{Session, Store, policy, publications, publish, status, unlock};
+use coldsign::acts::{Session, Store, policy, publications, publish, revocations, status, unlock};
 use coldsign::keystore::{Passphrase, Purpose};
 use coldsign::storage::Outbox;
 use sha2::{Digest, Sha256};
@@ -90,6 +90,18 @@ impl World {
                 Err("the change was refused and counts".to_owned())
             }
             _ => Ok(()),
+        }
+    }
+
+    /// What was acknowledged is in the next bundle, and what was refused is not.
+    pub fn revoked_if_said(&self, ended: &Output) -> Result<(), String> {
+        let store = self.open()?;
+        let recorded = store.ledger().revocations.all().len();
+        let withdrawn = revocations::current(&store, now());
+        match (ended.status.success(), recorded) {
+            (_, 1) if withdrawn.all.is_some() || withdrawn.subjects.contains_key("ann") => Ok(()),
+            (false, 0) if withdrawn.is_empty() => Ok(()),
+            (said, _) => Err(format!("acknowledged: {said}, recorded: {recorded}, withdrawn: {withdrawn:?}")),
         }
     }
 

@@ -88,7 +88,9 @@ fn live<'a>(store: &'a Store, policy: &'a Policy, keyset: &'a str, now: u64) -> 
     tokens.iter().filter(move |token| {
         let issued = &token.issued;
         let before = open.is_none_or(|open| token.index < open.index && !given.contains(issued.jti.as_str()));
-        before && issued.exp > now && Some(&issued.kid) == old && swapped(&issued.service)
+        let due = before && issued.exp > now && Some(&issued.kid) == old && swapped(&issued.service);
+        // Whoever lost a token by a revocation gets no replacement of it.
+        due && ledger.revocations.of(token).is_none()
     })
 }
 

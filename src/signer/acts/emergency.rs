@@ -3,7 +3,7 @@
 use super::issue::{self, Batch, Issued};
 use super::keys::{self, find};
 use super::publish::{self, Published};
-use super::{Session, Store, series};
+use super::{Session, Store, revocations, series};
 use crate::issuing::policy::{Consumer, Service, TokenForm};
 use crate::issuing::recall;
 use crate::issuing::record::TokenRecord;
@@ -81,6 +81,7 @@ pub fn survey(store: &Store, named: &str, now: u64) -> Result<Survey, Refusal> {
         |token: &TokenRecord| token.issued.exp.saturating_add(leeway(token)).saturating_add(policy.timing().skew) > now;
     let of_key = tokens.iter().enumerate().filter(|(_, token)| token.issued.kid == key.kid && alive(token));
     let live: Vec<usize> = of_key.map(|(at, _)| at).collect();
+    let bundles = revocations::last_bundle_end(store, Some(&policy), now);
     let hit = |service: &Service| {
         let reader = if service.sees_revocations { Reader::Bundle } else { Reader::File };
         let of_service = |at: &&usize| tokens.get(**at).is_some_and(|token| token.issued.service == service.name);
@@ -88,7 +89,7 @@ pub fn survey(store: &Store, named: &str, now: u64) -> Result<Survey, Refusal> {
             service: service.name.clone(),
             reads_bundles: service.sees_revocations,
             tokens: live.iter().filter(of_service).count(),
-            bound: exposure(&policy.rotation(&key.keyset), reader, service.leeway, Withdrawn::Key, now),
+            bound: exposure(bundles, policy.timing().skew, reader, service.leeway, Withdrawn::Key),
             again: rotation.overlap.then_some(known.max(now)).filter(|_| service.consumer == Consumer::Overlap),
         }
     };
@@ -164,8 +165,10 @@ pub fn reissue(
     outbox: &Outbox,
 ) -> Result<(Vec<Issued>, Vec<NotReissued>), Refusal> {
     let now = session.now();
-    let batches: Vec<Batch> =
-        survey.tokens(session.store()).filter(|token| token.issued.exp > now).map(|token| again(token, now)).collect();
+    // What was revoked is not given again.
+    let revoked = &session.store().ledger().revocations;
+    let due = |token: &&TokenRecord| token.issued.exp > now && revoked.of(token).is_none();
+    let batches: Vec<Batch> = survey.tokens(session.store()).filter(due).map(|token| again(token, now)).collect();
     let (mut reissued, mut not) = (Vec::new(), Vec::new());
     let mut names = std::collections::HashMap::new();
     for some in batches.chunks(AT_ONCE) {

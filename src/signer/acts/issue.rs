@@ -116,10 +116,13 @@ pub(super) fn plan_under(
         Some(key) => vec![("", Some(key.kid.clone()))],
         None => service.map_or_else(|| vec![("", None)], |service| keys_for(store, service)),
     };
+    let withdrawn = super::revocations::cut_offs(store, Some(&policy));
+    let carried = |kid: &str| Some(kid_for(service?, store.ledger().keys.by_kid(kid)?));
     let mut planned: Vec<Planned> = Vec::with_capacity(batch.subjects.len());
     for subject in &batch.subjects {
         let mut first: Option<String> = None;
         for (front, kid) in &keys {
+            let known_as = kid.as_deref().and_then(carried).unwrap_or_default();
             let request = Request {
                 service: batch.service.clone(),
                 roles: batch.roles.clone(),
@@ -129,7 +132,7 @@ pub(super) fn plan_under(
                 scopes: batch.scopes.clone(),
                 details: batch.details.clone(),
                 cnf_jkt: batch.cnf_jkt.clone(),
-                cut_off: None,
+                cut_off: super::revocations::cut_off(&withdrawn, batch, subject, &known_as),
             };
             let jti = base64url::encode(&*keystore::random::<16>()?);
             let draft = draft(&policy, &store.sheet().issuer, &request, UnixTime(now), &jti)?;

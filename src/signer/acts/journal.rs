@@ -37,7 +37,7 @@ pub struct Filter {
 }
 
 /// Every type of entry that this version writes or reads (journal-v1.md).
-const TYPES: [&str; 27] = [
+const TYPES: [&str; 28] = [
     "store.created",
     "checkpoint",
     "journal.truncated",
@@ -46,6 +46,7 @@ const TYPES: [&str; 27] = [
     "token.issued",
     "token.delivered",
     "token.undelivered",
+    "revocation.made",
     "publication.made",
     "certificate.made",
     "cutover.issued",

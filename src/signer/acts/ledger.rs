@@ -2,6 +2,7 @@
 
 use super::backup::record::Backups;
 use crate::issuing::record::{Policies, Tokens};
+use crate::issuing::revoked::Revocations;
 use crate::journal::{Entry, JournalFault};
 use crate::keystore::{Keys, Unlocks};
 use crate::publishing::record::Publications;
@@ -19,6 +20,8 @@ pub struct Ledger {
     pub policies: Policies,
     /// Tokens issued.
     pub tokens: Tokens,
+    /// Tokens taken back.
+    pub revocations: Revocations,
     /// Publications and certificates.
     pub publications: Publications,
     /// Roots of trust.
@@ -39,6 +42,7 @@ impl Ledger {
             let known = entry.is_bookkeeping()
                 || self.tokens.apply(entry)?
                 || self.backups.apply(entry)?
+                || self.revocations.apply(entry)?
                 || self.keys.apply(entry)?
                 || self.policies.apply(entry)?
                 || self.publications.apply(entry)?

@@ -56,7 +56,8 @@ pub fn publish(session: &mut Session, renew: bool) -> Result<Published, Refusal>
             let kept = super::publications::files(store, newest.made.seq).unwrap_or_default();
             let changes = difference(&Substance::of(&kept), &draft.substance()?);
             // The first one after a restore replaces any that were lost, whatever was in them.
-            if changes.is_empty() && !renew && newest.made.seq >= from {
+            let told = super::revocations::unpublished(store, session.now()).is_empty();
+            if changes.is_empty() && told && !renew && newest.made.seq >= from {
                 return Ok(Published {
                     seq: newest.made.seq,
                     manifest: newest.made.manifest.clone(),
@@ -81,6 +82,9 @@ pub fn publish(session: &mut Session, renew: bool) -> Result<Published, Refusal>
 /// As the store refuses.
 pub fn would_change(store: &Store, now: u64) -> Result<bool, Refusal> {
     let Some(newest) = store.ledger().publications.newest() else { return Ok(true) };
+    if !super::revocations::unpublished(store, now).is_empty() {
+        return Ok(true);
+    }
     let (policy, _) = store.policy()?;
     let mut kept = BTreeMap::new();
     for key in certified(store, &policy, now) {

@@ -34,6 +34,8 @@ pub struct ServiceSummary {
     pub keyset: String,
     /// Tokens valid now.
     pub live: usize,
+    /// Tokens that would be valid now but were revoked.
+    pub revoked: usize,
     /// The latest `exp` of those, in seconds since the epoch.
     pub last_expiry: Option<u64>,
 }
@@ -95,9 +97,14 @@ fn service_summary(store: &Store, service: &crate::issuing::policy::Service, now
         profile: service.profile.name(),
         keyset: service.keyset.clone(),
         live: 0,
+        revoked: 0,
         last_expiry: None,
     };
     for token in live {
+        if store.ledger().revocations.of(token).is_some() {
+            summary.revoked += 1;
+            continue;
+        }
         summary.live += 1;
         summary.last_expiry = summary.last_expiry.max(Some(token.issued.exp));
     }
@@ -139,6 +146,14 @@ fn todo(store: &Store, policy: &Policy, now: u64) -> Result<Vec<Todo>, Refusal> 
     if !rotation.is_empty() {
         add(format!("due in the rotation: {}", rotation.join("; ")), "coldsign rotate next --to .".to_owned());
     }
+    let revoked = super::revocations::unpublished(store, now);
+    if let [first, others @ ..] = &revoked[..] {
+        let more = if others.is_empty() { String::new() } else { format!(" and {} more", others.len()) };
+        add(
+            format!("revoked, but no publication says so yet: {}{more}", first.words()),
+            "coldsign publish --to .".to_owned(),
+        );
+    }
     let unpublished: Vec<String> = super::publish::distributed(store, policy, now)
         .filter(|key| ledger.publications.first_published(&key.kid).is_none())
         .map(KeyRecord::name)
@@ -156,6 +171,7 @@ fn todo(store: &Store, policy: &Policy, now: u64) -> Result<Vec<Todo>, Refusal> 
         } else {
             match super::publish::would_change(store, now) {
                 Ok(false) => {}
+                Ok(true) if !revoked.is_empty() => {}
                 Ok(true) => add(
                     "what services need has changed since the newest publication".to_owned(),
                     "coldsign publish --to .".to_owned(),

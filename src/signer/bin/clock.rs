@@ -7,6 +7,7 @@ use super::screen::Screen;
 use super::token::token_json;
 use super::when;
 use coldsign::acts::clock::{self, ClockDenied, Correction, Span};
+use coldsign::issuing::revoked::Revocations;
 use coldsign_verify::escape::escaped;
 use serde_json::{Value, json};
 
@@ -56,7 +57,7 @@ fn show(context: &Context, screen: &mut Screen) -> Ended {
         screen.object(&json!({
             "clock": now, "newest_entry": newest, "skew": store.skew(),
             "refused": verdict.as_ref().err().and_then(|denied| coldsign::refusal::Refuse::rule(denied)),
-            "ahead": span.as_ref().map(|span| span_json(span, now)), "corrections": corrections.collect::<Vec<_>>(),
+            "ahead": span.as_ref().map(|span| span_json(span, &store.ledger().revocations, now)), "corrections": corrections.collect::<Vec<_>>(),
         }));
         return Ok(());
     }
@@ -108,7 +109,7 @@ fn correct(reason: &str, since: Option<&str>, context: &Context, screen: &mut Sc
     if screen.json() {
         screen.object(&json!({
             "first": corrected.first, "last": corrected.last, "wrong": corrected.wrong, "right": corrected.right,
-            "span": span_json(&span, now),
+            "span": span_json(&span, &store.ledger().revocations, now),
         }));
         return Ok(());
     }
@@ -153,11 +154,11 @@ fn tell(span: &Span<'_>, screen: &mut Screen) {
     }
 }
 
-fn span_json(span: &Span<'_>, now: u64) -> Value {
+fn span_json(span: &Span<'_>, revocations: &Revocations, now: u64) -> Value {
     json!({
         "first": span.entries.first().map(|entry| entry.index), "last": span.entries.last().map(|entry| entry.index),
         "newest": span.newest,
-        "tokens": span.tokens.iter().map(|token| token_json(token, now)).collect::<Vec<_>>(),
+        "tokens": span.tokens.iter().map(|token| token_json(token, revocations, now)).collect::<Vec<_>>(),
         "publications": span.publications.iter().map(|one| one.made.seq).collect::<Vec<_>>(),
     })
 }

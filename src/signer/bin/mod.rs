@@ -17,6 +17,7 @@ mod man;
 mod policy;
 mod publication;
 mod publish;
+mod revoke;
 mod root;
 mod rotate;
 mod screen;
@@ -113,6 +114,12 @@ enum Command {
         after_help = "Examples:\n  coldsign rotate plan\n  coldsign rotate next --to /media/usb\n  coldsign rotate emergency default --dry-run"
     )]
     Rotate(rotate::Command),
+    /// Take tokens back before they expire: by id, subject, role, service, key, or all of them
+    #[command(
+        subcommand,
+        after_help = "Examples:\n  coldsign revoke subject ann --dry-run\n  coldsign revoke subject ann --reason 'left the project'\n  coldsign revoke list"
+    )]
+    Revoke(revoke::Command),
     /// List, show and copy publications
     #[command(
         subcommand,
@@ -200,6 +207,7 @@ fn dispatch(command: Command, context: &Context, screen: &mut Screen) -> Ended {
         Command::Token(command) => token::run(command, context, screen),
         Command::Publish(args) => publish::run(args, context, screen),
         Command::Rotate(command) => rotate::run(command, context, screen),
+        Command::Revoke(command) => revoke::run(command, context, screen),
         Command::Publication(command) => publication::run(command, context, screen),
         Command::Root(command) => root::run(command, context, screen),
         Command::Backup(command) => backup::run(command, context, screen),

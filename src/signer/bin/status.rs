@@ -99,7 +99,11 @@ fn services(summary: &Summary<'_>) -> Table {
     let mut table = Table::new(&["SERVICE", "PROFILE", "KEYSET", "LIVE TOKENS", "LAST EXPIRY (UTC)"]);
     for service in &summary.services {
         let last = service.last_expiry.map(when::minute).unwrap_or_default();
-        table.row(&[&service.name, service.profile, &service.keyset, &service.live.to_string(), &last]);
+        let live = match service.revoked {
+            0 => service.live.to_string(),
+            revoked => format!("{} ({revoked} revoked)", service.live),
+        };
+        table.row(&[&service.name, service.profile, &service.keyset, &live, &last]);
     }
     table
 }
@@ -112,7 +116,7 @@ fn as_json(summary: &Summary<'_>, issuer: &str) -> serde_json::Value {
         "keys": summary.keys.iter().map(|key| key::as_json(key)).collect::<Vec<_>>(),
         "services": summary.services.iter().map(|service| json!({
             "service": service.name, "profile": service.profile, "keyset": service.keyset,
-            "live_tokens": service.live, "last_expiry": service.last_expiry,
+            "live_tokens": service.live, "revoked_tokens": service.revoked, "last_expiry": service.last_expiry,
         })).collect::<Vec<_>>(),
         "publication": summary.newest_publication.map(|newest| json!({
             "seq": newest.made.seq, "time": newest.at, "manifest": newest.made.manifest,

@@ -13,6 +13,7 @@ pub mod policy;
 mod profiles;
 pub mod recall;
 pub mod record;
+pub mod revoked;
 pub mod size;
 pub mod text;
 

@@ -3,7 +3,7 @@
 use crate::journal::{Entry, Event, JournalFault};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 /// A policy came into force. Its text is `policies/<sha256>.toml`.
@@ -227,6 +227,28 @@ impl Tokens {
     /// The one with that SHA-256, lower-case hex.
     pub fn by_sha256(&self, sha256: &str) -> Option<&TokenRecord> {
         self.records.iter().find(|token| token.issued.token_sha256 == sha256)
+    }
+
+    /// A token and all that stand or stood for it at cutovers, oldest first.
+    pub fn family(&self, jti: &str) -> Vec<&TokenRecord> {
+        let mut oldest = jti;
+        for issued in self.records.iter().rev().map(|token| &token.issued) {
+            if issued.jti == oldest {
+                oldest = issued.stands_for.as_deref().unwrap_or(oldest);
+            }
+        }
+        let mut known = HashSet::from([oldest]);
+        let mut family = Vec::new();
+        for token in &self.records {
+            let issued = &token.issued;
+            if known.contains(issued.jti.as_str())
+                || issued.stands_for.as_deref().is_some_and(|old| known.contains(old))
+            {
+                known.insert(&issued.jti);
+                family.push(token);
+            }
+        }
+        family
     }
 
     /// The latest `exp` of all tokens of a key, delivered or not.

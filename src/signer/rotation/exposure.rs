@@ -1,7 +1,5 @@
 //! How long something that was withdrawn may still be accepted, a consumer at a time.
 
-use super::Timing;
-
 /// How a service reads what is trusted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reader {
@@ -29,11 +27,11 @@ pub enum Bound {
     UntilReplaced,
 }
 
-/// The bound for one consumer; `at` is when it was withdrawn, `leeway` the service's own. Every
-/// bundle signed before ends by at + B.
-pub fn exposure(timing: &Timing, reader: Reader, leeway: u64, withdrawn: Withdrawn, at: u64) -> Bound {
-    let bundles = at.saturating_add(timing.bundle_lifetime).saturating_add(timing.skew);
-    let expired = |exp: u64| exp.saturating_add(leeway).saturating_add(timing.skew);
+/// The bound for one consumer, whose own leeway counts. `bundles_end` is when the last bundle ends that
+/// was signed before: at the latest B after the withdrawal.
+pub fn exposure(bundles_end: u64, skew: u64, reader: Reader, leeway: u64, withdrawn: Withdrawn) -> Bound {
+    let bundles = bundles_end.saturating_add(skew);
+    let expired = |exp: u64| exp.saturating_add(leeway).saturating_add(skew);
     match (reader, withdrawn) {
         (Reader::Bundle, Withdrawn::Key) => Bound::Until(bundles),
         (Reader::Bundle, Withdrawn::Token(exp)) => Bound::Until(expired(exp).min(bundles)),

@@ -130,10 +130,9 @@ fn only_an_unbroken_run_of_publications_counts() {
 
 #[test]
 fn bounds_are_a_matter_of_the_reader() {
-    let (timing, at) = (timing(), T0);
     let (soon, late) = (Withdrawn::Token(T0 + DAY), Withdrawn::Token(T0 + 300 * DAY));
     let bundles = T0 + 120 * DAY + 60;
-    let bound = |reader, withdrawn| exposure(&timing, reader, 30, withdrawn, at);
+    let bound = |reader, withdrawn| exposure(T0 + 120 * DAY, 60, reader, 30, withdrawn);
     assert_eq!(bound(Reader::Bundle, soon), Bound::Until(T0 + DAY + 90));
     assert_eq!(bound(Reader::Bundle, late), Bound::Until(bundles));
     assert_eq!(bound(Reader::Bundle, Withdrawn::Key), Bound::Until(bundles));

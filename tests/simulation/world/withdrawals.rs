@@ -12,12 +12,13 @@ impl World<'_> {
         let subject = self.chance.even(12);
         self.cut_offs.push((subject, now));
         let mut uses = Vec::new();
+        let ends = self.bundles_end();
         for place in 0..self.tokens.len() {
             let issued = &self.tokens[place];
             if issued.token.subject == subject && issued.token.iat <= now && issued.withdrawn.is_none() {
                 let service = &self.services[issued.service];
                 let what = Withdrawn::Token(issued.token.exp);
-                let bound = exposure(&self.timing, service.reader(), service.leeway, what, now);
+                let bound = exposure(ends, self.timing.skew, service.reader(), service.leeway, what);
                 let publication = (service.kind == Kind::Gate).then_some(self.publications.len());
                 self.tokens[place].withdrawn = Some(Withdrawal { bound, publication });
                 uses.push(place);
@@ -37,10 +38,11 @@ impl World<'_> {
         let Some(stolen) = self.series.signing().map(|key| key.kid.clone()) else { return };
         self.counts.emergencies += 1;
         let first = self.publications.len();
+        let ends = self.bundles_end();
         signer::key(&mut self.series, &stolen).state = KeyState::Compromised;
         for issued in self.tokens.iter_mut().filter(|issued| issued.token.kid == stolen && issued.withdrawn.is_none()) {
             let service = &self.services[issued.service];
-            let bound = exposure(&self.timing, service.reader(), service.leeway, Withdrawn::Key, now);
+            let bound = exposure(ends, self.timing.skew, service.reader(), service.leeway, Withdrawn::Key);
             issued.withdrawn = Some(Withdrawal { bound, publication: Some(first) });
         }
         if self.series.standby().is_none() {
@@ -54,7 +56,7 @@ impl World<'_> {
             self.window_until = self.window_until.max(known + self.timing.skew);
         }
         let theft = self.thefts.len();
-        self.thefts.push((stolen, now, first));
+        self.thefts.push((stolen, ends, first));
         for service in 0..self.services.len() {
             for _ in 0..3 {
                 let at = self.clock + self.chance.up_to(self.timing.bundle_lifetime + 2 * self.timing.skew + 60);
@@ -63,10 +65,15 @@ impl World<'_> {
         }
     }
 
+    /// When the last bundle ends that was signed until now.
+    fn bundles_end(&self) -> u64 {
+        self.publications.iter().map(|publication| publication.bundle_expiry).max().unwrap_or(0)
+    }
+
     /// The thief makes a token that looks as fresh as any.
     pub(super) fn forge(&mut self, service: usize, theft: usize) -> Result<(), String> {
         let clock = self.reading();
-        let (kid, noticed, first) = self.thefts[theft].clone();
+        let (kid, ends, first) = self.thefts[theft].clone();
         let token = Token { kid, subject: 99, iat: clock, nbf: clock, exp: clock + self.timing.longest_lifetime };
         let really = self.real.as_ref().and_then(|real| real.accepts(service, &token, clock));
         self.counts.real += u64::from(really.is_some());
@@ -80,10 +87,10 @@ impl World<'_> {
         if accepted.is_err() {
             return Ok(());
         }
-        match exposure(&self.timing, service.reader(), service.leeway, Withdrawn::Key, noticed) {
+        match exposure(ends, self.timing.skew, service.reader(), service.leeway, Withdrawn::Key) {
             Bound::Until(bound) if clock <= bound && service.loaded < first => Ok(()),
             Bound::UntilReplaced if service.loaded < first => Ok(()),
-            bound => Err(format!("a forged token was accepted at {clock}, noticed {noticed}, {bound:?}")),
+            bound => Err(format!("a forged token was accepted at {clock}, {bound:?}")),
         }
     }
 }

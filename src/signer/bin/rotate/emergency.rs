@@ -139,7 +139,10 @@ fn show(survey: &Survey, store: &Store, screen: &mut Screen) {
     }
     for hit in &survey.hits {
         let bound = match hit.bound {
-            Bound::Until(until) => format!("until {} at the latest", when::utc(until)),
+            Bound::Until(until) => format!(
+                "until {} at the latest where it reads bundles; a file of keys until it is replaced",
+                when::utc(until)
+            ),
             Bound::UntilReplaced => "until its operator confirms that the file was replaced".to_owned(),
         };
         screen.line(&format!("{}: {} tokens; may accept what a thief signs {bound}", hit.service, hit.tokens));

@@ -4,8 +4,10 @@ use super::super::context::Context;
 use super::super::screen::Screen;
 use super::super::{Ended, when};
 use super::{find_token, list, read_token};
+use coldsign::acts::Store;
 use coldsign::acts::inspect::{Report, known, report};
 use coldsign::issuing::record::TokenRecord;
+use coldsign::issuing::revoked::RevocationRecord;
 use coldsign_verify::escape::escaped;
 use serde_json::{Value, json};
 use std::path::PathBuf;
@@ -31,7 +33,7 @@ pub fn run(args: Args, context: &Context, screen: &mut Screen) -> Ended {
     let now = context.now()?;
     let token = store.as_ref().map(|store| known(store, &report));
     if screen.json() {
-        screen.object(&as_json(&report, token, now));
+        screen.object(&as_json(&report, store.as_ref(), token, now));
         return Ok(());
     }
     let inspection = &report.inspection;
@@ -61,7 +63,8 @@ pub fn run(args: Args, context: &Context, screen: &mut Screen) -> Ended {
     if let Some(malformed) = &inspection.malformed {
         screen.line(&format!("no service would take it: {}", escaped(&malformed.to_string())));
     }
-    for line in token.map(|token| verdict(token, now)).unwrap_or_default() {
+    let revoked = token.flatten().and_then(|token| store.as_ref()?.ledger().revocations.of(token));
+    for line in token.map(|token| verdict(token, revoked, now)).unwrap_or_default() {
         screen.line(&line);
     }
     Ok(())
@@ -76,7 +79,7 @@ fn dated(member: &str, value: &Value, now: u64) -> String {
     }
 }
 
-fn verdict(token: Option<&TokenRecord>, now: u64) -> Vec<String> {
+fn verdict(token: Option<&TokenRecord>, revoked: Option<&RevocationRecord>, now: u64) -> Vec<String> {
     let Some(token) = token else { return vec!["never issued here".to_owned()] };
     let issued = &token.issued;
     let life = if now < issued.nbf {
@@ -86,7 +89,7 @@ fn verdict(token: Option<&TokenRecord>, now: u64) -> Vec<String> {
     } else {
         format!("expired {}", when::both(issued.exp))
     };
-    vec![
+    let mut verdict = vec![
         format!(
             "issued here {} by {} as {}/{}",
             when::both(token.at),
@@ -95,10 +98,20 @@ fn verdict(token: Option<&TokenRecord>, now: u64) -> Vec<String> {
             issued.roles.join(",")
         ),
         format!("{life}, {}", token.delivery.words()),
-    ]
+    ];
+    if let Some(revoked) = revoked {
+        let reason = revoked.made.reason.as_deref().map(|reason| format!(": {}", escaped(reason))).unwrap_or_default();
+        let (number, words) = (revoked.made.number, revoked.words());
+        verdict.push(format!(
+            "revoked {} by revocation {number} ({}){reason}",
+            when::both(revoked.at),
+            escaped(&words)
+        ));
+    }
+    verdict
 }
 
-fn as_json(report: &Report, token: Option<Option<&TokenRecord>>, now: u64) -> Value {
+fn as_json(report: &Report, store: Option<&Store>, token: Option<Option<&TokenRecord>>, now: u64) -> Value {
     let inspection = &report.inspection;
     let part = |part: &Result<Value, coldsign_verify::jws::PartFault>| match part {
         Ok(value) => value.clone(),
@@ -113,8 +126,8 @@ fn as_json(report: &Report, token: Option<Option<&TokenRecord>>, now: u64) -> Va
         "user_claims": report.user_claims.as_ref().and_then(|claims| claims.as_ref().ok()),
         "malformed": inspection.malformed.as_ref().map(ToString::to_string),
         "sha256": report.sha256,
-        "store": token.map(|token| match token {
-            Some(token) => list::as_json(token, now),
+        "store": store.zip(token).map(|(store, token)| match token {
+            Some(token) => list::as_json(token, &store.ledger().revocations, now),
             None => json!({"issued": false}),
         }),
     })

@@ -7,6 +7,7 @@ use super::super::table::Table;
 use super::super::{Ended, when};
 use coldsign::acts::tokens::{Filter, IssuedUnder, list};
 use coldsign::issuing::record::{Delivery, TokenRecord};
+use coldsign::issuing::revoked::Revocations;
 use serde_json::{Value, json};
 
 /// Digits of a policy's SHA-256 that are shown.
@@ -63,11 +64,12 @@ pub fn run(args: Args, context: &Context, screen: &mut Screen) -> Ended {
     let store = context.store()?;
     let tokens = list(&store, &filter)?;
     let mut policies = IssuedUnder::new(&store);
+    let revocations = &store.ledger().revocations;
     // A policy that can't be read any more takes the scopes from the view, not the tokens.
     let mut scopes = |token: &TokenRecord| policies.scopes(&token.issued).ok();
     if json {
         let rows = tokens.into_iter().map(|token| {
-            let mut row = as_json(token, now);
+            let mut row = as_json(token, revocations, now);
             row["scopes"] = json!(scopes(token));
             row
         });
@@ -106,7 +108,7 @@ pub fn run(args: Args, context: &Context, screen: &mut Screen) -> Ended {
                 &policy,
                 &issued.jti,
                 issued.reason.as_deref().unwrap_or_default(),
-                delivery(token),
+                &state(token, revocations),
             ]);
         }
         table.lines(usize::MAX).iter().for_each(|line| screen.line(line));
@@ -120,7 +122,7 @@ pub fn run(args: Args, context: &Context, screen: &mut Screen) -> Ended {
     for token in tokens {
         let until = when::minute(token.issued.exp);
         let issued = when::minute(token.at);
-        table.row(&[&token.issued.sub, &grant(token), &until, &issued, &token.by, delivery(token)]);
+        table.row(&[&token.issued.sub, &grant(token), &until, &issued, &token.by, &state(token, revocations)]);
     }
     for line in table.lines(screen.width()) {
         screen.line(&line);
@@ -154,17 +156,20 @@ fn grant(token: &TokenRecord) -> String {
     format!("{}/{}", token.issued.service, token.issued.roles.join(","))
 }
 
-fn delivery(token: &TokenRecord) -> &'static str {
-    if token.delivery == Delivery::Delivered { "" } else { token.delivery.words() }
+fn state(token: &TokenRecord, revocations: &Revocations) -> String {
+    let delivery = (token.delivery != Delivery::Delivered).then_some(token.delivery.words());
+    let revoked = revocations.of(token).map(|_| "revoked");
+    revoked.into_iter().chain(delivery).collect::<Vec<_>>().join(", ")
 }
 
 /// A token as the commands' JSON has it.
-pub fn as_json(token: &TokenRecord, now: u64) -> Value {
+pub fn as_json(token: &TokenRecord, revocations: &Revocations, now: u64) -> Value {
     let issued = &token.issued;
+    let revoked = revocations.of(token).map(|one| json!({"revocation": one.made.number, "at": one.at}));
     json!({
         "jti": issued.jti, "service": issued.service, "roles": issued.roles, "subject": issued.sub,
         "kid": issued.kid, "policy": issued.policy, "issued": token.at, "by": &*token.by,
-        "not_before": issued.nbf, "expires": issued.exp, "live": token.live_at(now),
+        "not_before": issued.nbf, "expires": issued.exp, "live": token.live_at(now), "revoked": revoked,
         "claims": issued.claims, "reason": issued.reason, "delivery": token.delivery.words(),
         "token_sha256": issued.token_sha256, "entry": token.index,
     })

@@ -68,7 +68,12 @@ impl Grant<'_> {
         );
         let nbf = if self.request.not_before.is_some() { "the beginning asked for" } else { "as iat" };
         claims.put_free("nbf", self.times.not_before.into(), nbf);
-        claims.put_free("iat", self.times.issued_at.into(), "the moment of issue, dated back by timing.backdate");
+        let after = self.request.cut_off.is_some_and(|cut_off| self.times.issued_at == cut_off.0.saturating_add(1));
+        let iat = match after {
+            true => "the moment of issue, dated back as far as the newest revocation lets it",
+            false => "the moment of issue, dated back by timing.backdate",
+        };
+        claims.put_free("iat", self.times.issued_at.into(), iat);
         claims.put_free("jti", self.jti.into(), "a random id, unique to this token");
     }
 
