@@ -1,7 +1,7 @@
 //! `publish`: the next numbered folder of public material.
 
 use super::issue::kid_for;
-use super::{Denied, Session, Store};
+use super::{Denied, Session, Store, revocations};
 use crate::issuing::Policy;
 use crate::issuing::policy::{Consumer, Export, Service};
 use crate::journal::{Event, Line, hex, sha256};
@@ -13,6 +13,7 @@ use crate::publishing::{
 use crate::refusal::Refusal;
 use crate::rotation::{self, Rules, Table};
 use coldsign_verify::Digest;
+use coldsign_verify::revocation::Revocations;
 use coldsign_verify::root::Root;
 use std::collections::BTreeMap;
 
@@ -56,7 +57,7 @@ pub fn publish(session: &mut Session, renew: bool) -> Result<Published, Refusal>
             let kept = super::publications::files(store, newest.made.seq).unwrap_or_default();
             let changes = difference(&Substance::of(&kept), &draft.substance()?);
             // The first one after a restore replaces any that were lost, whatever was in them.
-            let told = super::revocations::unpublished(store, session.now()).is_empty();
+            let told = revocations::unpublished(store, session.now()).is_empty();
             if changes.is_empty() && told && !renew && newest.made.seq >= from {
                 return Ok(Published {
                     seq: newest.made.seq,
@@ -82,7 +83,7 @@ pub fn publish(session: &mut Session, renew: bool) -> Result<Published, Refusal>
 /// As the store refuses.
 pub fn would_change(store: &Store, now: u64) -> Result<bool, Refusal> {
     let Some(newest) = store.ledger().publications.newest() else { return Ok(true) };
-    if !super::revocations::unpublished(store, now).is_empty() {
+    if !revocations::unpublished(store, now).is_empty() {
         return Ok(true);
     }
     let (policy, _) = store.policy()?;
@@ -127,7 +128,7 @@ fn head<'a>(store: &'a Store, policy: &Policy, roots: &'a [Root], seq: u64, now:
         previous: previous.map(|digest| digest.parse::<Digest>()).transpose().map_err(damaged)?,
         skew_seconds: policy.timing().skew,
         roots,
-        revoked: super::revocations::current(store, now),
+        revoked: revocations::current(store, now),
         checkpoint: store.journal().note(),
     })
 }
@@ -167,10 +168,11 @@ pub fn distributed<'a>(store: &'a Store, policy: &'a Policy, now: u64) -> impl I
 
 /// What each service gets: the keys of its own keyset, and nothing else.
 fn materials(store: &Store, policy: &Policy, now: u64) -> Result<Vec<ServiceMaterial>, Refusal> {
+    let withdrawn = revocations::current(store, now);
     let mut materials = Vec::new();
     for service in policy.services() {
         let signing = store.ledger().keys.signing(&service.keyset).map(|key| key.kid.clone());
-        materials.push(material(store, policy, service, signing.as_deref(), now)?);
+        materials.push(material(store, policy, service, signing.as_deref(), &withdrawn, now)?);
     }
     Ok(materials)
 }
@@ -181,6 +183,7 @@ fn material(
     policy: &Policy,
     service: &Service,
     signing: Option<&str>,
+    withdrawn: &Revocations,
     now: u64,
 ) -> Result<ServiceMaterial, Refusal> {
     let keys = &store.ledger().keys;
@@ -210,6 +213,7 @@ fn material(
         roles: service.roles.keys().cloned().collect(),
         keys: published,
         exports: service.export.iter().map(|export| export_of(*export)).collect(),
+        revoked: service.sees_revocations.then(|| revocations::of_service(store, withdrawn, service)),
     })
 }
 
@@ -224,7 +228,7 @@ pub(super) fn for_swap(
     let certificates = certificates(session)?;
     let (store, now) = (session.store(), session.now());
     let (policy, _) = store.policy()?;
-    let mut material = material(store, &policy, service, Some(&next.kid), now)?;
+    let mut material = material(store, &policy, service, Some(&next.kid), &revocations::current(store, now), now)?;
     material.keys.retain(|key| key.signs_now);
     let seq = store.ledger().publications.newest().map_or(0, |newest| newest.made.seq) + 1;
     let built = publishing::build(seq, &store.sheet().store_id, now, &[material], &certificates)?;

@@ -5,7 +5,7 @@ mod carried;
 #[cfg(test)]
 mod tests;
 pub use bounds::{ServiceReach, last_bundle_end};
-pub use carried::{current, unpublished};
+pub use carried::{current, of_service, unpublished};
 pub(super) use carried::{cut_off, cut_offs};
 
 use super::denied::nearest;

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use coldsign_verify::revocation::Revocations;
 use coldsign_verify::{Profile, PublicKey};
 
 use super::fault::PublishFault;
@@ -121,6 +122,8 @@ pub struct ServiceMaterial {
     pub keys: Vec<PublishedKey>,
     /// The forms in which it takes keys.
     pub exports: Vec<Export>,
+    /// What is withdrawn, where the service learns of it by a file.
+    pub revoked: Option<Revocations>,
 }
 
 impl ServiceMaterial {

@@ -18,6 +18,7 @@ mod material;
 mod page;
 mod publication;
 pub mod record;
+mod revoked;
 pub mod roots;
 mod sheet;
 mod snippets;

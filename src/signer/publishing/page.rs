@@ -132,6 +132,9 @@ fn installing(
             Export::FlowapiEnv => flowapi_way(service)?,
         });
     }
+    if service.revoked.is_some() {
+        html.push_str("<h3><code>revoked.json</code></h3>\n<p>What was withdrawn before its time. A program that checks tokens reads it beside the keys, as those below do; replace it together with them.</p>\n");
+    }
     html.push_str(match service.consumer {
         Consumer::Overlap => "<p>Replace the old file as a whole: a key that is no longer in it must no longer be accepted. Most services read keys only when they start, so restart them.</p>\n",
         Consumer::SingleKey => "<p>This service holds one key at a time: the new one takes the place of the old one, at the time your administrator names. Restart it then.</p>\n",

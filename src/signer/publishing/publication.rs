@@ -9,7 +9,7 @@ use super::fingerprint::sha256_hex;
 use super::material::{Export, PublishedKey, ServiceMaterial};
 use super::page::{self, Edition};
 use super::sheet::ServiceSheet;
-use super::{environment, key_files, manifest};
+use super::{environment, key_files, manifest, revoked};
 
 /// The files of one publication, ready to be written.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -99,6 +99,9 @@ fn service_files(
     }
     if service.exports(Export::FlowapiEnv) {
         files.insert("flowapi.env".to_owned(), environment::flowapi(service, service.current()?)?.into_bytes());
+    }
+    if let Some(withdrawn) = &service.revoked {
+        files.insert(revoked::NAME.to_owned(), revoked::revoked_file(service, withdrawn));
     }
     files.insert("service.json".to_owned(), ServiceSheet::new(service, algorithm, &installed).to_bytes());
     files.insert(page::NAME.to_owned(), page::page(edition, service, &installed)?.into_bytes());

@@ -92,6 +92,8 @@ struct Facts<'a> {
     claim: Option<(&'a str, &'a str)>,
     leeway: u64,
     longest: u64,
+    /// Whether what was withdrawn lies beside the keys.
+    revoked: bool,
 }
 
 impl<'a> Facts<'a> {
@@ -107,6 +109,7 @@ impl<'a> Facts<'a> {
             claim: service.custom_claim.as_ref().map(|(name, value)| (name.as_str(), value.as_str())),
             leeway: service.leeway_seconds,
             longest: service.longest_validity_seconds,
+            revoked: service.revoked.is_some(),
         })
     }
 
@@ -135,6 +138,13 @@ impl<'a> Facts<'a> {
             let (name, value) = (python_literal(name), python_literal(value));
             format!("    if claims.get({name}) != {value}:\n        raise jwt.InvalidTokenError(\"wrong claim \" + {name})\n")
         });
+        let (read, lookup) = match self.revoked {
+            true => (
+                PYTHON_REVOKED,
+                "    if is_revoked(header, claims):\n        raise jwt.InvalidTokenError(\"revoked\")\n",
+            ),
+            false => ("", ""),
+        };
         format!(
             r#"import json
 import sys
@@ -143,7 +153,7 @@ import jwt
 
 with open("{keys_file}", encoding="utf-8") as file:
     KEYS = {{key.key_id: key for key in jwt.PyJWKSet.from_dict(json.load(file)).keys}}
-
+{read}
 
 def check(token):
     header = jwt.get_unverified_header(token)
@@ -159,7 +169,7 @@ def check(token):
 {checks}    )
     if claims["exp"] - claims["iat"] > {longest}:
         raise jwt.InvalidTokenError("valid for too long")
-{claim}    return claims
+{claim}{lookup}    return claims
 
 
 if __name__ == "__main__":
@@ -191,6 +201,10 @@ if __name__ == "__main__":
             let (name, value) = (javascript_literal(name), javascript_literal(value));
             (format!("payload[{name}] !== {value}"), format!("\"wrong claim \" + {name}"))
         }));
+        if self.revoked {
+            refusals.push(("isRevoked(protectedHeader, payload)".to_owned(), "\"revoked\"".to_owned()));
+        }
+        let read = if self.revoked { JAVASCRIPT_REVOKED } else { "" };
         let refusals: String =
             refusals.iter().map(|(when, why)| format!("  if ({when}) throw new Error({why});\n")).collect();
         format!(
@@ -198,7 +212,7 @@ if __name__ == "__main__":
 import {{ createLocalJWKSet, jwtVerify }} from "jose";
 
 const keys = createLocalJWKSet(JSON.parse(readFileSync("{keys_file}", "utf8")));
-
+{read}
 export async function check(token) {{
   const {{ payload, protectedHeader }} = await jwtVerify(token, keys, {{
 {checks}  }});
@@ -229,6 +243,10 @@ try {{
         let claim = self.claim.map_or(String::new(), |(name, value)| {
             format!("\n        .claim({}, {})", rust_literal(name), rust_literal(value))
         });
+        let (read, arm, function) = match self.revoked {
+            true => (RUST_READ, RUST_ARM, RUST_REVOKED),
+            false => ("", "", ""),
+        };
         format!(
             r#"use std::time::{{SystemTime, UNIX_EPOCH}};
 
@@ -240,11 +258,11 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {{
         .leeway({leeway})
         .longest_validity({longest}){claim};
     let verifier = Verifier::new(keys, expectations);
-
+{read}
     let token = std::io::read_to_string(std::io::stdin())?;
     let now = UnixTime(SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs());
     match verifier.verify(token.trim(), now) {{
-        Ok(token) => println!("{{}}", serde_json::to_string(token.claims())?),
+{arm}        Ok(token) => println!("{{}}", serde_json::to_string(token.claims())?),
         Err(refusal) => {{
             eprintln!("refused: {{refusal}}");
             std::process::exit(1);
@@ -252,13 +270,75 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {{
     }}
     Ok(())
 }}
-"#,
+{function}"#,
             keys_file = self.keys_file,
             leeway = self.leeway,
             longest = self.longest,
         )
     }
 }
+
+// How a program reads `revoked.json`: docs/formats/revoked-v1.md.
+
+const PYTHON_REVOKED: &str = r#"with open("revoked.json", encoding="utf-8") as file:
+    REVOKED = json.load(file)
+if (REVOKED["format"], REVOKED["version"]) != ("coldsign-revoked", 1):
+    sys.exit("revoked.json is of another version")
+
+
+def is_revoked(header, claims):
+    latest = max(
+        REVOKED["everything"],
+        REVOKED["kids"].get(header["kid"], 0),
+        REVOKED["subjects"].get(claims["sub"], 0),
+        REVOKED["roles"].get(str(claims.get("role")), 0),
+    )
+    return claims["iat"] <= latest or claims["jti"] in REVOKED["tokens"]
+
+"#;
+
+const JAVASCRIPT_REVOKED: &str = r#"const revoked = JSON.parse(readFileSync("revoked.json", "utf8"));
+if (revoked.format !== "coldsign-revoked" || revoked.version !== 1) throw new Error("revoked.json is of another version");
+
+function isRevoked(header, claims) {
+  const until = (table, name) => (Object.hasOwn(table, name) ? table[name] : 0);
+  const latest = Math.max(
+    revoked.everything,
+    until(revoked.kids, header.kid),
+    until(revoked.subjects, claims.sub),
+    until(revoked.roles, claims.role ?? ""),
+  );
+  return claims.iat <= latest || Object.hasOwn(revoked.tokens, claims.jti);
+}
+"#;
+
+const RUST_READ: &str = r#"    let revoked: serde_json::Value = serde_json::from_slice(&std::fs::read("revoked.json")?)?;
+    if revoked["format"] != "coldsign-revoked" || revoked["version"] != 1 {
+        return Err("revoked.json is of another version".into());
+    }
+"#;
+
+const RUST_ARM: &str = r#"        Ok(token) if is_revoked(&revoked, &token) => {
+            eprintln!("refused: revoked");
+            std::process::exit(1);
+        }
+"#;
+
+const RUST_REVOKED: &str = r#"
+fn is_revoked(revoked: &serde_json::Value, token: &coldsign_verify::VerifiedToken) -> bool {
+    let claims = token.claims();
+    let text = |claim: &str| claims.get(claim).and_then(serde_json::Value::as_str).unwrap_or_default();
+    let until = |table: &str, name: &str| revoked[table].get(name).and_then(serde_json::Value::as_u64).unwrap_or(0);
+    let latest = [
+        revoked["everything"].as_u64().unwrap_or(u64::MAX),
+        until("kids", token.kid()),
+        until("subjects", text("sub")),
+        until("roles", text("role")),
+    ];
+    let issued = claims.get("iat").and_then(serde_json::Value::as_u64).unwrap_or(0);
+    latest.into_iter().any(|at| issued <= at) || revoked["tokens"].get(text("jti")).is_some()
+}
+"#;
 
 pub(super) fn python_literal(text: &str) -> String {
     literal(text, |c| match u32::from(c) {

@@ -98,6 +98,7 @@ pub(super) fn api() -> ServiceMaterial {
         roles: vec!["reader".to_owned()],
         keys: vec![ed25519(1).published("api/1", false), ed25519(2).published("api/2", true)],
         exports: vec![Export::Jwks],
+        revoked: None,
     }
 }
 

@@ -94,7 +94,7 @@ impl Service {
             of_world("libraries", &[("eddsa", "reader"), ("es256", "reader"), ("rs256", "reader")], "eddsa-other");
         let fedn = of_world("fedn", &[("fedn-eddsa", "client")], "fedn-rs256");
         let flowkit = of_world("flowkit", &[("flowapi", "viewer")], "flowapi-south");
-        [libraries, fedn, flowkit].into_iter().flatten().collect()
+        [libraries, fedn, flowkit, withdrawn()].into_iter().flatten().collect()
     }
 
     fn new(
@@ -153,6 +153,47 @@ fn of_world(world: &str, grants: &[(&'static str, &str)], other: &str) -> Vec<Se
         .map(|(&(name, role), expired)| {
             let other = appliance.token(&format!("{other}/{role}"), "ward-7", &[]);
             Service::new(&appliance, &publication, (name, role), other, expired)
+        })
+        .collect()
+}
+
+/// Services whose page reads `revoked.json`. What is taken back is refused; what is issued after it is
+/// the good one, though of the same subject, role and second.
+fn withdrawn() -> Vec<Service> {
+    let appliance = Appliance::new("revoked");
+    let services = [("results", "reader", "writer"), ("study", "client", "admin")];
+    let issued: Vec<Vec<(&'static str, Token)>> = services
+        .iter()
+        .map(|(name, role, other)| {
+            let token = |role: &str, subject: &str| appliance.token(&format!("{name}/{role}"), subject, &[]);
+            vec![
+                ("of a revoked subject", token(role, "ward-7")),
+                ("of an odd revoked subject", token(role, "__proto__")),
+                ("of a revoked role", token(other, "ward-8")),
+                ("revoked by its id", token(role, "ward-9")),
+            ]
+        })
+        .collect();
+    let revoke = |what: &str, name: &str| appliance.act(&["revoke", what, "--yes"], Path::new(name));
+    revoke("subject", "ward-7");
+    revoke("subject", "__proto__");
+    for ((name, _, other), twins) in services.iter().zip(&issued) {
+        revoke("role", &format!("{name}/{other}"));
+        revoke("token", twins[3].1.claims()["jti"].as_str().unwrap());
+    }
+    let foreign = services.map(|(name, role, _)| appliance.token(&format!("{name}/{role}"), "ward-7", &[]));
+    let expired = services.map(|(name, role, _)| {
+        let token = appliance.token(&format!("{name}/{role}"), "ward-7", &["--lifetime", "1s"]);
+        token.wait_until_expired();
+        token
+    });
+    let publication = appliance.publish();
+    let folders = services.into_iter().zip(issued).zip(foreign.into_iter().rev().zip(expired));
+    folders
+        .map(|(((name, role, _), twins), (other, expired))| {
+            let mut service = Service::new(&appliance, &publication, (name, role), other, expired);
+            service.twins.extend(twins);
+            service
         })
         .collect()
 }

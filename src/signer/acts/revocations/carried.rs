@@ -1,16 +1,16 @@
-//! What a bundle carries of the revocations.
+//! What a bundle and `revoked.json` carry of the revocations.
 
 use super::bounds::Over;
 use crate::acts::Store;
 use crate::acts::issue::{Batch, kid_for};
 use crate::issuing::Policy;
-use crate::issuing::policy::KidForm;
+use crate::issuing::policy::{KidForm, Service};
 use crate::issuing::record::TokenRecord;
 use crate::issuing::revoked::{RevocationRecord, What};
 use crate::publishing::libtrust_kid;
 use coldsign_verify::UnixTime;
 use coldsign_verify::revocation::{Revocations, shows_role};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 /// Everything withdrawn as of a time, as a bundle made then carries it: cut-offs, and the ids of tokens
 /// that no cut-off tells from others. What no verifier can meet any more is left out.
@@ -39,6 +39,22 @@ pub fn current(store: &Store, now: u64) -> Revocations {
         Some(policy) => current.pruned(UnixTime(now), longest_validity(store, policy), over.margin()),
         None => current,
     }
+}
+
+/// The part of what is withdrawn that a service has to know: of single tokens and keys only its own.
+pub fn of_service(store: &Store, withdrawn: &Revocations, service: &Service) -> Revocations {
+    let (tokens, keys) = (&store.ledger().tokens, &store.ledger().keys);
+    let its: HashSet<&str> = tokens
+        .all()
+        .iter()
+        .filter(|token| token.issued.service == service.name)
+        .map(|token| token.issued.jti.as_str())
+        .collect();
+    let kids: HashSet<String> = keys.of_keyset(&service.keyset).map(|key| kid_for(service, key)).collect();
+    let mut known = withdrawn.clone();
+    known.tokens.retain(|jti, _| its.contains(jti.as_str()));
+    known.kids.retain(|kid, _| kids.contains(kid));
+    known
 }
 
 /// The newest cut-off that touches a token to be issued: its `iat` has to lie after it.
