@@ -172,6 +172,21 @@ fn no_bundle_outlives_its_root() {
 }
 
 #[test]
+fn a_bundle_that_ends_too_soon_is_followed_by_another_though_nothing_changed() {
+    let world = World::new();
+    let publish = |now| publish::publish(&mut world.session(now), false).unwrap();
+    let first = publish(START);
+    let mut trust = world.pin();
+    // 120 d of life less (1 + 1) × 30 d + 14 d + 1 d + 60 s of silence.
+    let due = START + 120 * DAY - 75 * DAY - 60;
+    assert_eq!((publish(due).new, publish(due + 1).seq), (false, first.seq + 1));
+    let again = publish(due + 2);
+    assert_eq!((again.new, again.seq), (false, first.seq + 1), "once is enough");
+    let folder = world.publish(due + 3, false);
+    assert_eq!(install(&mut trust, &folder, START + 120 * DAY), Ok(2), "the first would be over");
+}
+
+#[test]
 fn the_same_state_and_time_give_the_same_bytes() {
     let world = World::new();
     let place = world.path("twin");
@@ -179,7 +194,7 @@ fn the_same_state_and_time_give_the_same_bytes() {
     let folder = world.publish(START + 5, false);
     let mut session = Session::open(&place, None, &passphrase(), START + 5).unwrap();
     publish::publish(&mut session, false).unwrap();
-    for file in ["bundle.jwt", "SHA256SUMS", "root.1.json"] {
+    for file in ["bundle.jwt", "SHA256SUMS", "root.1.json", "distribution.html"] {
         let twin = fs::read(place.join("publications/000001").join(file)).unwrap();
         assert_eq!(Digest::of(&twin), Digest::of(&fs::read(folder.join(file)).unwrap()), "{file}");
     }

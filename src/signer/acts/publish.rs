@@ -11,7 +11,7 @@ use crate::publishing::{
     self, Change, Head, Publication, PublishFault, PublishedKey, ServiceMaterial, Substance, difference,
 };
 use crate::refusal::Refusal;
-use crate::rotation::{self, Rules, Table};
+use crate::rotation::{self, RootTooShort, Rules, Table};
 use coldsign_verify::Digest;
 use coldsign_verify::revocation::Revocations;
 use coldsign_verify::root::Root;
@@ -34,8 +34,8 @@ pub struct Published {
     pub changes: Vec<Change>,
 }
 
-/// Makes the next publication where anything changed since the last one (or `renew`), records it,
-/// and keeps it in the store. Copying it out is [`super::publications::copy`].
+/// Makes the next publication where anything changed since the last one, the last one's bundle ends too
+/// soon, or `renew` says so; records it, and keeps it in the store. Copying it out is [`super::publications::copy`].
 ///
 /// # Errors
 /// [`Denied::NothingToPublish`], [`Denied::NoCertificate`], or as the store refuses.
@@ -50,6 +50,7 @@ pub fn publish(session: &mut Session, renew: bool) -> Result<Published, Refusal>
     let seq = (newest.map_or(0, |newest| newest.made.seq) + 1).max(from);
     let roots = super::root::chain(store)?;
     let head = head(store, &policy, &roots, seq, session.now())?;
+    let renew = renew || renews(store, &policy, session.now());
     let draft = publishing::draft(&head, &materials, &certificates)?;
     let changes = match newest {
         Some(newest) => {
@@ -71,7 +72,7 @@ pub fn publish(session: &mut Session, renew: bool) -> Result<Published, Refusal>
         None => Vec::new(),
     };
     let key = bundle_key(store, &roots)?;
-    super::root::check_outlives(&roots, head.expires_at)?;
+    bundle_end(&policy, &roots, session.now()).map_err(|short| super::root::ends(&roots, &short))?;
     let built = draft.seal(&session.opened().load(key)?)?;
     keep(session, &built)?;
     Ok(Published { seq, manifest: built.manifest_sha256, new: true, changes })
@@ -104,6 +105,32 @@ pub fn would_change(store: &Store, now: u64) -> Result<bool, Refusal> {
     Ok(!difference(&Substance::of(&files), &draft.substance()?).is_empty())
 }
 
+/// Whether the newest bundle ends so soon that a new one must go out now, whatever it says.
+pub fn renews(store: &Store, policy: &Policy, now: u64) -> bool {
+    let newest = store.ledger().publications.newest();
+    let Some((at, made)) = newest.and_then(|newest| Some((newest.at, newest.made.bundle.as_ref()?))) else {
+        return false;
+    };
+    timing(policy).renews(at, made.exp, now)
+}
+
+/// From when to when the next publication is due after one of that time, though nothing changes.
+pub fn due(policy: &Policy, newest: u64) -> (u64, u64) {
+    let timing = timing(policy);
+    (newest.saturating_add(timing.publication_due()), newest.saturating_add(timing.publish_every))
+}
+
+/// When a bundle made now ends: never after the newest root.
+fn bundle_end(policy: &Policy, roots: &[Root], now: u64) -> Result<u64, RootTooShort> {
+    let root_expiry = roots.last().map_or(u64::MAX, |root| root.terms().expires_at.0);
+    Table.bundle_expiry(&timing(policy), now, root_expiry)
+}
+
+/// The travel times, which are the same for all keysets.
+fn timing(policy: &Policy) -> rotation::Timing {
+    policy.rotation("")
+}
+
 /// What the bundle of publication `seq` says beside its services.
 fn head<'a>(store: &'a Store, policy: &Policy, roots: &'a [Root], seq: u64, now: u64) -> Result<Head<'a>, Refusal> {
     let before = store.ledger().publications.all().iter().rev().find(|one| one.made.seq < seq);
@@ -124,7 +151,9 @@ fn head<'a>(store: &'a Store, policy: &Policy, roots: &'a [Root], seq: u64, now:
         store_id: &store.sheet().store_id,
         issuer: &store.sheet().issuer,
         made_at: now,
-        expires_at: now.saturating_add(policy.distribution().bundle_lifetime),
+        arrive_by: now.saturating_add(policy.distribution().delivery),
+        // Whether the root allows it is for whoever signs.
+        expires_at: bundle_end(policy, roots, now).unwrap_or_else(|short| short.needed),
         previous: previous.map(|digest| digest.parse::<Digest>()).transpose().map_err(damaged)?,
         skew_seconds: policy.timing().skew,
         roots,

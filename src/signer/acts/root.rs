@@ -3,6 +3,7 @@
 use super::{Denied, Store};
 use crate::publishing::roots::RootMade;
 use crate::refusal::{Refusal, Refuse};
+use crate::rotation::RootTooShort;
 use crate::storage::{Directory, StorageFault};
 use coldsign_verify::root::{self, Root, Terms};
 use coldsign_verify::{Digest, UnixTime};
@@ -121,12 +122,8 @@ pub(super) fn made(root_version: u64, text: &str, terms: &Terms) -> RootMade {
     RootMade { root_version, sha256: Digest::of(text.as_bytes()).to_string(), exp: terms.expires_at.0 }
 }
 
-/// Refuses a bundle that would outlive the newest root.
-pub(super) fn check_outlives(roots: &[Root], until: u64) -> Result<(), RootDenied> {
-    match roots.last().map(Root::terms) {
-        Some(terms) if until > terms.expires_at.0 => {
-            Err(RootDenied::Ends { root_version: terms.root_version, ends: terms.expires_at, until: UnixTime(until) })
-        }
-        _ => Ok(()),
-    }
+/// That a bundle would outlive the newest root.
+pub(super) fn ends(roots: &[Root], short: &RootTooShort) -> RootDenied {
+    let root_version = roots.last().map_or(0, Root::root_version);
+    RootDenied::Ends { root_version, ends: UnixTime(short.root_expiry), until: UnixTime(short.needed) }
 }

@@ -52,6 +52,8 @@ pub struct Summary<'a> {
     pub services: Vec<ServiceSummary>,
     /// The newest publication.
     pub newest_publication: Option<&'a PublicationRecord>,
+    /// From when to when the next publication is due, in seconds since the epoch.
+    pub publication_due: Option<(u64, u64)>,
     /// The newest backup.
     pub newest_backup: Option<&'a BackupRecord>,
     /// The epoch the store is in: 1 until it was restored from a backup.
@@ -80,6 +82,7 @@ pub fn summary(store: &Store, now: u64) -> Result<Summary<'_>, Refusal> {
         keys: ledger.keys.all().iter().filter(|key| key.state != KeyState::Destroyed).collect(),
         services: policy.services().map(|service| service_summary(store, service, now)).collect(),
         newest_publication,
+        publication_due: newest_publication.map(|newest| super::publish::due(&policy, newest.at)),
         newest_backup: ledger.backups.newest(),
         epoch: ledger.backups.epoch(),
         unlocks: ledger.unlocks.all().iter().map(|unlock| unlock.name.as_str()).collect(),
@@ -166,6 +169,9 @@ fn todo(store: &Store, policy: &Policy, now: u64) -> Result<Vec<Todo>, Refusal> 
         if newest.made.seq < from {
             let what = format!("restored from a backup: services need a publication numbered {from} or more");
             add(what, "coldsign publish --to .".to_owned());
+        } else if super::publish::renews(store, policy, now) {
+            let what = "the newest bundle ends too soon for another interval: services need a new one";
+            add(what.to_owned(), "coldsign publish --to .".to_owned());
         } else if now >= due {
             add("the publishing interval is over".to_owned(), "coldsign publish --renew --to .".to_owned());
         } else {

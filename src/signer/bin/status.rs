@@ -54,6 +54,9 @@ pub fn run(_: Args, context: &Context, screen: &mut Screen) -> Ended {
         )),
         None => screen.line("nothing published yet"),
     }
+    if let Some((from, to)) = summary.publication_due {
+        screen.line(&format!("the next publication is due from {} to {}", when::minute(from), when::utc(to)));
+    }
     match summary.newest_backup {
         Some(newest) => screen.line(&format!(
             "backup of {} ({}), {} journal lines",
@@ -120,6 +123,8 @@ fn as_json(summary: &Summary<'_>, issuer: &str) -> serde_json::Value {
         })).collect::<Vec<_>>(),
         "publication": summary.newest_publication.map(|newest| json!({
             "seq": newest.made.seq, "time": newest.at, "manifest": newest.made.manifest,
+            "next_due_from": summary.publication_due.map(|due| due.0),
+            "next_due_until": summary.publication_due.map(|due| due.1),
         })),
         "backup": summary.newest_backup.map(|newest| json!({
             "file": newest.made.file, "time": newest.at, "size": newest.made.size, "sha256": newest.made.sha256,

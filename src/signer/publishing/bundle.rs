@@ -9,8 +9,10 @@ use coldsign_verify::root::{self, Root};
 use coldsign_verify::{Digest, UnixTime, json};
 use serde_json::{Map, Value};
 
+use super::distribution::{self, Times};
 use super::fault::PublishFault;
 use super::material::ServiceMaterial;
+use super::page::{self, Edition};
 use super::publication::{Publication, folder_files, sealed};
 use super::{Substance, manifest};
 
@@ -28,6 +30,8 @@ pub struct Head<'a> {
     pub issuer: &'a str,
     /// When it is made, in seconds since the epoch.
     pub made_at: u64,
+    /// Until when it must be on every machine, for people.
+    pub arrive_by: u64,
     /// From when on everything is refused.
     pub expires_at: u64,
     /// SHA-256 of the bundle before; none for the first publication.
@@ -63,7 +67,13 @@ pub fn draft(
     certificates: &BTreeMap<String, String>,
 ) -> Result<Draft, PublishFault> {
     let root = head.roots.last().cloned().ok_or(PublishFault::NoRoot)?;
-    let mut files = folder_files(head.seq, head.store_id, head.made_at, services, certificates)?;
+    let made = page::date(head.made_at)?;
+    let root_version = Some(root.root_version());
+    let edition = Edition { seq: head.seq, store_id: head.store_id, made: &made, root_version };
+    let mut files = folder_files(&edition, services, certificates)?;
+    let times = Times { arrive_by: head.arrive_by, expires_at: head.expires_at };
+    let carrying = distribution::page(&edition, &times, &root, services, &files)?;
+    files.insert(distribution::NAME.to_owned(), carrying.into_bytes());
     for root in head.roots {
         files.insert(root::file_name(root.root_version()), root.text().as_bytes().to_vec());
     }
@@ -210,6 +220,7 @@ mod tests {
             store_id: "store",
             issuer: &issuer,
             made_at: MADE + seq,
+            arrive_by: MADE + seq + 14 * DAY,
             expires_at: MADE + seq + 120 * DAY,
             previous: (seq > 1).then(|| Digest::of(b"the one before")),
             skew_seconds: 60,
@@ -263,6 +274,26 @@ mod tests {
     }
 
     #[test]
+    fn the_couriers_page_names_each_folder_and_nothing_from_outside_is_markup() {
+        let roots = [root(&test_keys::ed25519(60))];
+        let hostile = "a\u{1b}[2J\u{202e}\u{200b}\r</p><script>&\"'";
+        let mut service = api();
+        service.keys[0].name = hostile.to_owned();
+        service.keys[0].kid = hostile.to_owned();
+        let made = drafted(1, &roots, Revocations::default(), &[service, fedn()]);
+        let page = std::str::from_utf8(&made.files["distribution.html"]).unwrap();
+        for needed in ["<code>for-api/</code>", "<code>fedn.env</code>", "--service api", "by 2026-12-06 "] {
+            assert!(page.contains(needed), "{needed}");
+        }
+        let fingerprint = roots[0].fingerprint().to_string();
+        assert!(page.replace(' ', "").contains(&fingerprint) && page.contains("default-src 'none'"));
+        let deceptive = |c: &char| (c.is_control() && *c != '\n') || "\u{202e}\u{200b}".contains(*c);
+        assert_eq!((page.chars().find(deceptive), page.contains("<script")), (None, false));
+        let here = std::str::from_utf8(&made.files["for-fed/START-HERE.html"]).unwrap();
+        assert!(here.contains("coldsign-gate pin ./root.1.json") && here.contains("coldsign-gate install ."));
+    }
+
+    #[test]
     fn a_key_that_the_root_does_not_name_signs_no_bundle() {
         let roots = [root(&test_keys::ed25519(60))];
         let other = drafted(1, &roots, Revocations::default(), &[api()]).seal(&test_keys::ed25519(61)).unwrap_err();
@@ -277,6 +308,7 @@ mod tests {
             store_id: "store",
             issuer: &issuer,
             made_at: MADE,
+            arrive_by: MADE,
             expires_at: MADE + DAY,
             previous: None,
             skew_seconds: 60,

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::fingerprint::sha256_hex;
-use super::{bundle, page};
+use super::{bundle, distribution, page};
 
 /// What a publication says, its number and date left out: each file's digest.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,7 +33,8 @@ impl Substance {
 
     fn of_files(files: &BTreeMap<String, Vec<u8>>) -> Self {
         let digest = |(path, bytes): (&String, &Vec<u8>)| {
-            let bytes = if path.ends_with(page::NAME) { page::without_edition(bytes) } else { bytes.clone() };
+            let dated = path.ends_with(page::NAME) || path == distribution::NAME;
+            let bytes = if dated { page::without_edition(bytes) } else { bytes.clone() };
             (path.clone(), sha256_hex(&bytes))
         };
         Self(files.iter().filter(|(path, _)| !bundle::is_apart(path)).map(digest).collect())

@@ -9,6 +9,7 @@ mod bundle;
 pub mod certificate;
 mod der;
 mod difference;
+mod distribution;
 mod environment;
 mod fault;
 mod fingerprint;

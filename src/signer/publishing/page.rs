@@ -16,7 +16,7 @@ pub(super) const NAME: &str = "START-HERE.html";
 
 const STYLE: &str = include_str!("page.css");
 /// How the one line begins that differs between editions of the same substance.
-const EDITION: &str = "<p class=\"edition\">";
+pub(super) const EDITION: &str = "<p class=\"edition\">";
 
 /// Which publication a page belongs to.
 pub(super) struct Edition<'a> {
@@ -24,6 +24,8 @@ pub(super) struct Edition<'a> {
     pub(super) store_id: &'a str,
     /// For people: `2026-11-22 17:40 UTC`.
     pub(super) made: &'a str,
+    /// The newest root, where the folder has a bundle that `coldsign-gate` installs.
+    pub(super) root_version: Option<u64>,
 }
 
 /// The page of a service that installs these keys.
@@ -35,35 +37,56 @@ pub(super) fn page(
     let algorithm = installed.first().map(|key| key.key.algorithm());
     let sections = [
         expectations(service, algorithm)?,
+        edition.root_version.map(|root_version| with_gate(service, root_version)).unwrap_or_default(),
         installing(service, installed, algorithm)?,
         keys(installed)?,
         comparing(service, installed),
         code(service)?,
     ];
-    Ok(format!(
+    let name = text(&service.service);
+    let genuine = match edition.root_version {
+        Some(_) => "let <code>coldsign-gate</code> check it, or",
+        None => "so",
+    };
+    let body = format!(
+        r##"<h1>Keys for {name}</h1>
+{EDITION}Publication {seq} of store {store}, made {made}</p>
+<p>This folder holds the public keys by which the service <strong>{name}</strong> checks its access tokens. Nothing in it is secret; that it is <em>genuine</em> is what matters: {genuine} <a href="#compare">compare the fingerprints</a> before installing.</p>
+{sections}"##,
+        seq = edition.seq,
+        store = text(edition.store_id),
+        made = text(edition.made),
+        sections = sections.concat(),
+    );
+    Ok(document(&format!("Keys for {name}"), &body))
+}
+
+/// A page of ours: it loads nothing and has no script. Title and body are HTML already.
+pub(super) fn document(title: &str, body: &str) -> String {
+    format!(
         r##"<!DOCTYPE html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
-<title>Keys for {name}</title>
+<title>{title}</title>
 <style>
 {STYLE}</style>
 </head>
 <body>
-<h1>Keys for {name}</h1>
-{EDITION}Publication {seq} of store {store}, made {made}</p>
-<p>This folder holds the public keys by which the service <strong>{name}</strong> checks its access tokens. Nothing in it is secret; that it is <em>genuine</em> is what matters, so <a href="#compare">compare the fingerprints</a> before installing.</p>
-{sections}</body>
+{body}</body>
 </html>
-"##,
-        name = text(&service.service),
-        seq = edition.seq,
-        store = text(edition.store_id),
-        made = text(edition.made),
-        sections = sections.concat(),
-    ))
+"##
+    )
+}
+
+/// How a machine with the gate installs: nobody compares anything there but the root, once.
+fn with_gate(service: &ServiceMaterial, root_version: u64) -> String {
+    let name = text(&service.service);
+    format!(
+        "<h2>With <code>coldsign-gate</code></h2>\n<p>It checks the signature over every file before it writes one, and refuses an older publication. In the folder above this one, once:</p>\n<pre data-language=\"sh\">coldsign-gate pin ./root.{root_version}.json --name {name}-1 \\\n    --fingerprint &#39;…&#39;\n</pre>\n<p>The fingerprint is 64 hex digits or 24 words. Your administrator reads it from the signing machine by telephone, or brings it on paper; never take it from the stick. Later roots are followed without it. Then, with each publication:</p>\n<pre data-language=\"sh\">coldsign-gate install . --export /etc/{name}/keys --service {name} \\\n    --reload &#39;systemctl restart {name}&#39;\n</pre>\n<p>The directory then holds the files below, exchanged all at once; point the service there. A refusal says why, and changes nothing. Without the gate, install by hand:</p>\n"
+    )
 }
 
 /// A page's bytes without the line that names its edition.
@@ -309,7 +332,7 @@ fn quoted(value: &str) -> String {
 }
 
 /// A string of somebody else's: nothing in it is markup, and nothing in it deceives a reader.
-fn text(value: &str) -> String {
+pub(super) fn text(value: &str) -> String {
     text_block(&escaped_up_to(value, 1000).to_string())
 }
 
@@ -336,7 +359,7 @@ mod tests {
         };
         service.keys[0].name = hostile.to_owned();
         service.keys[0].kid = hostile.to_owned();
-        let edition = Edition { seq: 1, store_id: hostile, made: "now" };
+        let edition = Edition { seq: 1, store_id: hostile, made: "now", root_version: Some(1) };
         let page = page(&edition, &service, &[&service.keys[0]]).unwrap();
         assert!(page.contains("rootcertbundle") && page.contains("local_jwks"));
         let deceptive = |c: &char| (c.is_control() && *c != '\n') || "\u{202e}\u{2066}\u{200b}\u{feff}".contains(*c);
@@ -349,8 +372,8 @@ mod tests {
         let service = api();
         let installed: Vec<_> = service.keys.iter().collect();
         let of = |edition| page(&edition, &service, &installed).unwrap();
-        let first = of(Edition { seq: 1, store_id: "one", made: "then" });
-        let second = of(Edition { seq: 2, store_id: "two", made: "now" });
+        let first = of(Edition { seq: 1, store_id: "one", made: "then", root_version: None });
+        let second = of(Edition { seq: 2, store_id: "two", made: "now", root_version: None });
         assert_ne!(first, second);
         assert_eq!(without_edition(first.as_bytes()), without_edition(second.as_bytes()));
         let line = first.lines().find(|line| line.starts_with(EDITION)).unwrap();

@@ -44,7 +44,9 @@ pub fn build(
     services: &[ServiceMaterial],
     certificates: &BTreeMap<String, String>,
 ) -> Result<Publication, PublishFault> {
-    Ok(sealed(seq, folder_files(seq, store_id, made_at, services, certificates)?))
+    let made = page::date(made_at)?;
+    let edition = Edition { seq, store_id, made: &made, root_version: None };
+    Ok(sealed(seq, folder_files(&edition, services, certificates)?))
 }
 
 /// Adds the manifest, over everything else.
@@ -57,18 +59,13 @@ pub(super) fn sealed(seq: u64, mut files: BTreeMap<String, Vec<u8>>) -> Publicat
 
 /// Every file of these services, by path.
 pub(super) fn folder_files(
-    seq: u64,
-    store_id: &str,
-    made_at: u64,
+    edition: &Edition<'_>,
     services: &[ServiceMaterial],
     certificates: &BTreeMap<String, String>,
 ) -> Result<BTreeMap<String, Vec<u8>>, PublishFault> {
-    if !(1..=999_999).contains(&seq) {
-        return Err(PublishFault::Number { seq });
+    if !(1..=999_999).contains(&edition.seq) {
+        return Err(PublishFault::Number { seq: edition.seq });
     }
-    let made = page::date(made_at)?;
-    let edition = Edition { seq, store_id, made: &made };
-
     let mut files = BTreeMap::new();
     let mut seen = BTreeSet::new();
     for service in services {
@@ -76,7 +73,7 @@ pub(super) fn folder_files(
         if !seen.insert(&service.service) {
             return Err(PublishFault::DuplicateService { service: service.service.clone() });
         }
-        for (name, bytes) in service_files(&edition, service, certificates)? {
+        for (name, bytes) in service_files(edition, service, certificates)? {
             files.insert(format!("for-{}/{name}", service.service), bytes);
         }
     }

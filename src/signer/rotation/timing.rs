@@ -57,6 +57,13 @@ impl Timing {
         self.publish_every.saturating_sub(self.publish_every / 4)
     }
 
+    /// Whether a bundle must be followed by another now: one made an interval later could come too
+    /// late somewhere. Not before the next publication is due anyhow.
+    pub fn renews(&self, made_at: u64, bundle_expiry: u64, now: u64) -> bool {
+        now >= made_at.saturating_add(self.publication_due())
+            && now.saturating_add(self.longest_silence()) > bundle_expiry
+    }
+
     /// When a key that began to sign at that time is of no use to verifiers any more, as planned:
     /// R of signing, H for its last token, S and ℓ until that is refused everywhere.
     pub fn planned_end(&self, activated_at: u64) -> u64 {
