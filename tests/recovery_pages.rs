@@ -53,7 +53,7 @@ fn the_page_on_thefts_does_what_it_says() {
 
 #[test]
 fn the_page_on_rotation_does_what_it_says() {
-    Desk::new().play("docs/operator/rotation.md", 3);
+    Desk::new().play("docs/operator/rotation.md", 4);
 }
 
 /// A piece of a page that can be done.

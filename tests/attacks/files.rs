@@ -220,6 +220,8 @@ fn published_folders_that_are_traps() {
             lay();
             let told = made.refused(&verify(&folder));
             assert!(told.contains(words) || told.contains("PUBLICATION-CHANGED"), "{told}");
+            let told = made.refused(&["publication", "check", "out/coldsign-publication-000001"].map(OsString::from));
+            assert!(["-CHANGED]", "-INCOMPLETE]"].iter().any(|rule| told.contains(rule)), "{told}");
             let _ = fs::remove_file(&sheet).or_else(|_| fs::remove_dir_all(&sheet));
             fs::write(&sheet, &good).unwrap();
         }

@@ -2,13 +2,14 @@
 
 use super::backup::record::EpochRecord;
 use super::tokens::{FilterDenied, interval, known};
-use super::{Denied, Ledger, Store};
+use super::{Denied, Ledger, Store, found, root};
 use crate::issuing::record::TokenIssued;
 use crate::journal::{
     Audit, Checkpoint, Entry, JournalFault, Prefix, Proof, hex, read_verifier_key, sha256, verifier_key,
 };
 use crate::refusal::{Refusal, Refuse};
 use crate::storage::{Outbox, create_private_file, is_folder, read_file};
+use coldsign_verify::bundle;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -169,15 +170,22 @@ pub enum Older {
     LeftBehind(Checkpoint, EpochRecord),
 }
 
-/// Proves the checkpoint in a file to be a prefix of the journal, or the one that a restore was
-/// given and the journal names.
+/// Proves the checkpoint in a file, a bundle or a publication's folder to be a prefix of the journal,
+/// or the one that a restore was given and the journal names. A bundle must be what the store's roots
+/// vouch for, where a store is given.
 ///
 /// # Errors
 /// [`AuditDenied::Foreign`], [`AuditDenied::Forked`], [`AuditDenied::Ahead`].
-pub fn against(audit: &Audit, file: &Path) -> Result<Older, Refusal> {
-    let foreign = |what| AuditDenied::Foreign { file: file.to_owned(), what };
-    let note = text(file)?;
-    let older = Checkpoint::verify(&note, &audit.genesis.store_id, &audit.key).map_err(foreign)?;
+pub fn against(audit: &Audit, store: Option<&Store>, file: &Path) -> Result<Older, Refusal> {
+    let foreign = |what: String| AuditDenied::Foreign { file: file.to_owned(), what };
+    let given = read_text(&found::checkpoint_file(file), bundle::LONGEST as u64)?;
+    let roots = store.map(root::chain).transpose()?.unwrap_or_default();
+    let note = match found::bundled(&given, &roots) {
+        Some(bundled) => bundled.map_err(foreign)?.note,
+        None => given,
+    };
+    let verified = Checkpoint::verify(&note, &audit.genesis.store_id, &audit.key);
+    let older = verified.map_err(|what| foreign(what.to_owned()))?;
     let prefix = audit.prefix(&older);
     if prefix != Prefix::Proven {
         let ledger = fold(audit)?;
@@ -280,7 +288,11 @@ fn key_in(file: &Path) -> Result<(String, [u8; 32]), Refusal> {
 }
 
 fn text(file: &Path) -> Result<String, Refusal> {
-    let bytes = read_file(file, LONGEST_NOTE)?;
+    read_text(file, LONGEST_NOTE)
+}
+
+fn read_text(file: &Path, cap: u64) -> Result<String, Refusal> {
+    let bytes = read_file(file, cap)?;
     String::from_utf8(bytes).map_err(|_| {
         Denied::Damaged { file: file.display().to_string(), what: "it is not UTF-8 text".to_owned() }.into()
     })
@@ -295,7 +307,7 @@ pub enum AuditDenied {
         /// The file.
         file: PathBuf,
         /// What is wrong.
-        what: &'static str,
+        what: String,
     },
     /// The journal is another one from some line on.
     #[error("the journal is not the one whose first {size} lines that checkpoint signed: it was forked")]

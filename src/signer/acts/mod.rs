@@ -11,6 +11,7 @@ pub mod cutover;
 mod denied;
 pub mod doctor;
 pub mod emergency;
+pub mod found;
 pub mod init;
 pub mod inspect;
 pub mod issue;

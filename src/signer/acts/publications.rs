@@ -1,9 +1,9 @@
 //! `publication …`: what was published, and copies of it. Needs no passphrase.
 
-use super::{Denied, Store};
+use super::{Denied, Store, found};
 use crate::journal::{hex, sha256};
-use crate::publishing::folder_name;
 use crate::publishing::record::PublicationRecord;
+use crate::publishing::{Change, Substance, difference, folder_name};
 use crate::refusal::Refusal;
 use crate::storage::{Directory, Outbox};
 use std::collections::BTreeMap;
@@ -47,12 +47,21 @@ pub(super) fn kept(store: &Directory, record: &PublicationRecord) -> Result<BTre
     Ok(files)
 }
 
+/// What changed from one publication to another.
+///
+/// # Errors
+/// [`Denied::NoPublication`], [`Denied::Damaged`].
+pub fn diff(store: &Store, from: u64, to: u64) -> Result<Vec<Change>, Refusal> {
+    Ok(difference(&Substance::of(&files(store, from)?), &Substance::of(&files(store, to)?)))
+}
+
 /// Copies a publication out, checked, as it left the first time. One that is there already with the
 /// same bytes is left alone (`false`).
 ///
 /// # Errors
-/// As the store or the medium refuses; nothing appears by halves.
+/// [`super::found::FoundDenied`] where what lies there accuses this store; as the store or the medium refuses; nothing appears by halves.
 pub fn copy(store: &Store, seq: u64, outbox: &Outbox) -> Result<bool, Refusal> {
+    found::meet(store, outbox.path())?;
     let files = files(store, seq)?;
     let name = folder_name(seq);
     if outbox.holds_folder(&name, &files, LARGEST) {

@@ -4,16 +4,16 @@ use super::Ended;
 use super::context::Context;
 use super::fault::Fault;
 use super::screen::Screen;
-use coldsign::acts::{publications, publish, root};
-use coldsign::publishing::{Change, folder_name};
+use coldsign::acts::{found, publications, publish, root};
+use coldsign::publishing::folder_name;
 use coldsign::storage::Outbox;
 use serde_json::json;
 use std::path::PathBuf;
 
 /// Make the next publication where anything changed, and copy it out
 ///
-/// Makes the next publication where anything changed since the last one, keeps it in the store, and
-/// copies it out. What services need to check tokens is in its for-SERVICE folders.
+/// Makes the next publication where anything changed since the last one, or where that one's bundle
+/// ends too soon; keeps it in the store, and copies it out. What services need to check tokens is in its for-SERVICE folders.
 #[derive(clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -31,7 +31,9 @@ pub struct Args {
 pub fn run(args: Args, context: &Context, screen: &mut Screen) -> Ended {
     let outbox = args.to.as_deref().map(Outbox::open).transpose()?;
     if let Some(outbox) = &outbox {
-        context.store()?.refuse_inside(outbox)?;
+        let store = context.store()?;
+        store.refuse_inside(outbox)?;
+        super::publication::tell_met(&found::meet(&store, outbox.path())?, screen);
     }
     let mut session = context.session(screen)?;
     let published = publish::publish(&mut session, args.renew)?;
@@ -57,12 +59,8 @@ pub fn run(args: Args, context: &Context, screen: &mut Screen) -> Ended {
         screen.note(&format!("nothing changed since publication {seq}: it stays the newest"));
     }
     for change in &published.changes {
-        let (sign, path) = match change {
-            Change::Added(path) => ("new", path),
-            Change::Removed(path) => ("gone", path),
-            Change::Changed(path) => ("changed", path),
-        };
-        screen.note(&format!("  {sign:<8}{path}"));
+        let (word, path) = super::publication::words(change);
+        screen.note(&format!("  {word:<8}{path}"));
     }
     match &copied {
         Some(folder) => screen.note(&format!("copied to {}", folder.display())),

@@ -44,7 +44,7 @@ pub enum BackupDenied {
         /// Where it was read.
         file: PathBuf,
         /// What does not hold.
-        what: &'static str,
+        what: String,
     },
     /// A journal that does not go on from the backup's.
     #[error("the journal in {} does not go on from the backup's: {what}", file.display())]
@@ -133,8 +133,9 @@ impl Refuse for BackupDenied {
             Self::Unwritable(_) => lines(&["nothing was written"]),
             Self::ReadBack(_) => lines(&["the medium is bad or full; the file was removed, nothing was recorded"]),
             Self::NoCheckpoint(_) => lines(&[
-                "it takes a copy of journal/checkpoint or journal/entries.jsonl, or a page with such a note typed in",
-                "of a publication say the number: --published N; nothing was restored",
+                "it takes a copy of journal/checkpoint or journal/entries.jsonl, a publication's folder or its \
+                 bundle.jwt, or a page with such a note typed in",
+                "of a publication without a bundle say the number: --published N; nothing was restored",
             ]),
             Self::NoFingerprint { .. } => lines(&[
                 "`coldsign status` shows one: 16 of its hex digits or more are needed, blanks don't count",

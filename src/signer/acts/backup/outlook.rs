@@ -5,6 +5,8 @@ use super::checked::Backup;
 use super::container::file_name;
 use super::fault::BackupDenied;
 use super::record::{BackupMade, EpochStarted};
+use crate::acts::found::{self, Bundled};
+use crate::acts::root;
 use crate::issuing::record::TokenDelivered;
 use crate::journal::{Checkpoint, Digest, Entry, Event, Journal, hex, sha256};
 use crate::keystore::Opened;
@@ -22,7 +24,7 @@ const JOURNAL: &[u8] = b"{\"index\":0,";
 
 /// What somebody brings along from outside.
 pub enum Witness {
-    /// A file: with a checkpoint note in it, or a copy of the old store's `journal/entries.jsonl`.
+    /// A file: with a checkpoint note in it, a bundle, or a copy of the old store's `journal/entries.jsonl`.
     File(PathBuf, Vec<u8>),
     /// A journal fingerprint as `status` shows it, or its beginning.
     Fingerprint(String),
@@ -63,7 +65,13 @@ pub fn outlook(backup: &Backup, given: &[Witness], published: Option<u64>) -> Re
             Witness::Fingerprint(text) => outlook.fingerprint(backup, text)?,
             Witness::File(file, bytes) if bytes.starts_with(JOURNAL) => outlook.journal(backup, file, bytes)?,
             Witness::File(file, bytes) => {
-                let notes = notes_in(&String::from_utf8_lossy(bytes));
+                let text = String::from_utf8_lossy(bytes);
+                if let Some(bundled) = found::bundled(&text, &root::chain(backup.store())?) {
+                    let foreign = |what| BackupDenied::ForeignCheckpoint { file: file.clone(), what };
+                    outlook.bundle(backup, file, bundled.map_err(foreign)?, newest)?;
+                    continue;
+                }
+                let notes = notes_in(&text);
                 if notes.is_empty() {
                     return Err(BackupDenied::NoCheckpoint(file.clone()).into());
                 }
@@ -112,11 +120,19 @@ impl Outlook {
         self.lost > 0 && self.acts.is_empty() && self.published.is_none()
     }
 
+    /// A bundle has a checkpoint and a number: as if both had been named.
+    fn bundle(&mut self, backup: &Backup, file: &Path, given: Bundled, newest: u64) -> Result<(), Refusal> {
+        self.note(backup, file, given.note)?;
+        self.published = self.published.max(given.seq);
+        self.unknown_publication = self.published.filter(|seq| *seq > newest);
+        Ok(())
+    }
+
     fn note(&mut self, backup: &Backup, file: &Path, note: String) -> Result<(), Refusal> {
         let store = backup.store();
         let journal = store.journal();
         let checkpoint = Checkpoint::verify(&note, &journal.genesis().store_id, &journal.key())
-            .map_err(|what| BackupDenied::ForeignCheckpoint { file: file.to_owned(), what })?;
+            .map_err(|what| BackupDenied::ForeignCheckpoint { file: file.to_owned(), what: what.to_owned() })?;
         let mut known = store.ledger().backups.epochs().iter().filter_map(|epoch| epoch.started.checkpoint.as_ref());
         if known.any(|known| *known == note) {
             self.left_behind += 1;

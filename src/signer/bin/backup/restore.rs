@@ -8,6 +8,7 @@ use super::{Context, Ended, Screen, opened, tell_lacking};
 use coldsign::acts::backup::NUMBERS_UNKNOWN;
 use coldsign::acts::backup::outlook::{Outlook, Witness, check_fingerprint, outlook};
 use coldsign::acts::backup::restore::{Request, Restored, restore};
+use coldsign::acts::found::checkpoint_file;
 use coldsign::acts::{init, shell_word};
 use coldsign::issuing::record::TokenIssued;
 use coldsign::journal::{Entry, hex, sha256};
@@ -33,14 +34,15 @@ const MOST_SHOWN: usize = 100;
 Examples:
   coldsign --store /srv/coldsign backup restore /media/usb/coldsign-backup-1a2b3c4d-000042.tar
   coldsign --store /srv/coldsign backup restore BACKUP --checkpoint /media/other/checkpoint
+  coldsign --store /srv/coldsign backup restore BACKUP --checkpoint /media/usb/coldsign-publication-000007
   coldsign --store /srv/coldsign backup restore BACKUP --fingerprint '1f0c 42aa 97b3 d5e0'
   coldsign --store /srv/coldsign backup restore BACKUP --checkpoint C --accept-fork --published 17
   coldsign --store /srv/coldsign backup restore BACKUP --no-checkpoint --reason 'disk died'")]
 pub struct Args {
     /// The backup
     file: PathBuf,
-    /// A file with the newest checkpoint seen outside, or the old journal; may be given more than once
-    #[arg(long, value_name = "FILE")]
+    /// A file with the newest checkpoint seen outside, a publication, or the old journal; may be given more than once
+    #[arg(long, value_name = "FILE|DIR")]
     checkpoint: Vec<PathBuf>,
     /// The newest journal fingerprint noted outside, or its first 16 digits or more
     #[arg(long, value_name = "HEX")]
@@ -124,7 +126,7 @@ fn asked() -> Result<Vec<Witness>, Refusal> {
 }
 
 fn witness(file: &Path) -> Result<Witness, Refusal> {
-    Ok(Witness::File(file.to_owned(), read_file(file, LONGEST_JOURNAL)?))
+    Ok(Witness::File(file.to_owned(), read_file(&checkpoint_file(file), LONGEST_JOURNAL)?))
 }
 
 fn tell_outlook(outlook: &Outlook, screen: &mut Screen) {

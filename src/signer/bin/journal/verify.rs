@@ -22,11 +22,12 @@ const LONGEST: usize = 2_000;
 Examples:
   coldsign journal verify
   coldsign journal verify --against checkpoint-of-march
+  coldsign journal verify --against /media/usb/coldsign-publication-000007
   coldsign journal verify --export coldsign-journal-000512 --key journal.vkey
   coldsign journal verify --proof ann.tlog-proof --key journal.vkey")]
 pub struct Args {
-    /// A checkpoint kept elsewhere: prove that its lines are this journal's first
-    #[arg(long, value_name = "FILE", conflicts_with = "proof")]
+    /// A checkpoint kept elsewhere, or a publication with one: prove that its lines are this journal's first
+    #[arg(long, value_name = "FILE|DIR", conflicts_with = "proof")]
     against: Option<PathBuf>,
     /// An exported journal instead of the store's
     #[arg(long, value_name = "DIR|FILE", conflicts_with = "proof")]
@@ -47,7 +48,8 @@ pub fn run(args: Args, context: &Context, screen: &mut Screen) -> Ended {
     if let Some(key) = &args.key {
         journal::check_key(&audit, key)?;
     }
-    let against = args.against.as_deref().map(|file| journal::against(&audit, file)).transpose()?;
+    let store = if args.against.is_some() && args.export.is_none() { Some(context.store()?) } else { None };
+    let against = args.against.as_deref().map(|file| journal::against(&audit, store.as_ref(), file)).transpose()?;
     let key = verifier_key(&audit.genesis.store_id, &audit.key);
     let fingerprint = hex(&sha256(audit.note.as_bytes()));
     let checkpoints = audit.entries.iter().filter(|entry| entry.is_checkpoint()).count();

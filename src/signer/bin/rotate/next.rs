@@ -5,9 +5,10 @@ use crate::bin::Ended;
 use crate::bin::ask;
 use crate::bin::context::Context;
 use crate::bin::fault::Fault;
+use crate::bin::publication;
 use crate::bin::screen::Screen;
 use crate::bin::when;
-use coldsign::acts::{publications, rotate};
+use coldsign::acts::{found, publications, rotate};
 use coldsign::publishing::folder_name;
 use coldsign::rotation::Act;
 use coldsign::storage::Outbox;
@@ -42,6 +43,7 @@ pub fn run(args: &Args, context: &Context, screen: &mut Screen) -> Ended {
     let store = context.store()?;
     if let Some(outbox) = &outbox {
         store.refuse_inside(outbox)?;
+        publication::tell_met(&found::meet(&store, outbox.path())?, screen);
     }
     let now = context.now()?;
     let due = rotate::due(&store, now)?;
