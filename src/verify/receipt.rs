@@ -216,6 +216,14 @@ pub fn fingerprint(key: &PublicKey) -> Digest {
     Digest::of(&key.to_spki_der())
 }
 
+/// Whether a verifier can have that name: `[a-z0-9][a-z0-9._-]*`, at most 64 bytes.
+pub fn is_verifier_name(name: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
+    name.len() <= 64
+        && name.bytes().next().is_some_and(plain)
+        && name.bytes().all(|byte| plain(byte) || b"._-".contains(&byte))
+}
+
 impl Contents {
     fn to_payload(&self, key: &PublicKey) -> Result<Vec<u8>, Fault> {
         let mut members = Map::new();

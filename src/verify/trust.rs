@@ -61,7 +61,7 @@ impl TrustStore {
     /// root again changes nothing; another root is refused.
     pub fn pin(directory: &Path, verifier: &str, root: &[u8], fingerprint: &Digest) -> Result<Self, Fault> {
         let root = Root::pinned(root, fingerprint)?;
-        if !is_name(verifier) {
+        if !receipt::is_verifier_name(verifier) {
             return Err(Fault::Name { name: verifier.to_owned() });
         }
         durable::make_directory(directory)?;
@@ -279,13 +279,6 @@ fn read_listed(publication: &Publication, bundle: &Bundle, path: &str) -> Result
         Some(bytes) if Digest::of(&bytes) != *listed => Err(Fault::Changed { path: path.to_owned() }),
         found => Ok(found),
     }
-}
-
-fn is_name(name: &str) -> bool {
-    let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
-    name.len() <= 64
-        && name.bytes().next().is_some_and(plain)
-        && name.bytes().all(|byte| plain(byte) || b"._-".contains(&byte))
 }
 
 #[cfg(test)]

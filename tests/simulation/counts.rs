@@ -15,12 +15,13 @@ pub struct Counts {
     pub revocations: u64,
     pub cutovers: u64,
     pub forged: u64,
+    pub receipts: u64,
     /// Answers of real gates, each compared with the model's.
     pub real: u64,
 }
 
 impl Counts {
-    pub fn all(&self) -> [(&'static str, u64); 10] {
+    pub fn all(&self) -> [(&'static str, u64); 11] {
         [
             ("tokens", self.tokens),
             ("uses", self.uses),
@@ -32,6 +33,7 @@ impl Counts {
             ("revocations", self.revocations),
             ("cutovers", self.cutovers),
             ("forged tokens", self.forged),
+            ("receipts", self.receipts),
         ]
     }
 }
@@ -48,6 +50,7 @@ impl AddAssign for Counts {
         self.revocations += other.revocations;
         self.cutovers += other.cutovers;
         self.forged += other.forged;
+        self.receipts += other.receipts;
         self.real += other.real;
     }
 }

@@ -13,6 +13,7 @@ pub fn empty(keyset: &str, timing: Timing, single_key: bool) -> Series {
         single_key: if single_key { vec!["one".to_owned()] } else { Vec::new() },
         keys: Vec::new(),
         publications: Vec::new(),
+        verifiers: Vec::new(),
         cutover: None,
     }
 }

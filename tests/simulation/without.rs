@@ -1,7 +1,7 @@
 //! The rules with one of them taken out.
 
 use coldsign::keystore::KeyState;
-use coldsign::rotation::{Known, RootTooShort, Rules, Table, Timing};
+use coldsign::rotation::{Confirmed, Known, RootTooShort, Rules, Table, Timing};
 
 /// A rule, or the part of one, that can be taken out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,6 +18,12 @@ pub enum Rule {
     /// L of it.
     Reload,
     Unbroken,
+    /// That all confirm, not one.
+    ConfirmedByAll,
+    /// L where nobody says that it is loaded.
+    ConfirmedReload,
+    /// That a word is undone by a later publication without the key.
+    StillConfirmed,
     LastSign,
     TimeOfSigning,
     DeactivateFirst,
@@ -34,7 +40,7 @@ pub enum Rule {
     BothKeys,
 }
 
-pub const ALL: [Rule; 21] = [
+pub const ALL: [Rule; 24] = [
     Rule::Backdate,
     Rule::LongestValidity,
     Rule::LongestReach,
@@ -43,6 +49,9 @@ pub const ALL: [Rule; 21] = [
     Rule::Delivery,
     Rule::Reload,
     Rule::Unbroken,
+    Rule::ConfirmedByAll,
+    Rule::ConfirmedReload,
+    Rule::StillConfirmed,
     Rule::LastSign,
     Rule::TimeOfSigning,
     Rule::DeactivateFirst,
@@ -97,6 +106,24 @@ impl Rules for Without {
             _ => {}
         }
         Table.known_everywhere(&timing, held)
+    }
+
+    fn confirmed_everywhere(&self, timing: &Timing, words: &[Option<Confirmed>]) -> Option<u64> {
+        match self.0 {
+            Some(Rule::ConfirmedByAll) => {
+                let some: Vec<Option<Confirmed>> = words.iter().filter(|word| word.is_some()).copied().collect();
+                Table.confirmed_everywhere(timing, &some)
+            }
+            Some(Rule::ConfirmedReload) => Table.confirmed_everywhere(&Timing { reload: 0, ..*timing }, words),
+            _ => Table.confirmed_everywhere(timing, words),
+        }
+    }
+
+    fn still_confirmed(&self, since: &[(u64, bool)]) -> bool {
+        if self.lacks(Rule::StillConfirmed) {
+            return since.first().is_some_and(|(_, holds)| *holds);
+        }
+        Table.still_confirmed(since)
     }
 
     fn last_sign(&self, timing: &Timing, verify_until: u64) -> u64 {

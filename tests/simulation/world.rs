@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashSet};
 
 use coldsign::keystore::KeyState;
-use coldsign::rotation::{Act, Bound, Rules, Series, Table, Timing, plan, publishing};
+use coldsign::rotation::{Act, Bound, Installed, Rules, Series, Table, Timing, Verifier, plan, publishing};
 
 use crate::chance::Chance;
 use crate::counts::Counts;
@@ -18,7 +18,9 @@ mod withdrawals;
 
 const DAY: u64 = 86_400;
 const START: u64 = 2_000_000_000;
-const KINDS: [Kind; 4] = [Kind::Gate, Kind::File, Kind::Dated, Kind::Gate];
+const MIXED: [Kind; 4] = [Kind::Gate, Kind::File, Kind::Dated, Kind::Gate];
+/// All of them can say what they have, and the policy asks them to.
+const CONFIRMING: [Kind; 4] = [Kind::Gate; 4];
 
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Event {
@@ -31,6 +33,13 @@ enum Event {
     },
     Restart {
         service: usize,
+    },
+    /// A verifier's word comes back to the signer.
+    Receipt {
+        service: usize,
+        publication: usize,
+        installed_at: u64,
+        loaded: bool,
     },
     Use {
         token: usize,
@@ -164,13 +173,17 @@ fn draw(chance: &mut Chance, rules: &dyn Rules) -> Timing {
 impl World<'_> {
     fn begin(&mut self) {
         signer::generate(&mut self.series, START);
-        let leeways: Vec<u64> = KINDS.iter().map(|_| self.chance.up_to(self.timing.leeway)).collect();
+        let kinds = if self.chance.one_in(3) { CONFIRMING } else { MIXED };
+        let leeways: Vec<u64> = kinds.iter().map(|_| self.chance.up_to(self.timing.leeway)).collect();
         if let Some(real) = &mut self.real {
             real.serve(leeways.clone());
         }
         // Everybody has the first publication from the beginning.
         self.publish(START, false);
-        for (service, (kind, leeway)) in KINDS.into_iter().zip(leeways).enumerate() {
+        for (service, (kind, leeway)) in kinds.into_iter().zip(leeways).enumerate() {
+            if kinds == CONFIRMING {
+                self.series.verifiers.push(Verifier { name: format!("s{service}"), has: None });
+            }
             self.services.push(Service { kind, leeway, installed: 0, loaded: 0, lost_in_a_row: 0 });
             if let Some(real) = self.real.as_mut().filter(|_| kind == Kind::Gate) {
                 real.open_gate(service, START);
@@ -185,7 +198,7 @@ impl World<'_> {
             Event::Arrive { .. } => 0,
             Event::Restart { .. } | Event::Swap => 1,
             Event::Use { .. } | Event::Forge { .. } | Event::UseGrant { .. } => 2,
-            Event::Visit | Event::Removal => 3,
+            Event::Visit | Event::Removal | Event::Receipt { .. } => 3,
         };
         self.events.push(Reverse((at, rank, self.order, event)));
     }
@@ -221,6 +234,7 @@ impl World<'_> {
                     found.installed = publication;
                     let restart = self.clock + self.chance.up_to(self.timing.reload);
                     self.later(restart, Event::Restart { service });
+                    self.says(service, publication, clock, false);
                 }
                 Ok(())
             }
@@ -228,7 +242,14 @@ impl World<'_> {
                 if let Some(real) = &mut self.real {
                     real.restart(service);
                 }
-                self.services[service].loaded = self.services[service].installed;
+                let installed = self.services[service].installed;
+                self.services[service].loaded = installed;
+                let clock = self.reading();
+                self.says(service, installed, clock, true);
+                Ok(())
+            }
+            Event::Receipt { service, publication, installed_at, loaded } => {
+                self.take(service, Installed { publication, at: installed_at, loaded });
                 Ok(())
             }
             Event::Use { token } => self.use_token(token),
@@ -242,6 +263,32 @@ impl World<'_> {
                 self.counts.uses += u64::from(self.single.used(grant, self.clock, holder, service)?);
                 Ok(())
             }
+        }
+    }
+
+    /// A verifier that is asked to signs what it has; the receipt travels like any stick, or gets lost.
+    fn says(&mut self, service: usize, publication: usize, installed_at: u64, loaded: bool) {
+        if !self.series.verifiers.is_empty() && !self.chance.one_in(4) {
+            let comes = self.clock + self.chance.up_to(self.timing.delivery);
+            self.later(comes, Event::Receipt { service, publication, installed_at, loaded });
+        }
+    }
+
+    /// Takes a receipt that is newer than the last one; whoever does may try the standby at once.
+    fn take(&mut self, service: usize, has: Installed) {
+        let last = &mut self.series.verifiers[service].has;
+        if last.is_some_and(|last| (last.publication, last.loaded) >= (has.publication, has.loaded)) {
+            return;
+        }
+        *last = Some(has);
+        self.counts.receipts += 1;
+        let Some(standby) = self.series.standby().cloned().filter(|_| self.chance.one_in(3)) else { return };
+        let now = self.reading().max(self.journal);
+        self.journal = now;
+        if self.series.may_activate(self.rules, &standby, false, now).is_ok() {
+            signer::activate(&mut self.series, &standby.kid, now);
+            self.counts.rotations += 1;
+            self.issue(now, None);
         }
     }
 
@@ -261,6 +308,8 @@ impl World<'_> {
             0 => self.emergency(now),
             1 => self.revoke(now),
             2 => self.edit_that_hides_the_standby(now),
+            // What verifiers have confirmed is undone by that.
+            3..=6 if !self.series.verifiers.is_empty() => self.edit_that_hides_the_standby(now),
             3..=19 => changed |= self.meddle(now),
             _ => {}
         }

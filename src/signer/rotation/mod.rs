@@ -6,6 +6,7 @@
 //! `publishing`, for both of them ask it.
 
 mod calendar;
+mod confirmation;
 mod cutover;
 mod denied;
 mod exposure;
@@ -16,6 +17,7 @@ mod series;
 mod timing;
 
 pub use calendar::calendar;
+pub use confirmation::{Confirmed, Installed, Verifier};
 pub use cutover::Swap;
 pub use denied::RotationDenied;
 pub use exposure::{Bound, Reader, Withdrawn, exposure};

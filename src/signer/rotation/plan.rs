@@ -72,6 +72,8 @@ const STANDBY_LATE: &str = "the successor would not be with every verifier when 
 const CARRY: &str = "it takes m·P + D + L + S from here until every verifier has it";
 const KNOWN: &str = "from then on every verifier has it (m·P + D + L + S after its first publication), and the \
                      old key's time is nearly over";
+const CONFIRMED: &str =
+    "every verifier that must confirm has it, by its receipt, and the old key's time is nearly over";
 const LAST_SIGN: &str = "the old key has signed for R: later its tokens of full length would outlive it";
 const SUCCEEDED: &str = "its successor signs";
 const DEACTIVATE_LATE: &str = "its private half is of no more use, and lies there to be stolen";
@@ -139,6 +141,7 @@ struct Projection<'a> {
 struct Projected {
     name: String,
     held: Vec<u64>,
+    confirmed: Option<u64>,
 }
 
 impl<'a> Projection<'a> {
@@ -206,9 +209,13 @@ impl<'a> Projection<'a> {
                 self.step(Act::Publish, &next.name, (at, CARRY), (Some(publish_by), STANDBY_LATE));
                 next.held.push(at);
             }
-            let known = known_with_renewals(self.rules, self.timing, next.held.clone(), self.now);
+            let by_time = known_with_renewals(self.rules, self.timing, next.held.clone(), self.now);
+            let (known, why) = match next.confirmed.filter(|confirmed| *confirmed < by_time) {
+                Some(confirmed) => (confirmed, CONFIRMED),
+                None => (by_time, KNOWN),
+            };
             let from = known.max(last_sign.saturating_sub(self.timing.notice()));
-            self.step(Act::Activate, &next.name, (from, KNOWN), (Some(last_sign), LAST_SIGN));
+            self.step(Act::Activate, &next.name, (from, why), (Some(last_sign), LAST_SIGN));
             let activated = from.max(last_sign);
             if activated > until || activated <= since {
                 return;
@@ -296,10 +303,11 @@ impl<'a> Projection<'a> {
     fn next_key(&mut self) -> Projected {
         let number = self.next_number;
         self.next_number += 1;
-        Projected { name: format!("{}/{number}", self.series.keyset), held: Vec::new() }
+        Projected { name: format!("{}/{number}", self.series.keyset), held: Vec::new(), confirmed: None }
     }
 
     fn projected(&self, key: &Key) -> Projected {
-        Projected { name: key.name.clone(), held: self.series.held(self.rules, &key.kid) }
+        let (held, confirmed) = (self.series.held(self.rules, &key.kid), self.series.confirmed(self.rules, &key.kid));
+        Projected { name: key.name.clone(), held, confirmed }
     }
 }

@@ -1,6 +1,6 @@
 //! The rules of rotation, one function each.
 
-use super::Timing;
+use super::{Confirmed, Timing};
 use crate::keystore::KeyState;
 
 /// From when on every verifier can be counted on to have a key.
@@ -67,6 +67,22 @@ pub trait Rules {
         let outlasted = timing.publish_every.saturating_mul(timing.lost_sticks);
         let arrived = first.saturating_add(outlasted).max(*last);
         Known::From(arrived.saturating_add(timing.delivery).saturating_add(timing.reload).saturating_add(timing.skew))
+    }
+
+    /// Or sooner: from when on a key is known everywhere by the word of every verifier that the policy
+    /// names, each `None` where it has not confirmed the key. Where nobody says that the service has
+    /// it in memory, L + S more. An empty set confirms nothing.
+    fn confirmed_everywhere(&self, timing: &Timing, words: &[Option<Confirmed>]) -> Option<u64> {
+        let from = |word: Confirmed| match word.loaded {
+            true => word.at,
+            false => word.at.saturating_add(timing.reload).saturating_add(timing.skew),
+        };
+        words.iter().map(|word| word.map(from)).collect::<Option<Vec<u64>>>()?.into_iter().max()
+    }
+
+    /// Later publications keep the key: the word for one counts as long as none since is without it.
+    fn still_confirmed(&self, since: &[(u64, bool)]) -> bool {
+        !since.is_empty() && since.iter().all(|(_, holds)| *holds)
     }
 
     /// last sign ≤ verify-until − H (and S and ℓ, for verify-until is when the key may leave): a

@@ -1,6 +1,6 @@
 //! A keyset as rotation sees it, and what its keys may become at a time.
 
-use super::{Known, RotationDenied, Rules, Swap, Timing};
+use super::{Confirmed, Known, RotationDenied, Rules, Swap, Timing, Verifier};
 use crate::keystore::KeyState;
 
 /// A key of the series.
@@ -37,6 +37,9 @@ pub struct Series {
     pub keys: Vec<Key>,
     /// Every publication, oldest first: when, and the kids in it.
     pub publications: Vec<(u64, Vec<String>)>,
+    /// The verifiers that must confirm a key; empty where time alone decides: a service of the
+    /// keyset names none, or is a stock consumer.
+    pub verifiers: Vec<Verifier>,
     /// The cutover that is under way.
     pub cutover: Option<Swap>,
 }
@@ -64,20 +67,43 @@ impl Series {
 
     /// The publications that count for a key: see [`Rules::unbroken`].
     pub fn held(&self, rules: &dyn Rules, kid: &str) -> Vec<u64> {
-        let held: Vec<(u64, bool)> =
-            self.publications.iter().map(|(time, kids)| (*time, kids.iter().any(|held| held == kid))).collect();
-        rules.unbroken(&held)
+        rules.unbroken(&self.holding(kid))
     }
 
-    /// From when on every verifier has a key.
+    /// Every publication, oldest first: when, and whether it holds a key.
+    fn holding(&self, kid: &str) -> Vec<(u64, bool)> {
+        self.publications.iter().map(|(time, kids)| (*time, kids.iter().any(|held| held == kid))).collect()
+    }
+
+    /// From when on every verifier has a key: by the time that sticks take, or by the receipts of all
+    /// that must confirm it, whichever is sooner.
     pub fn known(&self, rules: &dyn Rules, kid: &str) -> Known {
-        rules.known_everywhere(&self.timing, &self.held(rules, kid))
+        let by_time = rules.known_everywhere(&self.timing, &self.held(rules, kid));
+        match (by_time, self.confirmed(rules, kid)) {
+            (Known::From(time), Some(confirmed)) => Known::From(time.min(confirmed)),
+            (_, Some(confirmed)) => Known::From(confirmed),
+            (known, None) => known,
+        }
     }
 
     /// From when on every verifier will have a key, if publications hold it and come every P from
     /// `now` on.
     pub fn will_be_known(&self, rules: &dyn Rules, kid: &str, now: u64) -> u64 {
-        known_with_renewals(rules, &self.timing, self.held(rules, kid), now)
+        let by_time = known_with_renewals(rules, &self.timing, self.held(rules, kid), now);
+        self.confirmed(rules, kid).map_or(by_time, |confirmed| confirmed.min(by_time))
+    }
+
+    /// From when on a key is known everywhere by receipts; `None` where time alone decides so far.
+    pub fn confirmed(&self, rules: &dyn Rules, kid: &str) -> Option<u64> {
+        let holding = self.holding(kid);
+        let word = |verifier: &Verifier| {
+            let has = verifier.has?;
+            let since = holding.get(has.publication..)?;
+            let at = has.at.max(since.first()?.0);
+            rules.still_confirmed(since).then_some(Confirmed { at, loaded: has.loaded })
+        };
+        let words: Vec<Option<Confirmed>> = self.verifiers.iter().map(word).collect();
+        rules.confirmed_everywhere(&self.timing, &words)
     }
 
     /// Whether a key may begin to sign. `accept_outage`: whether tokens of single-key services may

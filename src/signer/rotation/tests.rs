@@ -45,6 +45,7 @@ fn series(keys: Vec<Key>, publications: Vec<(u64, Vec<String>)>) -> Series {
         single_key: Vec::new(),
         keys,
         publications,
+        verifiers: Vec::new(),
         cutover: None,
     }
 }
@@ -126,6 +127,38 @@ fn only_an_unbroken_run_of_publications_counts() {
     assert_eq!(known(vec![with(0, true), with(50, true)]), Known::From(T0 + 50 * DAY + travel));
     let broken = vec![with(0, true), with(30, false), with(40, true), with(70, true)];
     assert_eq!(known(broken), Known::From(T0 + 70 * DAY + travel));
+}
+
+#[test]
+fn receipts_of_all_that_must_confirm_make_it_sooner_and_nothing_else_does() {
+    let with = |day: u64, holds: bool| (T0 + day * DAY, if holds { vec!["kid2".to_owned()] } else { Vec::new() });
+    let keys = vec![key(1, KeyState::Active, Some(T0)), key(2, KeyState::PreActivation, None)];
+    let has = |publication, day: u64, loaded| Some(Installed { publication, at: T0 + day * DAY, loaded });
+    let known = |publications: &[(u64, Vec<String>)], words: &[Option<Installed>]| {
+        let mut series = series(keys.clone(), publications.to_vec());
+        series.verifiers = words.iter().map(|has| Verifier { name: "v".to_owned(), has: *has }).collect();
+        series.known(&Table, "kid2")
+    };
+    let two = [with(0, false), with(1, true)];
+    assert_eq!(known(&two, &[]), Known::Carried { made: 1, needed: 2 }, "nobody is asked");
+    assert_eq!(known(&two, &[has(1, 3, true), None]), Known::Carried { made: 1, needed: 2 }, "one is silent");
+    assert_eq!(known(&two, &[has(1, 3, true), has(0, 2, true)]), Known::Carried { made: 1, needed: 2 });
+    assert_eq!(known(&two, &[has(1, 3, true), has(1, 2, true)]), Known::From(T0 + 3 * DAY));
+    assert_eq!(known(&two, &[has(1, 3, false)]), Known::From(T0 + 4 * DAY + 60), "L and S more");
+    assert_eq!(known(&two, &[has(1, 0, true)]), Known::From(T0 + DAY), "not before it was published");
+    let undone = [with(0, true), with(5, false), with(6, true)];
+    assert_eq!(known(&undone, &[has(0, 1, true)]), Known::Carried { made: 1, needed: 2 }, "undone since");
+    assert_eq!(known(&undone, &[has(2, 7, true)]), Known::From(T0 + 7 * DAY));
+    assert_eq!(known(&two, &[has(9, 7, true)]), Known::Carried { made: 1, needed: 2 }, "of no publication");
+    let old = [with(0, true), with(30, true)];
+    assert_eq!(known(&old, &[has(1, 90, true)]), Known::From(T0 + 45 * DAY + 60), "time has done it before");
+
+    let mut signing = series(keys, two.to_vec());
+    let without =
+        signing.needed_until(&Table, &Key { last_expiry: Some(T0 + 90 * DAY), ..signing.keys[0].clone() }, T0);
+    signing.verifiers = vec![Verifier { name: "v".to_owned(), has: has(1, 3, true) }];
+    let with = signing.needed_until(&Table, &Key { last_expiry: Some(T0 + 90 * DAY), ..signing.keys[0].clone() }, T0);
+    assert_eq!((without, with), (T0 + 90 * DAY + 60, T0 + 90 * DAY + 60), "no receipt shortens a removal");
 }
 
 #[test]

@@ -190,6 +190,9 @@ fn service(old: &Service, new: &Service, changes: &mut Changes) {
         (true, false) => changes.note(&about, "is no longer said to see revocations", Effect::Neutral),
         _ => {}
     }
+    for (verifier, words) in moved(&old.confirmed_by, &new.confirmed_by) {
+        changes.note(&about, &format!("{words} {verifier}"), Effect::Neutral);
+    }
     names(
         old.roles.values(),
         new.roles.values(),
@@ -203,6 +206,12 @@ fn service(old: &Service, new: &Service, changes: &mut Changes) {
             (None, None) => {}
         },
     );
+}
+
+/// Verifiers that the new list has and the old one hasn't, and the other way round.
+fn moved<'p>(old: &'p [String], new: &'p [String]) -> impl Iterator<Item = (&'p String, &'static str)> {
+    let asked = new.iter().filter(|name| !old.contains(name)).map(|name| (name, "is confirmed by"));
+    asked.chain(old.iter().filter(|name| !new.contains(name)).map(|name| (name, "is no longer confirmed by")))
 }
 
 fn exports(service: &Service) -> String {

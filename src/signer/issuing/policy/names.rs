@@ -1,4 +1,9 @@
-//! Names: keysets, services, roles, scopes and claims.
+//! Names: keysets, services, verifiers, roles, scopes and claims.
+
+use coldsign_verify::receipt::is_verifier_name;
+
+use super::fault::Rule;
+use super::section::{Report, Section};
 
 /// The longest name of a keyset, service or role, in bytes.
 const LONGEST: usize = 64;
@@ -53,6 +58,19 @@ pub(super) fn is_scope(scope: &str) -> bool {
 /// A claim's name: a scope token's characters, at most 128 bytes.
 pub(super) fn is_claim(name: &str) -> bool {
     name.len() <= LONGEST_CLAIM && is_scope(name)
+}
+
+/// A list of verifiers' names, each once.
+pub(super) fn verifiers(section: &Section<'_>, field: &str, report: &mut Report) -> Vec<String> {
+    let mut names = Vec::new();
+    for (name, line) in section.strings(field, report).unwrap_or_default() {
+        if !is_verifier_name(name) {
+            let fact = format!("{name:?} can't name a verifier: a-z, 0-9 and ._-, at most 64, a letter or digit first");
+            report.fault(line, Rule::Name, fact);
+        }
+        names.push(name.to_owned());
+    }
+    names
 }
 
 #[cfg(test)]

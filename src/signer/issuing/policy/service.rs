@@ -25,6 +25,8 @@ pub struct Service {
     pub consumer: Consumer,
     /// Whether a revocation reaches it.
     pub sees_revocations: bool,
+    /// The verifiers that must confirm a publication; empty where time alone decides.
+    pub confirmed_by: Vec<String>,
     /// How much clock difference it forgives, in seconds.
     pub leeway: u64,
     /// The longest token it is given.
@@ -128,12 +130,13 @@ pub(super) const FORMS: [(&str, TokenForm); 4] = [
     ("client.yaml", TokenForm::ClientYaml),
 ];
 
-const FIELDS: [&str; 15] = [
+const FIELDS: [&str; 16] = [
     "profile",
     "keyset",
     "audience",
     "consumer",
     "sees_revocations",
+    "confirmed_by",
     "leeway",
     "max_token_bytes",
     "client_id",
@@ -229,6 +232,7 @@ fn service(name: &str, section: Section<'_>, report: &mut Report) -> Option<Serv
     let kid = section.choice("kid", &KIDS, report).unwrap_or(KidForm::Thumbprint);
     let token_form = section.choice("token_form", &FORMS, report);
     let sees_revocations = section.boolean("sees_revocations", report).unwrap_or(false);
+    let confirmed_by = names::verifiers(&section, "confirmed_by", report);
     let leeway = section.duration("leeway", 0, 600, report).unwrap_or(0);
     let max_token_bytes = section.integer("max_token_bytes", 512..=16_384, report);
     let client_id = section.text("client_id", report);
@@ -253,6 +257,7 @@ fn service(name: &str, section: Section<'_>, report: &mut Report) -> Option<Serv
         audience,
         consumer,
         sees_revocations,
+        confirmed_by,
         leeway,
         max_token_bytes: max_token_bytes.and_then(|bytes| usize::try_from(bytes).ok()).unwrap_or(default_bytes),
         client_id,
