@@ -77,6 +77,13 @@ impl World {
         Store::open(&self.store()).map_err(|refusal| format!("the store can't be read: {refusal}"))
     }
 
+    /// A receipt of which it was said that it is taken counts.
+    pub fn knows_the_receipt(&self, ended: &Output) -> Result<(), String> {
+        let store = self.open()?;
+        let taken = store.ledger().verifiers.find("api-1").is_some_and(|known| known.last().is_some());
+        if ended.status.success() && !taken { Err("a receipt was taken and is lost".to_owned()) } else { Ok(()) }
+    }
+
     /// Exactly one of two passphrases opens the store, and it is the one that was said.
     pub fn opens_one_way(&self, ended: &Output) -> Result<(), String> {
         let opens = |text| unlock::test(&self.store(), "admin", &passphrase(text)).is_ok();

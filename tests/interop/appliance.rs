@@ -82,6 +82,19 @@ impl Appliance {
         shown["fingerprint"].as_str().expect("a fingerprint").to_owned()
     }
 
+    /// Runs one command: done, or the rule that refused.
+    ///
+    /// # Errors
+    /// The rule.
+    pub fn ended(&self, arguments: &[&str]) -> Result<(), String> {
+        let output = self.command(&[&["--json"], arguments].concat()).output().expect("coldsign starts");
+        if output.status.success() {
+            return Ok(());
+        }
+        let told: Value = serde_json::from_slice(&output.stderr).expect("a refusal as JSON");
+        Err(told["error"]["rule"].as_str().unwrap_or_default().to_owned())
+    }
+
     /// Runs one command that ends in a path.
     pub fn act(&self, arguments: &[&str], path: &Path) {
         let mut act = self.command(arguments);

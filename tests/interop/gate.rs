@@ -31,6 +31,13 @@ impl Gate {
         self.folder.path().join(name)
     }
 
+    /// The receipt key's fingerprint as the machine shows it.
+    pub fn fingerprint(&self) -> String {
+        let output = self.command(&["receipt", "--fingerprint"]).output().expect("coldsign-gate starts");
+        let shown: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+        shown["fingerprint"].as_str().expect("a fingerprint").to_owned()
+    }
+
     /// Runs one command that must succeed.
     pub fn done(&self, arguments: &[&str]) {
         assert_eq!(self.ended(arguments), Ok(()), "{arguments:?}");
@@ -41,17 +48,17 @@ impl Gate {
     /// # Errors
     /// The rule.
     pub fn ended(&self, arguments: &[&str]) -> Result<(), String> {
-        let output = Command::new(coldsign_gate())
-            .arg("--trust")
-            .arg(self.path("trust"))
-            .arg("--json")
-            .args(arguments)
-            .output()
-            .expect("coldsign-gate starts");
+        let output = self.command(arguments).output().expect("coldsign-gate starts");
         if output.status.success() {
             return Ok(());
         }
         let told: Value = serde_json::from_slice(&output.stderr).expect("a refusal as JSON");
         Err(told["error"]["rule"].as_str().unwrap_or_default().to_owned())
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(coldsign_gate());
+        command.arg("--trust").arg(self.path("trust")).arg("--json").args(arguments);
+        command
     }
 }

@@ -1,6 +1,7 @@
 //! The store's state: every noun's fold over the journal.
 
 use super::backup::record::Backups;
+use super::verifiers::record::Verifiers;
 use crate::issuing::record::{Policies, Tokens};
 use crate::issuing::revoked::Revocations;
 use crate::journal::{Entry, JournalFault};
@@ -30,6 +31,8 @@ pub struct Ledger {
     pub backups: Backups,
     /// Cutovers of single-key services.
     pub cutovers: Cutovers,
+    /// Verifiers and their receipts.
+    pub verifiers: Verifiers,
 }
 
 impl Ledger {
@@ -48,6 +51,7 @@ impl Ledger {
                 || self.publications.apply(entry)?
                 || self.cutovers.apply(entry)?
                 || self.roots.apply(entry)?
+                || self.verifiers.apply(entry)?
                 || self.unlocks.apply(entry)?;
             if !known {
                 return Err(JournalFault::UnknownType { line: entry.index + 1, kind: entry.kind.to_string() });

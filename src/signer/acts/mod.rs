@@ -30,6 +30,7 @@ pub mod status;
 mod store;
 pub mod tokens;
 pub mod unlock;
+pub mod verifiers;
 pub mod verify;
 
 pub use clock::{ClockDenied, RELEASED};

@@ -19,7 +19,7 @@ pub fn series(store: &Store, policy: &Policy, keyset: &str) -> Series {
         single_key: single_key.map(|service| service.name.clone()).collect(),
         keys: ledger.keys.of_keyset(keyset).map(|key| counted(store, key)).collect(),
         publications: publications.map(|publication| (publication.at, publication.made.kids.clone())).collect(),
-        verifiers: Vec::new(),
+        verifiers: super::verifiers::must_confirm(store, policy, keyset),
         cutover: open_cutover(store, keyset)
             .map(|open| Swap::at(&policy.rotation(keyset), open.at, open.issued.swap_at)),
     }

@@ -2,6 +2,7 @@
 
 use super::backup::record::BackupRecord;
 use super::clock::{act_time, check_gap};
+use super::verifiers::{Standing, standings};
 use super::{ClockDenied, Store};
 use crate::issuing::Policy;
 use crate::issuing::record::Delivery;
@@ -50,6 +51,8 @@ pub struct Summary<'a> {
     pub keys: Vec<&'a KeyRecord>,
     /// Services of the policy in force.
     pub services: Vec<ServiceSummary>,
+    /// Verifiers that are enrolled or that the policy names.
+    pub verifiers: Vec<Standing<'a>>,
     /// The newest publication.
     pub newest_publication: Option<&'a PublicationRecord>,
     /// From when to when the next publication is due, in seconds since the epoch.
@@ -81,6 +84,7 @@ pub fn summary(store: &Store, now: u64) -> Result<Summary<'_>, Refusal> {
         todo: todo(store, &policy, now)?,
         keys: ledger.keys.all().iter().filter(|key| key.state != KeyState::Destroyed).collect(),
         services: policy.services().map(|service| service_summary(store, service, now)).collect(),
+        verifiers: standings(store, &policy, now),
         newest_publication,
         publication_due: newest_publication.map(|newest| super::publish::due(&policy, newest.at)),
         newest_backup: ledger.backups.newest(),
@@ -188,6 +192,19 @@ fn todo(store: &Store, policy: &Policy, now: u64) -> Result<Vec<Todo>, Refusal> 
                 ),
             }
         }
+    }
+    let standings = standings(store, policy, now);
+    let strangers: Vec<&str> =
+        standings.iter().filter(|one| one.record.is_none()).map(|one| one.name.as_str()).collect();
+    if let Some(first) = strangers.first() {
+        add(
+            format!("the policy counts on verifiers that are not enrolled: {}", strangers.join(", ")),
+            format!("coldsign verifier add {first} RECEIPT --fingerprint '…'"),
+        );
+    }
+    let lagging: Vec<String> = standings.iter().filter(|one| one.lags()).map(Standing::words).collect();
+    if !lagging.is_empty() {
+        add(format!("receipts are missing: {}", lagging.join("; ")), "coldsign verifier list".to_owned());
     }
     let unconfirmed = ledger
         .tokens

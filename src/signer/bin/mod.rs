@@ -27,6 +27,7 @@ mod store;
 mod table;
 mod token;
 mod unlock;
+mod verifier;
 mod when;
 
 use clap::error::{ContextKind, ContextValue};
@@ -129,6 +130,12 @@ enum Command {
     /// The root of trust: what verifiers pin, and who may change it
     #[command(subcommand, after_help = "Examples:\n  coldsign root show\n  coldsign root rotate")]
     Root(root::Command),
+    /// Verifiers and their receipts: who has installed what, who lags
+    #[command(
+        subcommand,
+        after_help = "Examples:\n  coldsign verifier list\n  coldsign verifier receipt /media/usb/receipt-api-1-3.jwt"
+    )]
+    Verifier(verifier::Command),
     /// Back the store up into one sealed file, check backups, restore one
     #[command(subcommand)]
     Backup(backup::Command),
@@ -210,6 +217,7 @@ fn dispatch(command: Command, context: &Context, screen: &mut Screen) -> Ended {
         Command::Revoke(command) => revoke::run(command, context, screen),
         Command::Publication(command) => publication::run(command, context, screen),
         Command::Root(command) => root::run(command, context, screen),
+        Command::Verifier(command) => verifier::run(command, context, screen),
         Command::Backup(command) => backup::run(command, context, screen),
         Command::Journal(command) => journal::run(command, context, screen),
         Command::Clock(command) => clock::run(command, context, screen),

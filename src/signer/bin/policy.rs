@@ -6,6 +6,7 @@ use super::fault::Fault;
 use super::screen::Screen;
 use super::when;
 use coldsign::acts::policy::{self, Comparison};
+use coldsign::acts::verifiers;
 use coldsign::issuing::Policy;
 use coldsign::issuing::policy::LARGEST;
 use coldsign::storage::{StorageFault, read_file};
@@ -41,14 +42,14 @@ pub fn run(command: Command, context: &Context, screen: &mut Screen) -> Ended {
             let bytes = read_file(&file, LARGEST as u64)?;
             let text = String::from_utf8(bytes).map_err(|_| StorageFault::NotText(file.clone()))?;
             let policy = Policy::parse(&text).map_err(|faults| Fault::Policy { file: file.clone(), faults })?;
-            checked(&file.display().to_string(), &policy, None, screen);
+            checked(&file.display().to_string(), &policy, None, &[], screen);
         }
         Command::Check { file: None } => {
             let store = context.store()?;
             let policy = Policy::parse(&store.edited_policy()?)
                 .map_err(|faults| Fault::Policy { file: store.directory().path().join("policy.toml"), faults })?;
             let comparison = policy::compare(&store)?;
-            checked("policy.toml", &policy, Some(comparison.in_force), screen);
+            checked("policy.toml", &policy, Some(comparison.in_force), &verifiers::warnings(&store, &policy), screen);
             if !comparison.in_force {
                 screen.note("it is not in force yet");
                 screen.hint("coldsign policy diff");
@@ -97,11 +98,11 @@ pub fn run(command: Command, context: &Context, screen: &mut Screen) -> Ended {
     Ok(())
 }
 
-fn checked(file: &str, policy: &Policy, in_force: Option<bool>, screen: &mut Screen) {
+fn checked(file: &str, policy: &Policy, in_force: Option<bool>, warnings: &[String], screen: &mut Screen) {
     let roles: usize = policy.services().map(|service| service.roles.len()).sum();
     if screen.json() {
         screen.object(&json!({
-            "file": file, "faults": [], "in_force": in_force,
+            "file": file, "faults": [], "warnings": warnings, "in_force": in_force,
             "keysets": policy.keysets().map(|keyset| keyset.name.clone()).collect::<Vec<_>>(),
             "services": policy.services().map(|service| service.name.clone()).collect::<Vec<_>>(),
         }));
@@ -112,6 +113,9 @@ fn checked(file: &str, policy: &Policy, in_force: Option<bool>, screen: &mut Scr
         policy.keysets().count(),
         policy.services().count()
     ));
+    for warning in warnings {
+        screen.warning(warning);
+    }
 }
 
 fn show_comparison(comparison: &Comparison, screen: &mut Screen) {

@@ -5,6 +5,7 @@ use super::context::Context;
 use super::key::{self, state};
 use super::screen::Screen;
 use super::table::Table;
+use super::verifier;
 use super::when;
 use coldsign::acts::Store;
 use coldsign::acts::status::{Summary, summary};
@@ -45,6 +46,12 @@ pub fn run(_: Args, context: &Context, screen: &mut Screen) -> Ended {
         screen.line(line);
     }
     screen.line("");
+    if !summary.verifiers.is_empty() {
+        for line in verifier::table(&summary.verifiers).lines(width) {
+            screen.line(&line);
+        }
+        screen.line("");
+    }
     match summary.newest_publication {
         Some(newest) => screen.line(&format!(
             "publication {} of {} ({})",
@@ -121,6 +128,7 @@ fn as_json(summary: &Summary<'_>, issuer: &str) -> serde_json::Value {
             "service": service.name, "profile": service.profile, "keyset": service.keyset,
             "live_tokens": service.live, "revoked_tokens": service.revoked, "last_expiry": service.last_expiry,
         })).collect::<Vec<_>>(),
+        "verifiers": summary.verifiers.iter().map(verifier::as_json).collect::<Vec<_>>(),
         "publication": summary.newest_publication.map(|newest| json!({
             "seq": newest.made.seq, "time": newest.at, "manifest": newest.made.manifest,
             "next_due_from": summary.publication_due.map(|due| due.0),

@@ -1,0 +1,186 @@
+//! Verifiers and their receipts as the journal tells them.
+
+use crate::journal::{Entry, Event, JournalFault};
+use coldsign_verify::PublicKey;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use std::collections::BTreeMap;
+
+/// A verifier was enrolled, its key's fingerprint compared.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct VerifierAdded {
+    /// Its name.
+    pub verifier: String,
+    /// Its receipt key: RFC 7638 thumbprint.
+    pub kid: String,
+    /// The public key.
+    pub jwk: Value,
+}
+
+impl Event for VerifierAdded {
+    const TYPE: &'static str = "verifier.added";
+}
+
+/// A verifier counts no longer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct VerifierRemoved {
+    /// Its name.
+    pub verifier: String,
+    /// Why, in the operator's words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+impl Event for VerifierRemoved {
+    const TYPE: &'static str = "verifier.removed";
+}
+
+/// A receipt was checked and believed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ReceiptTaken {
+    /// Whose it is.
+    pub verifier: String,
+    /// Its number.
+    pub counter: u64,
+    /// SHA-256 of the receipt, lower-case hex.
+    pub sha256: String,
+    /// SHA-256 of the one before, as the receipt names it (`prev` is the journal's own member).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub previous: Option<String>,
+    /// The newest root it trusts.
+    pub root_version: u64,
+    /// The publication it has installed.
+    pub seq: u64,
+    /// When, by its own clock, in seconds since the epoch.
+    pub installed_at: u64,
+    /// When its service took that into memory, where it knows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub loaded_at: Option<u64>,
+    /// What its clock showed when it signed.
+    pub clock: u64,
+    /// When tokens of our keys were last accepted, by kid, where it knows.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub used: BTreeMap<String, u64>,
+}
+
+impl Event for ReceiptTaken {
+    const TYPE: &'static str = "receipt.taken";
+}
+
+/// A receipt and when it was taken.
+#[derive(Debug, Clone)]
+pub struct ReceiptRecord {
+    /// As journalled.
+    pub taken: ReceiptTaken,
+    /// When, in seconds since the epoch.
+    pub at: u64,
+}
+
+/// A verifier under one key.
+#[derive(Debug, Clone)]
+pub struct VerifierRecord {
+    /// Its name.
+    pub name: String,
+    /// Its receipt key: RFC 7638 thumbprint.
+    pub kid: String,
+    /// The public key.
+    pub key: PublicKey,
+    /// When it was enrolled, in seconds since the epoch.
+    pub added_at: u64,
+    /// By which unlock.
+    pub by: String,
+    /// When it was removed, if it is.
+    pub removed_at: Option<u64>,
+    /// Its receipts, by counter.
+    pub receipts: Vec<ReceiptRecord>,
+}
+
+impl VerifierRecord {
+    /// Its last receipt.
+    pub fn last(&self) -> Option<&ReceiptRecord> {
+        self.receipts.last()
+    }
+}
+
+/// Every verifier there ever was, oldest first.
+#[derive(Debug, Clone, Default)]
+pub struct Verifiers(Vec<VerifierRecord>);
+
+impl Verifiers {
+    /// Takes in an entry; `false` where it is not about verifiers.
+    ///
+    /// # Errors
+    /// [`JournalFault::Malformed`].
+    pub fn apply(&mut self, entry: &Entry) -> Result<bool, JournalFault> {
+        let malformed = |what: String| JournalFault::Malformed { line: entry.index + 1, what };
+        if let Some(added) = entry.event::<VerifierAdded>()? {
+            let (key, _) = PublicKey::from_jwk(added.jwk.to_string().as_bytes())
+                .map_err(|error| malformed(format!("the key of {}: {error}", added.verifier)))?;
+            if key.thumbprint() != added.kid || self.find(&added.verifier).is_some() {
+                return Err(malformed(format!("{} can't have been enrolled", added.verifier)));
+            }
+            match self.0.iter_mut().find(|known| known.kid == added.kid) {
+                // The counter of a key goes on, whatever happened to its verifier.
+                Some(known) if known.name == added.verifier => {
+                    (known.removed_at, known.added_at, known.by) = (None, entry.time, entry.by.to_string());
+                }
+                Some(_) => return Err(malformed(format!("the key of {} is another's", added.verifier))),
+                None => self.0.push(VerifierRecord {
+                    name: added.verifier,
+                    kid: added.kid,
+                    key,
+                    added_at: entry.time,
+                    by: entry.by.to_string(),
+                    removed_at: None,
+                    receipts: Vec::new(),
+                }),
+            }
+        } else if let Some(removed) = entry.event::<VerifierRemoved>()? {
+            let known = self.find_mut(&removed.verifier);
+            known.ok_or_else(|| malformed(format!("there is no verifier {}", removed.verifier)))?.removed_at =
+                Some(entry.time);
+        } else if let Some(taken) = entry.event::<ReceiptTaken>()? {
+            let what = format!("receipt {} of {} can't have been taken", taken.counter, taken.verifier);
+            if !self.take(taken, entry.time) {
+                return Err(malformed(what));
+            }
+        } else {
+            return Ok(false);
+        }
+        Ok(true)
+    }
+
+    /// Takes in a receipt; `false` where it is nobody's or not above the last one.
+    pub(super) fn take(&mut self, taken: ReceiptTaken, at: u64) -> bool {
+        let Some(known) = self.find_mut(&taken.verifier) else { return false };
+        let above = known.last().is_none_or(|last| last.taken.counter < taken.counter);
+        if above {
+            known.receipts.push(ReceiptRecord { taken, at });
+        }
+        above
+    }
+
+    /// Those that count, by name.
+    pub fn enrolled(&self) -> Vec<&VerifierRecord> {
+        let mut enrolled: Vec<_> = self.0.iter().filter(|known| known.removed_at.is_none()).collect();
+        enrolled.sort_by(|a, b| a.name.cmp(&b.name));
+        enrolled
+    }
+
+    /// One that counts, by its name.
+    pub fn find(&self, name: &str) -> Option<&VerifierRecord> {
+        self.0.iter().find(|known| known.name == name && known.removed_at.is_none())
+    }
+
+    /// One by its key, removed or not.
+    pub fn by_kid(&self, kid: &str) -> Option<&VerifierRecord> {
+        self.0.iter().find(|known| known.kid == kid)
+    }
+
+    fn find_mut(&mut self, name: &str) -> Option<&mut VerifierRecord> {
+        self.0.iter_mut().find(|known| known.name == name && known.removed_at.is_none())
+    }
+}
