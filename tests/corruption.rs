@@ -6,7 +6,7 @@
 #![allow(clippy::print_stdout, reason = "what was tried is a report")]
 
 use coldsign::acts::issue::{self, Batch};
-use coldsign::acts::{RELEASED, Session, Store, init, keys, policy, publications, publish, status, unlock};
+use coldsign::acts::{RELEASED, Session, Store, init, keys, policy, publications, publish, root, status, unlock};
 use coldsign::keystore::{KdfCost, Passphrase, RecoveryCode};
 use coldsign::refusal::Refusal;
 use std::collections::BTreeMap;
@@ -193,10 +193,7 @@ impl Picture {
             touched.is_none_or(|files| files.iter().any(|file| folders.iter().any(|folder| file.starts_with(folder))))
         };
         let secrets = touches(&["unlock", "sealed", "journal", "store.json", "lock"]);
-        let root = || match unlock::test_root(&store, None, &sound.root.to_passphrase()) {
-            Ok(key) => Ok(key.kid().to_owned()),
-            Err(refusal) => Err(refusal),
-        };
+        let root = || root::opened_by(&store, None, &sound.root.to_passphrase()).map(|key| key.kid.clone());
         Self {
             read: read(place),
             opened: Some(open(place, None, &passphrase())),

@@ -88,7 +88,7 @@ impl From<Fault> for Refusal {
                 refusal.why("this is not the root whose fingerprint was written down: don't use what came with it")
             }
             Fault::Root(root::Fault::Expired { .. }) => {
-                refusal.why("bring a publication with a newer root: only the signer can make one")
+                refusal.why("bring a publication with a newer root: the signer makes one with `coldsign root rotate`")
             }
             Fault::Root(root::Fault::Future { .. }) => {
                 refusal.why("the signer's clock or this one is wrong").hint("date -u")

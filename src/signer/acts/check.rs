@@ -326,9 +326,8 @@ fn certificates(directory: &Directory, ledger: &Ledger, known: &mut BTreeSet<Str
 }
 
 fn roots(directory: &Directory, ledger: &Ledger, known: &mut BTreeSet<String>, report: &mut Report) {
-    for root in ledger.roots.all() {
-        let file = super::root::file_in_store(root.root_version);
-        compare(directory, &file, &root.sha256, "not the root that was made", report);
+    for (file, sha256, what) in super::root::kept_files(ledger) {
+        compare(directory, &file, sha256, what, report);
         known.insert(file);
     }
 }
@@ -399,6 +398,7 @@ fn left_over(path: &str, ledger: &Ledger) -> bool {
             name.len() == 6 && name.parse::<u64>().is_ok_and(|seq| seq > newest)
         }
         "certificates" => name.strip_suffix(".pem").is_some_and(|kid| ledger.keys.by_kid(kid).is_some()),
+        "roots" => super::root::is_ours(name),
         _ => folder == sealed && key(),
     }
 }

@@ -1,5 +1,8 @@
 //! The root of trust: which keys sign bundles, and who may say so.
 
+mod change;
+mod custodian;
+
 use super::{Denied, Store};
 use crate::publishing::roots::RootMade;
 use crate::refusal::{Refusal, Refuse};
@@ -7,6 +10,10 @@ use crate::rotation::RootTooShort;
 use crate::storage::{Directory, StorageFault};
 use coldsign_verify::root::{self, Root, Terms};
 use coldsign_verify::{Digest, UnixTime};
+
+pub use change::{Progress, Waiting, Wish, check, discard, must_wait, propose, sign, waiting};
+pub(super) use change::{kept_files, known_files};
+pub use custodian::{Custodian, LARGEST_KEY, custodians, key_file, may_sign, open, opened_by, signer};
 
 /// How long a root is good, in seconds: five years.
 pub const LIFETIME: u64 = 5 * 31_556_952;
@@ -20,6 +27,48 @@ pub enum RootDenied {
     /// The store was made before there were roots.
     #[error("the store has no root")]
     None,
+    /// A root waits for signatures already.
+    #[error("root {0} waits for signatures")]
+    Waiting(u64),
+    /// No root waits for signatures.
+    #[error("no root waits for signatures")]
+    NothingWaits,
+    /// Not a custodian who could sign or leave now.
+    #[error("{name} is no custodian that can do that now")]
+    NoCustodian {
+        /// As given.
+        name: String,
+        /// Those who can.
+        may: Vec<String>,
+    },
+    /// Several custodians could sign.
+    #[error("several custodians can sign: {}", may.join(", "))]
+    Which {
+        /// Those.
+        may: Vec<String>,
+    },
+    /// The custodian's key is not in the store.
+    #[error("the key {0} is kept elsewhere")]
+    Elsewhere(String),
+    /// A threshold that can't be reached, or none.
+    #[error("{threshold} of {custodians} custodians can't be demanded")]
+    Threshold {
+        /// As wished.
+        threshold: usize,
+        /// How many there would be.
+        custodians: usize,
+    },
+    /// More custodians than a root may have.
+    #[error("a root has {0} custodians at the most")]
+    TooMany(usize),
+    /// Good for less time than each bundle that it vouches for.
+    #[error("a root good for {lifetime} s can't vouch for a bundle: each is good for {needed} s")]
+    Short {
+        /// As wished, in seconds.
+        lifetime: u64,
+        /// The policy's `bundle_lifetime`, in seconds.
+        needed: u64,
+    },
     /// There is no root of that number.
     #[error("there is no root {0}")]
     Unknown(u64),
@@ -41,7 +90,13 @@ impl Refuse for RootDenied {
             Self::Form(fault) => fault.code(),
             Self::None => "PUBLISH-NO-ROOT",
             Self::Unknown(_) => "ROOT-UNKNOWN",
-            Self::Ends { .. } => "ROOT-ENDS",
+            Self::Waiting(_) => "ROOT-WAITING",
+            Self::NothingWaits => "ROOT-NOTHING-WAITS",
+            Self::NoCustodian { .. } => "ROOT-NO-CUSTODIAN",
+            Self::Which { .. } => "ROOT-WHICH",
+            Self::Elsewhere(_) => "ROOT-ELSEWHERE",
+            Self::Threshold { .. } | Self::TooMany(_) => "ROOT-CUSTODIANS",
+            Self::Ends { .. } | Self::Short { .. } => "ROOT-ENDS",
         })
     }
 
@@ -49,16 +104,32 @@ impl Refuse for RootDenied {
         match self {
             Self::Form(_) => vec!["nothing was done".to_owned()],
             Self::None => vec!["a root says which key signs bundles, and verifiers pin it".to_owned()],
-            Self::Unknown(_) => Vec::new(),
+            Self::Unknown(_) | Self::NothingWaits => Vec::new(),
+            Self::Waiting(_) => vec!["it is signed or taken back first; nothing was done".to_owned()],
+            Self::NoCustodian { may, .. } => {
+                vec![format!("those who can: {}", may.join(", ")), "nothing was done".to_owned()]
+            }
+            Self::Which { .. } => vec!["say whose code it is with --by; nothing was done".to_owned()],
+            Self::Elsewhere(_) => vec!["name its file with --root-file; nothing was done".to_owned()],
+            Self::Threshold { .. } | Self::TooMany(_) => {
+                vec!["as many must sign as there are, at the most, and at least one; nothing was done".to_owned()]
+            }
             Self::Ends { .. } => vec!["no verifier would accept it; nothing was published".to_owned()],
+            Self::Short { .. } => vec!["nothing could be published under it; nothing was done".to_owned()],
         }
     }
 
     fn hint(&self) -> Option<String> {
         match self {
             Self::None | Self::Ends { .. } => Some("coldsign root rotate".to_owned()),
-            Self::Unknown(_) => Some("coldsign root show".to_owned()),
-            Self::Form(_) => None,
+            Self::Unknown(_)
+            | Self::NothingWaits
+            | Self::NoCustodian { .. }
+            | Self::Which { .. }
+            | Self::Threshold { .. } => Some("coldsign root show".to_owned()),
+            Self::Waiting(_) => Some("coldsign root sign".to_owned()),
+            Self::Short { .. } => Some("coldsign policy show".to_owned()),
+            Self::Form(_) | Self::Elsewhere(_) | Self::TooMany(_) => None,
         }
     }
 }
@@ -126,4 +197,18 @@ pub(super) fn made(root_version: u64, text: &str, terms: &Terms) -> RootMade {
 pub(super) fn ends(roots: &[Root], short: &RootTooShort) -> RootDenied {
     let root_version = roots.last().map_or(0, Root::root_version);
     RootDenied::Ends { root_version, ends: UnixTime(short.root_expiry), until: UnixTime(short.needed) }
+}
+
+/// The file of a root that waits for signatures.
+pub(super) fn draft_in_store(sha256: &str) -> String {
+    format!("roots/draft-{sha256}.json")
+}
+
+/// Whether only this program makes files of that name among the roots.
+pub(super) fn is_ours(name: &str) -> bool {
+    let between = |begin: &str, end: &str| name.strip_prefix(begin).and_then(|rest| rest.strip_suffix(end));
+    let is_kid = |kid: &str| kid.len() == 43;
+    between("root.", ".json").is_some_and(|number| number.parse::<u64>().is_ok())
+        || between("draft-", ".json").is_some_and(|digest| digest.parse::<Digest>().is_ok())
+        || between("key-", ".age").is_some_and(is_kid)
 }

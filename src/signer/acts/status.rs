@@ -11,6 +11,7 @@ use crate::keystore::{KeyRecord, KeyState, Purpose};
 use crate::publishing::record::PublicationRecord;
 use crate::refusal::Refusal;
 use crate::rotation::Act;
+use coldsign_verify::UnixTime;
 
 /// After this time a backup is called old, whatever the policy says.
 const BACKUP_DUE: u64 = 30 * 86_400;
@@ -206,6 +207,14 @@ fn todo(store: &Store, policy: &Policy, now: u64) -> Result<Vec<Todo>, Refusal> 
     if !lagging.is_empty() {
         add(format!("receipts are missing: {}", lagging.join("; ")), "coldsign verifier list".to_owned());
     }
+    let bundle = ledger.publications.newest().and_then(|newest| newest.made.bundle.as_ref());
+    if bundle.is_some_and(|bundle| now >= bundle.exp) {
+        let what = "the newest bundle has expired: verifiers with a trust store refuse every token";
+        add(what.to_owned(), "coldsign publish --renew --to .".to_owned());
+    }
+    if let Some((what, command)) = todo_of_roots(store, now) {
+        add(what, command);
+    }
     let unconfirmed = ledger
         .tokens
         .all()
@@ -237,6 +246,33 @@ fn todo(store: &Store, policy: &Policy, now: u64) -> Result<Vec<Todo>, Refusal> 
     Ok(todo)
 }
 
+/// What the root of trust asks for: a fact and a command.
+pub(super) fn todo_of_roots(store: &Store, now: u64) -> Option<(String, String)> {
+    let ledger = store.ledger();
+    let lifetime = store.policy().map_or(0, |(policy, _)| policy.distribution().bundle_lifetime);
+    if let Some(draft) = ledger.roots.draft() {
+        return Some((format!("root {} waits for signatures", draft.root_version), "coldsign root show".to_owned()));
+    }
+    let what = match ledger.roots.newest() {
+        None => "the store has no root: nothing can be published".to_owned(),
+        Some(root) => {
+            let (number, end) = (root.root_version, UnixTime(root.exp));
+            if now.saturating_add(lifetime) > root.exp {
+                format!("root {number} ends at {end}: no bundle can be made under it any more")
+            } else if now.saturating_add(lifetime.saturating_mul(2)) > root.exp {
+                // Early enough for custodians to be called together.
+                format!(
+                    "root {number} ends at {end}; bundles can be made under it until {}",
+                    UnixTime(root.exp - lifetime)
+                )
+            } else {
+                return None;
+            }
+        }
+    };
+    Some((what, "coldsign root rotate".to_owned()))
+}
+
 /// Files that the journal speaks of and that are not there. Whether those that are there are whole
 /// is not looked at.
 fn missing_files(store: &Store) -> Vec<String> {
@@ -248,7 +284,7 @@ fn missing_files(store: &Store) -> Vec<String> {
         _ => format!("sealed/{generation}/key-{}.age", key.kid),
     });
     let policies = ledger.policies.all().iter().map(|policy| format!("policies/{}.toml", policy.applied.sha256));
-    let roots = ledger.roots.all().iter().map(|root| super::root::file_in_store(root.root_version));
+    let roots = super::root::kept_files(ledger).map(|(file, ..)| file);
     let files = unlocks.chain(keys).chain(policies).chain(roots).chain([format!("sealed/{generation}/seal.age")]);
     files.filter(|file| !directory.has(file)).collect()
 }
@@ -263,7 +299,7 @@ pub(super) fn backup_due(store: &Store, now: u64) -> Option<String> {
         return Some("no backup was made yet: all keys are on this machine alone".to_owned());
     };
     if backups.keys_changed() {
-        return Some("keys or unlocks changed since the newest backup".to_owned());
+        return Some("keys, roots or unlocks changed since the newest backup".to_owned());
     }
     let age = now.saturating_sub(newest.at);
     (age >= BACKUP_DUE).then(|| format!("the newest backup is {} days old", age / 86_400))

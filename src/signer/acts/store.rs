@@ -285,6 +285,12 @@ impl Session {
         !Journal::open(&self.store.directory).is_ok_and(|journal| journal.entries().len() == before)
     }
 
+    /// Removes what an act has ended: files of keys and roots that no entry speaks of any more.
+    pub(super) fn sweep(&mut self) -> Result<(), Refusal> {
+        self.opened.sweep(self.store.ledger.keys.all())?;
+        sweep_roots(&self.store).map(drop)
+    }
+
     /// After a switch of generations: goes on with what is in force now, and removes what was.
     pub(super) fn settle(&mut self, resealed: Option<Opened>) -> Result<(), Refusal> {
         if let Some(opened) = resealed {
@@ -335,6 +341,21 @@ fn sweep(store: &Store, opened: &Opened) -> Result<Vec<String>, Refusal> {
         if orphan {
             store.directory.remove_file(&format!("certificates/{name}"))?;
             swept.push(format!("certificates/{name}"));
+        }
+    }
+    swept.extend(sweep_roots(store)?);
+    Ok(swept)
+}
+
+/// Roots and custodians' keys that no entry speaks of.
+fn sweep_roots(store: &Store) -> Result<Vec<String>, Refusal> {
+    let known = super::root::known_files(store);
+    let mut swept = Vec::new();
+    for name in store.directory.names("roots")? {
+        let file = format!("roots/{name}");
+        if super::root::is_ours(&name) && !known.contains(&file) {
+            store.directory.remove_file(&file)?;
+            swept.push(file);
         }
     }
     Ok(swept)

@@ -4,18 +4,15 @@
 //! force and read back, one group of journal entries switches, then what was is removed.
 
 use super::init::check_unlock_name;
-use super::{Denied, Session, Store};
+use super::{Session, Store};
 use crate::journal::{Event, Line};
 use crate::keystore::{
-    self, KeyRecord, Opened, Passphrase, Purpose, Resealed, SealGeneration, SecretKey, UnlockChanged, UnlockRemoved,
-    UnlockRewrapped, Unlocks, WrappedUnlock,
+    self, KeyRecord, Opened, Passphrase, Resealed, SealGeneration, UnlockChanged, UnlockRemoved, UnlockRewrapped,
+    Unlocks, WrappedUnlock,
 };
 use crate::refusal::{Refusal, Refuse};
 use crate::storage::{Lock, StorageFault};
 use std::path::Path;
-
-/// The largest file with a root's key, in bytes.
-const LARGEST_ROOT: u64 = 64 << 10;
 
 /// Why the ways to open the store stay as they are.
 #[derive(Debug, thiserror::Error)]
@@ -43,9 +40,6 @@ pub enum UnlockDenied {
     /// In force, or it may be, but not all of it could be done.
     #[error("the unlocks are changed, but the act could not be finished: {0}")]
     Unfinished(String),
-    /// The root's key is not in the store.
-    #[error("the root's key {0} is kept elsewhere")]
-    RootElsewhere(String),
 }
 
 impl Refuse for UnlockDenied {
@@ -57,7 +51,6 @@ impl Refuse for UnlockDenied {
             Self::RewrapOther(_) => "UNLOCK-REWRAP",
             Self::Same(_) => "UNLOCK-SAME",
             Self::Unfinished(_) => "UNLOCK-UNFINISHED",
-            Self::RootElsewhere(_) => "ROOT-ELSEWHERE",
         })
     }
 
@@ -75,7 +68,6 @@ impl Refuse for UnlockDenied {
                 "the new set of unlocks opens the store from now on; the next act finishes the rest".to_owned(),
                 "what the old set opens may still be on the disk".to_owned(),
             ],
-            Self::RootElsewhere(_) => vec!["name its file with --root-file".to_owned()],
             Self::Exists(_) | Self::Last(_) => vec![nothing],
         }
     }
@@ -87,7 +79,7 @@ impl Refuse for UnlockDenied {
             Self::Own { name, other } => format!("coldsign --unlock {other} unlock remove {name}"),
             Self::RewrapOther(name) => format!("coldsign --unlock {name} unlock change {name} --rewrap-only"),
             Self::Unfinished(_) => "coldsign unlock list".to_owned(),
-            Self::Same(_) | Self::RootElsewhere(_) => return None,
+            Self::Same(_) => return None,
         })
     }
 }
@@ -289,30 +281,6 @@ pub fn test(path: &Path, name: &str, passphrase: &Passphrase) -> Result<Vec<KeyR
     let opened = Opened::open(store.directory(), store.journal(), unlocks, name, passphrase)?;
     let reached = opened.load_all(store.ledger().keys.all())?;
     Ok(reached.into_iter().cloned().collect())
-}
-
-/// The root's key record and its file in the store, below it; `None` where it is kept elsewhere.
-pub fn root(store: &Store) -> Option<(&KeyRecord, Option<String>)> {
-    let keys = store.ledger().keys.all().iter();
-    let root = keys.filter(|key| key.purpose == Purpose::Root).max_by_key(|key| key.number)?;
-    Some((root, (!root.elsewhere).then(|| format!("roots/key-{}.age", root.kid))))
-}
-
-/// Opens the root's key with its code, from the store or from the bytes of its file elsewhere.
-///
-/// # Errors
-/// [`crate::keystore::KeystoreFault::WrongRootCode`], or as its file refuses.
-pub fn test_root(store: &Store, elsewhere: Option<(&Path, &[u8])>, code: &Passphrase) -> Result<SecretKey, Refusal> {
-    let (record, kept) = root(store).ok_or_else(|| Denied::NoKey { name: "root".to_owned(), nearest: None })?;
-    let key = match (elsewhere, kept) {
-        (Some((file, bytes)), _) => keystore::open_root(record, &file.display().to_string(), bytes, code)?,
-        (None, Some(file)) => {
-            let bytes = store.directory().read(&file, LARGEST_ROOT)?;
-            keystore::open_root(record, &file, &bytes, code)?
-        }
-        (None, None) => return Err(UnlockDenied::RootElsewhere(record.kid.clone()).into()),
-    };
-    Ok(key)
 }
 
 #[cfg(test)]

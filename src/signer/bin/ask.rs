@@ -1,10 +1,12 @@
 //! Questions, always at the terminal itself: a pipe can't answer for a person.
 
+use super::context::secret_in;
 use super::fault::Fault;
-use coldsign::keystore::Passphrase;
+use coldsign::keystore::{Passphrase, RecoveryCode};
 use coldsign::refusal::Refusal;
 use coldsign::storage::{Terminal, restore_terminal_on_signals};
 use coldsign_verify::escape::escaped;
+use std::path::Path;
 use zeroize::Zeroizing;
 
 /// A secret, typed without being shown.
@@ -34,6 +36,24 @@ pub fn again<T>(tries: usize, mut attempt: impl FnMut() -> Result<T, Refusal>) -
 
 fn is_slip(refusal: &Refusal) -> bool {
     matches!(refusal.reason().rule(), Some("UNLOCK-PASSPHRASE" | "UNLOCK-CODE" | "UNLOCK-SHORT" | "ROOT-CODE"))
+}
+
+/// What opens with a root code, from a file or typed; typed wrong, it is asked for again.
+pub fn root_code<T>(
+    file: Option<&Path>,
+    prompt: &str,
+    open: impl Fn(&Passphrase) -> Result<T, Refusal>,
+) -> Result<T, Refusal> {
+    again(if file.is_some() { 1 } else { TRIES }, || {
+        let code = match file {
+            Some(file) => secret_in(file)?,
+            None => secret(prompt).map_err(|fault| match fault {
+                Fault::NoTerminal(_) => Fault::NoTerminal("name a file with --root-code-file"),
+                other => other,
+            })?,
+        };
+        open(&RecoveryCode::read(&code).map_err(Fault::from)?.to_passphrase())
+    })
 }
 
 /// A new passphrase, typed twice; one that can't be is asked for again before that.

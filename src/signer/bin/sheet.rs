@@ -4,9 +4,9 @@ use super::ask;
 use super::fault::Fault;
 use super::screen::Screen;
 use super::when;
-use coldsign::acts::{Store, path_word, unlock};
+use coldsign::acts::{Session, Store, path_word, root};
 use coldsign::journal::{hex, sha256};
-use coldsign::keystore::RecoveryCode;
+use coldsign::keystore::{KeyRecord, RecoveryCode};
 use coldsign::publishing::fingerprint;
 use coldsign::refusal::Refusal;
 use coldsign::storage::{self, StorageFault, create_private_file, is_there, remove_file};
@@ -46,9 +46,9 @@ pub fn give_name(file: Option<&Path>, screen: &mut Screen) {
 }
 
 /// Removes a sheet where its code opens nothing after all.
-pub fn take_back(file: Option<&Path>, refusal: &Refusal, screen: &mut Screen) {
+pub fn take_back(file: Option<&Path>, may_count: bool, screen: &mut Screen) {
     let Some(file) = file.map(unnamed) else { return };
-    if refusal.reason().rule() == Some("UNLOCK-UNFINISHED") {
+    if may_count {
         screen.warning(&format!("the new code is on {}: try it, then name the file", escaped(&shown(&file))));
     } else {
         remove_file(&file);
@@ -57,6 +57,46 @@ pub fn take_back(file: Option<&Path>, refusal: &Refusal, screen: &mut Screen) {
 
 fn shown(file: &Path) -> String {
     file.display().to_string()
+}
+
+/// Hands a new custodian their code: in a new file that gets its name from [`give_name`], or at the
+/// terminal, typed back.
+pub fn custodian(session: &Session, name: &str, code: &RecoveryCode, file: Option<&Path>) -> Result<(), Refusal> {
+    let sheet = session.store().sheet();
+    let mut text = Zeroizing::new(String::with_capacity(2 << 10));
+    text.push_str(&format!(
+        "coldsign custodian's sheet{:>46}\n\nissuer  {}\nstore   {}\nkey     {name}\n\nroot code       ",
+        when::utc(session.now()),
+        sheet.issuer,
+        sheet.store_id
+    ));
+    text.push_str(&code.expose_for_paper());
+    text.push_str(&format!(
+        "\n    Opens the key {name} of the root, and nothing else.\n\
+         \x20   A root waits for its signature:\n\
+         \x20     coldsign root sign --by {name}\n\
+         \x20   Is it the right code?   coldsign unlock test NAME --root\n\n\
+         Valid only where that command says so, whatever became of the act that\n\
+         wrote this sheet.\n\n\
+         Codes: capitals and blanks don't matter; O counts as 0, I and L as 1.\n\n\
+         Keep this sheet in a closed place, away from machine, key and backups.\n"
+    ));
+    if let Some(file) = file {
+        return hand_over_unnamed(file, &text);
+    }
+    ask::tell(&format!("\n{}\nWrite the code down now: it is shown once. Then type it back.\n", text.as_str()))?;
+    Ok(ask_back("root code", code)?)
+}
+
+fn hand_over_unnamed(file: &Path, text: &str) -> Result<(), Refusal> {
+    let partial = unnamed(file);
+    if is_there(file) {
+        return Err(StorageFault::Exists(file.to_owned()).into());
+    }
+    if is_there(&partial) {
+        return Err(Fault::HalfSheet(partial).into());
+    }
+    Ok(create_private_file(&partial, text.as_bytes())?)
 }
 
 impl Sheet<'_> {
@@ -78,14 +118,7 @@ impl Sheet<'_> {
     /// As [`Sheet::hand_over`], but the file gets its name from [`give_name`], when the code is in force.
     pub fn hand_over_unnamed(&self, file: Option<&Path>) -> Result<(), Refusal> {
         let Some(file) = file else { return self.hand_over(None) };
-        let partial = unnamed(file);
-        if is_there(file) {
-            return Err(StorageFault::Exists(file.to_owned()).into());
-        }
-        if is_there(&partial) {
-            return Err(Fault::HalfSheet(partial).into());
-        }
-        Ok(create_private_file(&partial, self.text().as_bytes())?)
+        hand_over_unnamed(file, &self.text())
     }
 
     /// In letters that any printer has, in lines that any paper has room for.
@@ -116,7 +149,8 @@ impl Sheet<'_> {
                 "Valid only where that command says so, whatever became of the act that\n\
                  wrote this sheet. The code of the sheet before it then opens nothing new.\n\n\
                  root code       not on this sheet: it is on the sheet of the day the\n\
-                 \x20   store was made. Copy it over before you destroy that one.\n\n",
+                 \x20   store was made, or on a custodian's own. Copy it over before you\n\
+                 \x20   destroy that one.\n\n",
             );
         }
         if let Some(code) = self.root {
@@ -139,9 +173,9 @@ impl Sheet<'_> {
     }
 
     fn root_file(&self) -> String {
-        match unlock::root(self.store) {
-            Some((_, Some(file))) => escaped(&self.place.join(file).display().to_string()).to_string(),
-            Some((root, None)) => format!("coldsign-root-key-{}.age, kept elsewhere", root.kid),
+        match root::custodians(self.store).next() {
+            Some(key) if key.elsewhere => format!("coldsign-root-key-{}.age, kept elsewhere", key.kid),
+            Some(key) => escaped(&self.place.join(root::key_file(&key.kid)).display().to_string()).to_string(),
             None => String::new(),
         }
     }
@@ -150,13 +184,14 @@ impl Sheet<'_> {
     fn fingerprints(&self) -> String {
         let journal = self.store.journal();
         let note = hex(&sha256(journal.note().as_bytes()));
-        let root = unlock::root(self.store).map(|(root, _)| fingerprint(&root.public)).unwrap_or_default();
-        format!(
-            "journal fingerprint, at {} lines\n{}root key fingerprint\n{}\n",
-            journal.entries().len(),
-            grouped(&note),
-            grouped(&root)
-        )
+        let mut text = format!("journal fingerprint, at {} lines\n{}", journal.entries().len(), grouped(&note));
+        let keys: Vec<&KeyRecord> = root::custodians(self.store).collect();
+        for key in &keys {
+            let whose = if keys.len() > 1 { format!(" of {}", key.name()) } else { String::new() };
+            text.push_str(&format!("root key fingerprint{whose}\n{}", grouped(&fingerprint(&key.public))));
+        }
+        text.push('\n');
+        text
     }
 }
 

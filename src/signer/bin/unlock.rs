@@ -9,15 +9,12 @@ use super::sheet::{Sheet, give_name, take_back};
 use super::table::Table;
 use super::when;
 use coldsign::acts::unlock::{self, Depth, UnlockDenied};
-use coldsign::acts::{Session, Store};
+use coldsign::acts::{Session, Store, root};
 use coldsign::keystore::{KdfCost, KeyRecord, Passphrase, RecoveryCode, UnlockRecord, Unlocks};
 use coldsign::refusal::Refusal;
 use coldsign::storage::read_file;
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
-
-/// The largest file with a root's key, in bytes.
-const LARGEST_ROOT: u64 = 64 << 10;
 
 #[derive(clap::Subcommand)]
 pub enum Command {
@@ -148,7 +145,8 @@ fn add(name: &str, new: &New, context: &Context, screen: &mut Screen) -> Ended {
     drop(store);
     let mut session = context.session_by(&by, screen)?;
     let passphrase = new.passphrase(name, &session, context)?;
-    unlock::add(&mut session, name, &passphrase).inspect_err(|refusal| take_back(new.sheet(), refusal, screen))?;
+    unlock::add(&mut session, name, &passphrase)
+        .inspect_err(|refusal| take_back(new.sheet(), may_count(refusal), screen))?;
     give_name(new.sheet(), screen);
     if screen.json() {
         told(&session, name, screen);
@@ -170,7 +168,7 @@ fn change(name: &str, new: &New, depth: Depth, context: &Context, screen: &mut S
     let mut session = context.session_by(&by, screen)?;
     let passphrase = new.passphrase(name, &session, context)?;
     unlock::change(&mut session, name, &passphrase, depth)
-        .inspect_err(|refusal| take_back(new.sheet(), refusal, screen))?;
+        .inspect_err(|refusal| take_back(new.sheet(), may_count(refusal), screen))?;
     give_name(new.sheet(), screen);
     if name == Unlocks::RECOVERY {
         screen.warning("the root code is not on the new sheet: copy it over before you destroy the old one");
@@ -235,28 +233,29 @@ fn test(name: &str, root: Option<(Option<PathBuf>, Option<PathBuf>)>, context: &
     };
     if screen.json() {
         let keys: Vec<String> = reached.iter().map(KeyRecord::name).collect();
-        screen.object(&json!({"unlock": name, "opens": true, "keys": keys, "root": root}));
+        let kid = root.as_ref().map(|(_, kid)| kid);
+        screen.object(&json!({"unlock": name, "opens": true, "keys": keys, "root": kid}));
         return Ok(());
     }
     screen.line(&format!("{name} opens the store and reaches its {} private keys; nothing was changed", reached.len()));
-    if let Some(kid) = root {
-        screen.line(&format!("the root code opens the root's key {kid}"));
+    if let Some((name, kid)) = root {
+        screen.line(&format!("the root code opens the root's key {name}, {kid}"));
     }
     Ok(())
 }
 
-/// The kid of the root's key, opened.
-fn test_root(store: &Store, file: Option<&Path>, code_file: Option<&Path>) -> Result<String, Refusal> {
-    let elsewhere = file.map(|file| read_file(file, LARGEST_ROOT)).transpose()?;
-    let key = ask::again(if code_file.is_some() { 1 } else { ask::TRIES }, || {
-        let code = match code_file {
-            Some(file) => secret_in(file)?,
-            None => ask::secret("root code: ")?,
-        };
-        let code = RecoveryCode::read(&code).map_err(Fault::from)?.to_passphrase();
-        unlock::test_root(store, file.zip(elsewhere.as_deref()), &code)
-    })?;
-    Ok(key.kid().to_owned())
+/// Whether a change of the unlocks that was refused may be in force all the same.
+fn may_count(refusal: &Refusal) -> bool {
+    refusal.reason().rule() == Some("UNLOCK-UNFINISHED")
+}
+
+/// Name and kid of the root's key that was opened.
+fn test_root(store: &Store, file: Option<&Path>, code_file: Option<&Path>) -> Result<(String, String), Refusal> {
+    let elsewhere = file.map(|file| read_file(file, root::LARGEST_KEY)).transpose()?;
+    ask::root_code(code_file, "root code: ", |code| {
+        let key = root::opened_by(store, file.zip(elsewhere.as_deref()), code)?;
+        Ok((key.name(), key.kid.clone()))
+    })
 }
 
 impl New {

@@ -13,7 +13,7 @@ pub enum KeystoreFault {
     #[error("that is not the passphrase of unlock {0}")]
     WrongPassphrase(String),
     /// The code does not open the root's key.
-    #[error("that is not the root code of this store")]
+    #[error("that is not the code of this root key")]
     WrongRootCode(String),
     /// A passphrase that guessing would find.
     #[error("the passphrase is too short: {found} characters, at least {least}")]

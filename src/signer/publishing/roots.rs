@@ -19,10 +19,39 @@ impl Event for RootMade {
     const TYPE: &'static str = "root.made";
 }
 
+/// A root waits for signatures: it is `roots/draft-<sha256>.json`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RootDrafted {
+    /// Its number.
+    pub root_version: u64,
+    /// SHA-256 of the file as it is signed so far, lower-case hex.
+    pub sha256: String,
+    /// Thumbprints of those that have signed.
+    pub signed: Vec<String>,
+}
+
+impl Event for RootDrafted {
+    const TYPE: &'static str = "root.drafted";
+}
+
+/// A root that waited was taken back.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RootDiscarded {
+    /// Its number.
+    pub root_version: u64,
+}
+
+impl Event for RootDiscarded {
+    const TYPE: &'static str = "root.discarded";
+}
+
 /// Every root, oldest first.
 #[derive(Debug, Default)]
 pub struct Roots {
     made: Vec<RootMade>,
+    draft: Option<RootDrafted>,
 }
 
 impl Roots {
@@ -31,18 +60,38 @@ impl Roots {
     /// # Errors
     /// [`JournalFault::Malformed`].
     pub fn apply(&mut self, entry: &Entry) -> Result<bool, JournalFault> {
-        let Some(made) = entry.event::<RootMade>()? else { return Ok(false) };
-        if made.root_version != self.newest().map_or(0, |root| root.root_version) + 1 {
-            let what = format!("root {} does not follow the one before", made.root_version);
-            return Err(JournalFault::Malformed { line: entry.index + 1, what });
+        let next = self.newest().map_or(0, |root| root.root_version) + 1;
+        let follows = |root_version: u64| {
+            if root_version == next {
+                return Ok(());
+            }
+            let what = format!("root {root_version} does not follow the one before");
+            Err(JournalFault::Malformed { line: entry.index + 1, what })
+        };
+        if let Some(made) = entry.event::<RootMade>()? {
+            follows(made.root_version)?;
+            self.made.push(made);
+            self.draft = None;
+        } else if let Some(draft) = entry.event::<RootDrafted>()? {
+            follows(draft.root_version)?;
+            self.draft = Some(draft);
+        } else if let Some(discarded) = entry.event::<RootDiscarded>()? {
+            follows(discarded.root_version)?;
+            self.draft = None;
+        } else {
+            return Ok(false);
         }
-        self.made.push(made);
         Ok(true)
     }
 
     /// All of them.
     pub fn all(&self) -> &[RootMade] {
         &self.made
+    }
+
+    /// The one that waits for signatures.
+    pub fn draft(&self) -> Option<&RootDrafted> {
+        self.draft.as_ref()
     }
 
     /// The newest.

@@ -88,7 +88,7 @@ pub struct Backups {
 
 impl Backups {
     /// Takes in an entry; `false` where it is not about backups. It also notes, without claiming
-    /// them, entries after which an older backup lacks a key or an unlock.
+    /// them, entries after which an older backup lacks a key, a root or an unlock.
     ///
     /// # Errors
     /// [`JournalFault::Malformed`].
@@ -98,7 +98,7 @@ impl Backups {
         } else if let Some(started) = entry.event::<EpochStarted>()? {
             self.epochs.push(EpochRecord { started, at: entry.time, by: entry.by.to_string() });
         } else {
-            if entry.kind.starts_with("key.") || entry.kind.starts_with("unlock.") {
+            if ["key.", "root.", "unlock."].iter().any(|family| entry.kind.starts_with(family)) {
                 self.keys_changed = Some(entry.index);
             }
             return Ok(false);
@@ -116,7 +116,7 @@ impl Backups {
         self.made.last()
     }
 
-    /// Whether keys or unlocks changed since the newest backup.
+    /// Whether keys, roots or unlocks changed since the newest backup.
     pub fn keys_changed(&self) -> bool {
         let saved = self.newest().map_or(0, |backup| backup.made.size);
         self.keys_changed.is_some_and(|line| line >= saved)

@@ -1,7 +1,7 @@
 //! The store itself, as far as it can be read without a passphrase: can it be, and is it cared for?
 
 use super::Finding;
-use crate::acts::{Store, status};
+use crate::acts::{Store, root, status};
 use std::path::Path;
 
 const DAY: u64 = 86_400;
@@ -11,6 +11,7 @@ const LONG_UNUSED: u64 = 400 * DAY;
 const WHY_AHEAD: &str = "the clock is wrong, or was wrong then: acts are refused until it is settled";
 const WHY_UNUSED: &str = "if it was used since, the clock is wrong";
 const WHY_UNPUBLISHED: &str = "no service can check a token yet";
+const WHY_ROOT: &str = "without a root that lasts nothing can be published";
 const WHY_OVERDUE: &str = "services learn of new keys by publications only";
 const WHY_NO_BACKUP: &str = "a dead disk would end every key";
 const WHY_UNREADABLE: &str = "no act is done on a store that does not hold together";
@@ -29,7 +30,8 @@ pub(super) fn findings(place: &Path, now: u64) -> Vec<Finding> {
     };
     let lines = store.journal().entries().len();
     let sound = Finding::ok("store", format!("its journal of {lines} lines holds together"));
-    vec![sound, newest_act(store.journal().newest_time(), now), publication(&store, now), backup(&store, now)]
+    let newest_act = newest_act(store.journal().newest_time(), now);
+    vec![sound, newest_act, roots(&store, now), publication(&store, now), backup(&store, now)]
 }
 
 fn newest_act(newest: u64, now: u64) -> Finding {
@@ -42,6 +44,20 @@ fn newest_act(newest: u64, now: u64) -> Finding {
         return Finding::look(topic, fact, WHY_UNUSED).try_this("date -u");
     }
     Finding::ok(topic, fact)
+}
+
+fn roots(store: &Store, now: u64) -> Finding {
+    let topic = "root";
+    if let Err(refusal) = root::waiting(store).and_then(|_| root::newest(store)) {
+        return Finding::bad(topic, refusal.to_string(), WHY_UNREADABLE);
+    }
+    match (status::todo_of_roots(store, now), store.ledger().roots.newest()) {
+        (Some((fact, command)), _) => Finding::look(topic, fact, WHY_ROOT).try_this(&command),
+        (None, newest) => {
+            let (number, end) = newest.map_or((0, 0), |root| (root.root_version, root.exp));
+            Finding::ok(topic, format!("number {number} is good for {}", days(end.saturating_sub(now))))
+        }
+    }
 }
 
 fn publication(store: &Store, now: u64) -> Finding {

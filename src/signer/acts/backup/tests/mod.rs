@@ -156,7 +156,7 @@ fn status_reminds_of_backups() {
     assert_eq!(due(START + 30 * DAY - 1), "");
     assert!(due(START + 30 * DAY).contains("30 days old"));
     bench.generate("store", START + DAY);
-    assert!(due(START + DAY).contains("keys or unlocks changed"));
+    assert!(due(START + DAY).contains("keys, roots or unlocks changed"));
     bench.backup("store", START + DAY);
     assert_eq!(due(START + DAY), "");
 }

@@ -1,0 +1,149 @@
+//! Custodians: who may sign a root, and their keys, each sealed to a code of its own.
+
+use super::change::waiting;
+use super::{RootDenied, chain};
+use crate::acts::{Denied, Session, Store};
+use crate::keystore::{self, KdfCost, KeyRecord, KeyState, NewKey, Passphrase, Purpose, RecoveryCode, SecretKey};
+use crate::refusal::Refusal;
+use crate::storage;
+use coldsign_verify::PublicKey;
+use coldsign_verify::root::Root;
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+/// The largest file with a custodian's key, in bytes.
+pub const LARGEST_KEY: u64 = 64 << 10;
+
+/// A custodian's key, opened.
+pub struct Custodian {
+    pub(super) key: SecretKey,
+}
+
+/// Every custodian, with those that a waiting root would add, oldest first.
+pub fn custodians(store: &Store) -> impl Iterator<Item = &KeyRecord> {
+    let keys = store.ledger().keys.all().iter();
+    keys.filter(|key| key.purpose == Purpose::Root && key.state != KeyState::Destroyed)
+}
+
+/// Who may sign now, wherever their keys are: custodians of the newest root and of the one that waits,
+/// that have not signed it. Those that leave with it come last.
+///
+/// # Errors
+/// As [`chain`].
+pub fn may_sign(store: &Store) -> Result<Vec<&KeyRecord>, Refusal> {
+    let newest = chain(store)?.pop();
+    let waiting = waiting(store)?;
+    let terms = newest.as_ref().map(Root::terms).into_iter().chain(waiting.as_ref().map(|waiting| &waiting.terms));
+    let kids: BTreeSet<String> = terms.flat_map(|terms| &terms.root_keys).map(PublicKey::thumbprint).collect();
+    let mut may: Vec<&KeyRecord> = custodians(store)
+        .filter(|key| if newest.is_none() { key.state == KeyState::Active } else { kids.contains(&key.kid) })
+        .filter(|key| !waiting.as_ref().is_some_and(|waiting| waiting.signed.contains(&key.kid)))
+        .collect();
+    if let Some(waiting) = &waiting {
+        may.sort_by_key(|key| !waiting.terms.root_keys.contains(&key.public));
+    }
+    Ok(may)
+}
+
+/// The custodian that signs: the one named, or the only one there is.
+///
+/// # Errors
+/// [`RootDenied::NoCustodian`], [`RootDenied::Which`].
+pub fn signer<'a>(store: &'a Store, named: Option<&str>) -> Result<&'a KeyRecord, Refusal> {
+    let may = may_sign(store)?;
+    let names = || may.iter().map(|key| key.name()).collect::<Vec<_>>();
+    match (named, may.as_slice()) {
+        (Some(name), _) => {
+            let found = may.iter().find(|key| key.name() == name || key.kid == name).copied();
+            Ok(found.ok_or_else(|| RootDenied::NoCustodian { name: name.to_owned(), may: names() })?)
+        }
+        (None, [one]) => Ok(one),
+        (None, _) => Err(RootDenied::Which { may: names() }.into()),
+    }
+}
+
+/// Opens a custodian's key with its code, from the store or from the bytes of its file elsewhere.
+///
+/// # Errors
+/// [`RootDenied::Elsewhere`], or as its file refuses.
+pub fn open(
+    store: &Store,
+    record: &KeyRecord,
+    elsewhere: Option<(&Path, &[u8])>,
+    code: &Passphrase,
+) -> Result<Custodian, Refusal> {
+    let file = key_file(&record.kid);
+    let key = match elsewhere {
+        Some((path, bytes)) => keystore::open_root(record, &path.display().to_string(), bytes, code)?,
+        None if record.elsewhere => return Err(RootDenied::Elsewhere(record.name()).into()),
+        None => keystore::open_root(record, &file, &store.directory().read(&file, LARGEST_KEY)?, code)?,
+    };
+    Ok(Custodian { key })
+}
+
+/// The custodian whose key a code opens. Nothing is changed.
+///
+/// # Errors
+/// As [`open`], where it opens none.
+pub fn opened_by<'a>(
+    store: &'a Store,
+    elsewhere: Option<(&Path, &[u8])>,
+    code: &Passphrase,
+) -> Result<&'a KeyRecord, Refusal> {
+    let mut refused: Option<Refusal> = None;
+    for record in custodians(store) {
+        match open(store, record, elsewhere, code) {
+            Ok(_) => return Ok(record),
+            // That a key could be tried and did not open says more than that another is not here.
+            Err(refusal) => match &refused {
+                Some(before) if before.reason().rule() != Some("ROOT-ELSEWHERE") => {}
+                _ => refused = Some(refusal),
+            },
+        }
+    }
+    Err(refused.unwrap_or_else(|| Denied::NoKey { name: "root".to_owned(), nearest: None }.into()))
+}
+
+/// A custodian's key in the store.
+pub fn key_file(kid: &str) -> String {
+    format!("roots/key-{kid}.age")
+}
+
+/// What was made for a proposal before it was recorded.
+#[derive(Default)]
+pub(super) struct Kept {
+    pub(super) path: Option<PathBuf>,
+    pub(super) bundle: Option<NewKey>,
+}
+
+impl Kept {
+    /// Seals a new custodian's key to its code, in the store or in another folder.
+    pub(super) fn custodian(
+        &mut self,
+        session: &Session,
+        key: &SecretKey,
+        code: &RecoveryCode,
+        to: Option<&Path>,
+    ) -> Result<(), Refusal> {
+        let cost = session.store().ledger().unlocks.cost().unwrap_or(KdfCost::STANDARD);
+        let sealed = keystore::seal_root(key, &code.to_passphrase(), cost)?;
+        let file = format!("key-{}.age", key.kid());
+        let Some(place) = to else {
+            return Ok(session.store().directory().below("roots")?.create_file(&file, &sealed)?);
+        };
+        let path = place.join(format!("coldsign-root-{file}"));
+        storage::create_private_file(&path, &sealed)?;
+        self.path = Some(path);
+        Ok(())
+    }
+
+    /// What lies in the store's own folders the next act would remove as well.
+    pub(super) fn take_back(self, session: &Session) {
+        if let Some(path) = self.path {
+            storage::remove_file(&path);
+        }
+        if let Some(new) = self.bundle {
+            session.discard_if_unknown(&new);
+        }
+    }
+}
