@@ -4,11 +4,12 @@
 
 use coldsign::acts::issue::{self, Batch};
 use coldsign::acts::{RELEASED, Session, init, keys, publications, publish, root};
-use coldsign::keystore::{KdfCost, Passphrase, RecoveryCode};
+use coldsign::keystore::{KdfCost, Passphrase, RecoveryCode, RsaBits, SecretKey};
 use coldsign::publishing::folder_name;
 use coldsign::storage::Outbox;
+use coldsign_verify::receipt::Receipt;
 use coldsign_verify::trust::{Publication, TrustStore};
-use coldsign_verify::{Digest, UnixTime};
+use coldsign_verify::{Algorithm, Digest, UnixTime};
 use std::fs;
 use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
@@ -102,6 +103,17 @@ impl World {
     }
 }
 
+impl World {
+    /// The next root, by the one custodian there is.
+    fn next_root(&self, bundle_key: bool, now: u64) {
+        let mut session = self.session(now);
+        let record = root::signer(session.store(), None).unwrap();
+        let by = root::open(session.store(), record, None, &self.root_code.to_passphrase()).unwrap();
+        let wish = root::Wish { bundle_key, ..root::Wish::default() };
+        assert!(root::propose(&mut session, &wish, &by).unwrap().complete);
+    }
+}
+
 fn passphrase() -> Passphrase {
     Passphrase::from(Zeroizing::new("correct horse battery staple".to_owned()))
 }
@@ -138,6 +150,93 @@ fn what_is_published_is_installed_and_verifies_tokens() {
     assert_eq!(install(&mut trust, &first, START + 2 * DAY), Err("BUNDLE-ROLLBACK"));
     assert_eq!(install(&mut trust, &third, START + 2 * DAY), Ok(3), "prev is the bundle before");
     assert_eq!(install(&mut trust, &third, START + 123 * DAY), Err("BUNDLE-EXPIRED"));
+}
+
+#[test]
+fn a_verifier_pinned_to_the_first_root_follows_to_the_newest() {
+    let world = World::new();
+    let first = world.publish(START, false);
+    let mut trust = world.pin();
+    assert_eq!(install(&mut trust, &first, START), Ok(1));
+    let mut late =
+        TrustStore::pin(&world.path("late"), "api-2", &fs::read(first.join("root.1.json")).unwrap(), &trust.pinned())
+            .unwrap();
+    // Each change of the root reaches it with the next publication.
+    for (number, bundle_key) in [(2, false), (3, true), (4, false), (5, true)] {
+        let now = START + number * DAY;
+        let token = world.token("api", "reader", now - 60);
+        world.next_root(bundle_key, now);
+        let folder = world.publish(now, false);
+        assert!((1..=number).all(|number| folder.join(format!("root.{number}.json")).exists()));
+        assert_eq!(install(&mut trust, &folder, now), Ok(number));
+        assert_eq!(trust.root().root_version(), number);
+        assert_eq!(accepts(&trust, "api", &token, now), Ok(()), "no service notices");
+    }
+    // All at once for the one that comes late; and nothing signed with an ended bundle key any more.
+    let newest = world.path("stick").join(folder_name(5));
+    assert_eq!(install(&mut late, &newest, START + 6 * DAY), Ok(5));
+    assert_eq!(late.root().fingerprint(), trust.root().fingerprint());
+    assert_eq!(install(&mut late, &first, START + 6 * DAY), Err("BUNDLE-KEY"));
+
+    // Without one of the roots between there is no way.
+    fs::remove_file(newest.join("root.3.json")).unwrap();
+    let root = fs::read(first.join("root.1.json")).unwrap();
+    let mut other = TrustStore::pin(&world.path("other"), "api-3", &root, &trust.pinned()).unwrap();
+    assert_eq!(install(&mut other, &newest, START + 6 * DAY), Err("PUBLICATION-MISSING"));
+}
+
+#[test]
+fn a_verifier_that_slept_through_ten_publications_catches_up() {
+    let world = World::new();
+    let first = world.publish(START, false);
+    let mut trust = world.pin();
+    assert_eq!(install(&mut trust, &first, START), Ok(1));
+    let mut newest = first;
+    for number in 2..=12 {
+        let now = START + number * 20 * DAY;
+        if number % 4 == 0 {
+            world.next_root(number % 8 == 0, now);
+        }
+        newest = world.publish(now, true);
+    }
+    let now = START + 245 * DAY;
+    assert!(trust.bundle().unwrap().contents().expires_at.0 < now, "what it slept on has expired");
+    assert_eq!(install(&mut trust, &newest, now), Ok(12));
+    assert_eq!(trust.root().root_version(), 4);
+    let token = world.token("api", "reader", now);
+    assert_eq!(accepts(&trust, "api", &token, now), Ok(()));
+}
+
+#[test]
+fn a_verifier_put_back_from_an_image_is_told_apart() {
+    let world = World::new();
+    let first = world.publish(START, false);
+    let mut trust = world.pin();
+    assert_eq!(install(&mut trust, &first, START), Ok(1));
+    let key = SecretKey::generate(Algorithm::EdDsa, RsaBits::Two).unwrap();
+    let receipt = |trust: &mut TrustStore, now: u64| {
+        trust.note_loaded(UnixTime(now)).unwrap();
+        Receipt::verify(&trust.receipt(key.public(), &key, UnixTime(now)).unwrap(), key.public()).unwrap()
+    };
+    let one = receipt(&mut trust, START);
+    let image = fs::read(world.path("trust/trust.json")).unwrap();
+    world.next_root(true, START + DAY);
+    let second = world.publish(START + DAY, false);
+    assert_eq!(install(&mut trust, &second, START + DAY), Ok(2));
+    let two = receipt(&mut trust, START + DAY);
+    two.check_after(one.contents().counter, &one.digest()).unwrap();
+
+    // The machine burns, and comes back as it was the day before.
+    drop(trust);
+    fs::write(world.path("trust/trust.json"), image).unwrap();
+    let mut trust = TrustStore::open(&world.path("trust")).unwrap();
+    assert_eq!((trust.root().root_version(), trust.bundle().unwrap().seq()), (1, 1));
+    let back = receipt(&mut trust, START + 2 * DAY);
+    assert_eq!(back.contents().counter, two.contents().counter, "it counts again from where it was");
+    assert!(back.check_after(two.contents().counter, &two.digest()).is_err());
+    // It installs again what it had.
+    assert_eq!(install(&mut trust, &second, START + 2 * DAY), Ok(2));
+    assert_eq!(trust.root().root_version(), 2);
 }
 
 #[test]
