@@ -9,7 +9,7 @@ use crate::trace::Call;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-/// The folder of a run: `store` and `out` lie in it.
+/// The folder of a run: `store`, `out` and `papers` lie in it.
 pub struct Disk<'a> {
     folder: &'a Path,
     present: BTreeSet<PathBuf>,
@@ -101,8 +101,8 @@ impl<'a> Disk<'a> {
         let journal = entries.parent().unwrap_or(entries);
         let store = journal.parent().unwrap_or(journal);
         let new = self.nameless.contains(entries);
-        let out = self.folder.join("out");
-        if let Some(path) = self.unsynced(|path| path.starts_with(&out)) {
+        let outputs = ["out", "papers"].map(|folder| self.folder.join(folder));
+        if let Some(path) = self.unsynced(|path| outputs.iter().any(|folder| path.starts_with(folder))) {
             return Err(format!("entries are written while {} is not durable", path.display()));
         }
         let blob = self.unsynced(|path| path.starts_with(store) && path != entries && !(new && path == journal));

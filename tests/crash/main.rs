@@ -45,6 +45,8 @@ enum Given {
     Settled,
     /// Tokens of both kinds of service were issued, and a publication was made.
     Issued,
+    /// Two custodians must sign, and a root that one of them proposed waits for the other.
+    Waiting,
 }
 
 const INIT: &[&str] = &[
@@ -60,7 +62,7 @@ const INIT: &[&str] = &[
 ];
 
 /// Every act of the regime: an act is added by a row here.
-const ACTS: [Act; 15] = [
+const ACTS: [Act; 19] = [
     Act { given: Given::Nothing, arguments: INIT, stride: 9, holds: made_or_not },
     Act {
         given: Given::New,
@@ -126,7 +128,27 @@ const ACTS: [Act; 15] = [
         stride: 4,
         holds: World::knows_the_receipt,
     },
+    Act {
+        given: Given::New,
+        arguments: &["root", "rotate", "--bundle-key", "--root-code-file", "papers/one"],
+        stride: 5,
+        holds: nothing_more,
+    },
+    Act { given: Given::New, arguments: ADD_KEY, stride: 5, holds: World::custodian_has_a_code },
+    Act {
+        given: Given::Waiting,
+        arguments: &["root", "sign", "--by", "root/1", "--root-code-file", "papers/one"],
+        stride: 5,
+        holds: nothing_more,
+    },
+    Act { given: Given::Waiting, arguments: &["root", "discard"], stride: 5, holds: nothing_more },
 ];
+
+/// By the second of two custodians: `root/2`, which came with [`ADD_KEY`].
+const PROPOSE: &[&str] = &["root", "rotate", "--bundle-key", "--by", "root/2", "--root-code-file", "papers/two"];
+
+const ADD_KEY: &[&str] =
+    &["root", "add-key", "--threshold", "2", "--root-code-file", "papers/one", "--sheet", "papers/sheet"];
 
 #[test]
 fn a_killed_act_loses_nothing_acknowledged_and_leaves_nothing_by_halves() {
@@ -331,6 +353,7 @@ fn prepare(given: Given) -> PathBuf {
     fs::write(folder.join("policy.toml"), POLICY).unwrap();
     fs::create_dir(folder.join("out")).unwrap();
     fs::create_dir(folder.join("handed")).unwrap();
+    fs::create_dir(folder.join("papers")).unwrap();
     let commands: &[&[&str]] = match given {
         Given::Nothing => &[],
         Given::New => &[INIT],
@@ -342,10 +365,13 @@ fn prepare(given: Given) -> PathBuf {
             &["publish"],
         ],
         Given::Settled => &[INIT, &["key", "generate", "default"], &["publish"], &["key", "activate", "default/2"]],
+        Given::Waiting => &[INIT, ADD_KEY, PROPOSE],
     };
     for arguments in commands {
         let ended = plain(&folder, arguments);
         assert!(ended.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&ended.stderr));
+        root_code(&folder.join("recovery.txt"), &folder.join("papers/one"));
+        root_code(&folder.join("papers/sheet"), &folder.join("papers/two"));
     }
     if given == Given::Settled {
         let fingerprint = receipt::of_a_machine(&folder);
@@ -356,6 +382,14 @@ fn prepare(given: Given) -> PathBuf {
         fs::write(folder.join("store/policy.toml"), edited).unwrap();
     }
     folder
+}
+
+/// A code from its sheet into a file of its own.
+fn root_code(sheet: &Path, file: &Path) {
+    let text = fs::read_to_string(sheet).unwrap_or_default();
+    if let Some(code) = text.lines().find_map(|line| line.strip_prefix("root code       ")) {
+        fs::write(file, code).unwrap();
+    }
 }
 
 fn plain(folder: &Path, arguments: &[&str]) -> Output {

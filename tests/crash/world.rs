@@ -2,8 +2,8 @@
 
 use coldsign::acts::backup::{Backup, Sealed};
 use coldsign::acts::issue::{self, Batch};
-use coldsign::acts::{Session, Store, policy, publications, publish, revocations, status, unlock};
-use coldsign::keystore::{Passphrase, Purpose};
+use coldsign::acts::{Session, Store, policy, publications, publish, revocations, root, status, unlock};
+use coldsign::keystore::{Passphrase, Purpose, RecoveryCode};
 use coldsign::storage::Outbox;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeSet;
@@ -110,6 +110,19 @@ impl World {
             (false, 0) if withdrawn.is_empty() => Ok(()),
             (said, _) => Err(format!("acknowledged: {said}, recorded: {recorded}, withdrawn: {withdrawn:?}")),
         }
+    }
+
+    /// A custodian that the journal knows has a sheet whose code opens the key.
+    pub fn custodian_has_a_code(&self, _: &Output) -> Result<(), String> {
+        let store = self.open()?;
+        let Some(key) = root::custodians(&store).nth(1) else { return Ok(()) };
+        let sheets =
+            ["papers/sheet", "papers/sheet.partial"].map(|sheet| fs::read_to_string(self.folder().join(sheet)));
+        let text = sheets.into_iter().flatten().next().ok_or("a custodian's code is lost")?;
+        let code =
+            text.lines().find_map(|line| line.strip_prefix("root code       ")).ok_or("a sheet without a code")?;
+        let code = RecoveryCode::read(code).map_err(|fault| fault.to_string())?.to_passphrase();
+        root::open(&store, key, None, &code).map(drop).map_err(|refusal| format!("the code on the sheet: {refusal}"))
     }
 
     fn session(&self) -> Result<Session, String> {
@@ -226,6 +239,11 @@ impl World {
         is("publications", names(&self.store().join("publications")), publications)?;
         let policies = ledger.policies.all().iter().map(|one| format!("{}.toml", one.applied.sha256)).collect();
         is("policies", names(&self.store().join("policies")), policies)?;
+        let roots = ledger.roots.all().iter().map(|root| format!("root.{}.json", root.root_version));
+        let draft = ledger.roots.draft().map(|draft| format!("draft-{}.json", draft.sha256));
+        let keys = root::custodians(store).map(|key| format!("key-{}.age", key.kid));
+        is("roots", names(&self.store().join("roots")), roots.chain(draft).chain(keys).collect())?;
+        root::chain(store).and(root::waiting(store)).map_err(|refusal| refusal.to_string())?;
         for name in names(&self.store().join("certificates")) {
             let kid = name.trim_end_matches(".pem");
             ledger.publications.certificate(kid).ok_or_else(|| format!("nobody knows certificate {name}"))?;

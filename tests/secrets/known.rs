@@ -25,7 +25,7 @@ pub fn code(secrets: &mut Secrets, what: &str, code: &str) {
 }
 
 /// What the store holds sealed: identities, and every private key that is there now.
-pub fn of_store(secrets: &mut Secrets, when: &str, place: &Path, unlocks: &[(&str, &str)], root: &str, now: u64) {
+pub fn of_store(secrets: &mut Secrets, when: &str, place: &Path, unlocks: &[(&str, &str)], roots: &[String], now: u64) {
     let store = Store::open(place).unwrap();
     let sealed = place.join(format!("sealed/{}/seal.age", store.ledger().unlocks.generation()));
     for (unlock, word) in unlocks {
@@ -43,7 +43,8 @@ pub fn of_store(secrets: &mut Secrets, when: &str, place: &Path, unlocks: &[(&st
         let pem = match key.purpose {
             Purpose::Root => {
                 let file = place.join(format!("roots/key-{}.age", key.kid));
-                String::from_utf8(opened(&file, &root.replace('-', ""))).unwrap()
+                let pem = roots.iter().find_map(|code| try_opened(&file, &code.replace('-', "")));
+                String::from_utf8(pem.expect("one of the root codes")).unwrap()
             }
             _ => session.opened().load(key).unwrap().expose_pkcs8_pem().unwrap().as_str().to_owned(),
         };
@@ -115,8 +116,12 @@ pub fn found(secrets: &Secrets, haystack: &[u8]) -> BTreeSet<String> {
 }
 
 fn opened(file: &Path, passphrase: &str) -> Vec<u8> {
+    try_opened(file, passphrase).unwrap()
+}
+
+fn try_opened(file: &Path, passphrase: &str) -> Option<Vec<u8>> {
     let identity = age::scrypt::Identity::new(SecretString::from(passphrase.to_owned()));
-    age::decrypt(&identity, &fs::read(file).unwrap()).unwrap()
+    age::decrypt(&identity, &fs::read(file).unwrap()).ok()
 }
 
 fn age_identity(secrets: &mut Secrets, what: &str, identity: &str) {

@@ -106,7 +106,9 @@ impl Life {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
         let recovery = recovery.replace('-', "");
         let unlocks = [passphrases, &[("recovery", &recovery)]].concat();
-        known::of_store(secrets, when, &self.folder.path().join("store"), &unlocks, &root, now);
+        let mut roots = vec![root];
+        roots.extend(fs::read_to_string(self.folder.path().join("given/second-root")));
+        known::of_store(secrets, when, &self.folder.path().join("store"), &unlocks, &roots, now);
     }
 }
 
@@ -181,6 +183,23 @@ fn after_a_whole_life_no_secret_is_anywhere() {
     life.done("--passphrase-file given/second unlock test berta");
     life.done("--unlock berta --passphrase-file given/second unlock change admin --new-passphrase-file given/third");
     life.refused(&format!("{p} key generate default"));
+    // Root ceremonies: a second custodian, another bundle key, and slips in between.
+    let sheet = life.read("given/recovery.txt");
+    life.write("given/root", sheet.lines().find_map(|line| line.strip_prefix("root code       ")).unwrap());
+    let (p, by) = ("--passphrase-file given/third", "--by root/1 --root-code-file given/root");
+    life.refused(&format!("{p} root rotate --root-code-file given/code"));
+    life.done(&format!("{p} root add-key --threshold 2 --sheet given/second-recovery.txt {by}"));
+    life.done(&format!("{p} root rotate --bundle-key {by}"));
+    let sheet = life.read("given/second-recovery.txt");
+    let second = sheet.lines().find_map(|line| line.strip_prefix("root code       ")).unwrap();
+    code(&mut secrets, "second root code", second);
+    life.write("given/second-root", second);
+    life.refused(&format!("{p} root sign --by root/2 --root-code-file given/root"));
+    life.done(&format!("{p} root sign --by root/2 --root-code-file given/second-root"));
+    life.done(&format!("{p} unlock test admin --root-code-file given/second-root"));
+    for act in ["root show", "publish --to out"] {
+        life.done(&format!("{p} {act}"));
+    }
     for act in
         ["unlock list", "status", "key list --all", "key show default/1", "token list", "--json status", "policy show"]
     {
