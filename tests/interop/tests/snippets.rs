@@ -43,7 +43,7 @@ fn rust_programs_accept_ours_and_refuse_twins() {
     // Always the same folder, so that what was compiled in an earlier run serves again.
     let project = folder_of_its_own("snippets");
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-    write_if_changed(&project.path().join("Cargo.toml"), &manifest(&root.join("src/verify")));
+    write_if_changed(&project.path().join("Cargo.toml"), &manifest(&root));
     write_if_changed(&project.path().join("Cargo.lock"), &fs::read_to_string(root.join("Cargo.lock")).unwrap());
     for service in &services {
         let program = project.path().join(format!("src/bin/snippet-{}.rs", service.name));
@@ -60,16 +60,22 @@ fn rust_programs_accept_ours_and_refuse_twins() {
     }
 }
 
-fn manifest(verify: &Path) -> String {
+/// With the workspace's own profile, so that what is compiled there serves here too.
+fn manifest(root: &Path) -> String {
+    let verify = root.join("src/verify");
+    let workspace = fs::read_to_string(root.join("Cargo.toml")).unwrap();
+    let profile = &workspace[workspace.find("[profile.dev]").unwrap()..workspace.find("[profile.release]").unwrap()];
     format!(
-        r#"package = {{ name = "snippets", version = "0.0.0", edition = "2024" }}
-workspace = {{}}
-dependencies = {{ coldsign-verify = {{ path = {verify:?} }}, serde_json = "1" }}
-# As in our workspace, so that what is compiled there serves here too.
-profile.dev.debug = "line-tables-only"
-profile.dev.incremental = false
-profile.dev.package."*" = {{ opt-level = 2, debug = false }}
-"#
+        r#"[package]
+name = "snippets"
+version = "0.0.0"
+edition = "2024"
+[workspace]
+[dependencies]
+coldsign-verify = {{ path = {verify:?} }}
+serde_json = "1"
+{}"#,
+        profile.replace("[profile.dev]", "[profile.dev]\nincremental = false")
     )
 }
 
