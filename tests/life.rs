@@ -382,6 +382,20 @@ fn whoever_comes_by_every_week_is_never_late() {
 }
 
 #[test]
+fn whoever_comes_far_too_late_catches_up_and_makes_one_standby() {
+    let life = Life::begin();
+    let late = START + 200 * DAY;
+    for now in [late, late + 30 * DAY, late + DISTRIBUTION] {
+        rotate::next(&mut life.session(now)).unwrap();
+    }
+    let store = Store::open(&life.place()).unwrap();
+    let state = |key: &str| keys::find(&store, key).map(|key| key.state.clone());
+    assert_eq!(state("default/2").unwrap(), KeyState::Active);
+    assert_eq!(state("default/3").unwrap(), KeyState::PreActivation);
+    assert!(state("default/4").is_err());
+}
+
+#[test]
 fn an_emergency_replaces_the_key_at_once() {
     let life = Life::begin();
     rotate::next(&mut life.session(START)).unwrap();

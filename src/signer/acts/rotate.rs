@@ -61,10 +61,10 @@ pub fn next(session: &mut Session) -> Result<Done, Refusal> {
     let mut waiting: Vec<(Step, String)> = Vec::new();
     let mut renew = false;
     // Each step makes others due: a new key signs, the old one ends, a new standby is made.
-    while let Some(step) = due(session.store(), now)?.into_iter().find(|step| {
+    while let Some(step) = next_of(session.store(), now, |step| {
         let known = |other: &Step| (other.act, &other.keyset, &other.to) == (step.act, &step.keyset, &step.to);
-        step.act != Act::Publish && !taken.iter().any(known) && !waiting.iter().any(|(waits, _)| known(waits))
-    }) {
+        taken.iter().any(known) || waiting.iter().any(|(waits, _)| known(waits))
+    })? {
         let transition = match step.act {
             Act::Generate => {
                 keys::generate(session, &step.keyset)?;
@@ -100,6 +100,16 @@ pub fn next(session: &mut Session) -> Result<Done, Refusal> {
     let changed = publish::would_change(session.store(), now)?;
     let published = if renew || changed { Some(publish::publish(session, renew)?) } else { None };
     Ok(Done { taken, waiting, published })
+}
+
+/// The next step that is due and not dealt with, publications apart.
+fn next_of(store: &Store, now: u64, dealt_with: impl Fn(&Step) -> bool) -> Result<Option<Step>, Refusal> {
+    let (policy, _) = store.policy()?;
+    // A plan that is far behind goes on to the standby's own successor; only one key waits at a time.
+    let has_standby = |step: &Step| series(store, &policy, &step.keyset).standby().is_some();
+    let steps = due(store, now)?.into_iter();
+    let mut steps = steps.filter(|step| step.act != Act::Publish && !dealt_with(step));
+    Ok(steps.find(|step| step.act != Act::Generate || !has_standby(step)))
 }
 
 /// A step in words: what an operator does.
