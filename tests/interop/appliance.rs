@@ -46,19 +46,16 @@ impl Appliance {
 
     /// Issues one token and returns the file its holder would get.
     pub fn token_file(&self, grant: &str, subject: &str, options: &[&str]) -> PathBuf {
-        let to = tempfile::tempdir_in(self.folder.path()).expect("temporary folder").keep();
+        let to = self.empty_folder();
         let mut issue = self.command(&["token", "issue", grant, subject]);
         issue.args(options).arg("--to").arg(&to);
         finish(issue);
-        let mut files = fs::read_dir(&to).expect("token folder");
-        let file = files.next().expect("a token file").expect("token folder").path();
-        assert!(files.next().is_none(), "more than one token file for {grant} {subject}");
-        file
+        only_file(&to)
     }
 
     /// Publishes, and returns what would lie on the stick.
     pub fn publish(&self) -> Publication {
-        let to = tempfile::tempdir_in(self.folder.path()).expect("temporary folder").keep();
+        let to = self.empty_folder();
         let mut publish = self.command(&["publish"]);
         publish.arg("--to").arg(&to);
         finish(publish);
@@ -67,19 +64,28 @@ impl Appliance {
 
     /// Publishes once more, whatever changed, and returns the new folder.
     pub fn publish_again(&self) -> PathBuf {
-        let to = tempfile::tempdir_in(self.folder.path()).expect("temporary folder").keep();
+        let to = self.empty_folder();
         let mut publish = self.command(&["publish", "--renew"]);
         publish.arg("--to").arg(&to);
         finish(publish);
-        let mut folders = fs::read_dir(&to).expect("the stick");
-        folders.next().expect("a publication").expect("the stick").path()
+        only_file(&to)
     }
 
     /// The newest root's fingerprint as the signing machine shows it.
     pub fn root_fingerprint(&self) -> String {
-        let output = self.command(&["root", "show", "--json"]).output().expect("coldsign starts");
-        let shown: Value = serde_json::from_slice(&output.stdout).expect("JSON");
-        shown["fingerprint"].as_str().expect("a fingerprint").to_owned()
+        self.told(&["root", "show"])["fingerprint"].as_str().expect("a fingerprint").to_owned()
+    }
+
+    /// Runs one command, and returns what it says as JSON.
+    pub fn told(&self, arguments: &[&str]) -> Value {
+        let mut command = self.command(arguments);
+        command.arg("--json");
+        serde_json::from_slice(&finish(command)).expect("JSON")
+    }
+
+    /// A new folder on this machine: a stick, or what is handed out.
+    pub fn empty_folder(&self) -> PathBuf {
+        tempfile::tempdir_in(self.folder.path()).expect("temporary folder").keep()
     }
 
     /// Runs one command: done, or the rule that refused.
@@ -157,8 +163,17 @@ impl Publication {
     }
 }
 
-fn finish(mut command: Command) {
+/// The one thing that lies in a folder.
+pub fn only_file(folder: &Path) -> PathBuf {
+    let mut files = fs::read_dir(folder).expect("folder").map(|entry| entry.expect("folder").path());
+    let file = files.next().expect("a file");
+    assert!(files.next().is_none(), "more than one file in {}", folder.display());
+    file
+}
+
+fn finish(mut command: Command) -> Vec<u8> {
     let output = command.output().expect("coldsign starts");
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{command:?}: {}\n{said}", output.status);
+    output.stdout
 }

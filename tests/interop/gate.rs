@@ -1,6 +1,6 @@
 //! A verifier's machine: the real `coldsign-gate` and a trust store of its own.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use serde_json::Value;
@@ -36,6 +36,26 @@ impl Gate {
         let output = self.command(&["receipt", "--fingerprint"]).output().expect("coldsign-gate starts");
         let shown: Value = serde_json::from_slice(&output.stdout).expect("JSON");
         shown["fingerprint"].as_str().expect("a fingerprint").to_owned()
+    }
+
+    /// Pins the first root of a publication by a fingerprint that came by another way.
+    pub fn pin(&self, publication: &Path, name: &str, fingerprint: &str) {
+        let root = publication.join("root.1.json").display().to_string();
+        self.done(&["pin", &root, "--name", name, "--fingerprint", fingerprint]);
+    }
+
+    /// Installs a publication with the export of one service: done, or the rule that refused.
+    ///
+    /// # Errors
+    /// The rule.
+    pub fn install(&self, publication: &Path, service: &str) -> Result<(), String> {
+        let (publication, export) = (publication.display().to_string(), self.export().display().to_string());
+        self.ended(&["install", &publication, "--export", &export, "--service", service])
+    }
+
+    /// Where [`Gate::install`] exports to.
+    pub fn export(&self) -> PathBuf {
+        self.path("export")
     }
 
     /// Runs one command that must succeed.

@@ -16,11 +16,11 @@ mod skipped;
 mod token;
 mod trial;
 
-pub use appliance::{Appliance, Publication};
+pub use appliance::{Appliance, Publication, only_file};
 pub use binary::target_folder;
 pub use gate::Gate;
 pub use libraries::{ALGORITHMS, Specimens, Twin};
-pub use packages::{OwnFolder, Python, folder_of_its_own, node_modules, on_path};
+pub use packages::{Node, OwnFolder, Python, folder_of_its_own, node_modules, on_path};
 pub use skipped::skip;
 pub use token::Token;
 pub use trial::{Trial, Verdict, run};

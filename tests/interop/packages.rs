@@ -6,6 +6,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use sha2::{Digest, Sha256};
+use tempfile::TempDir;
 
 use crate::binary::interop_folder;
 use crate::skipped;
@@ -68,6 +69,32 @@ impl Python {
         let lines = text.lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
         let mut command = self.script(script);
         command.envs(lines.map(|line| line.split_once('=').expect("NAME=value")));
+        command
+    }
+}
+
+/// Node with pinned packages.
+#[derive(Debug)]
+pub struct Node {
+    folder: TempDir,
+}
+
+impl Node {
+    /// The packages of `node/package-lock.json`; `None`, visibly, where they can't be had.
+    pub fn with_packages() -> Option<Self> {
+        let modules = node_modules()?.join("node_modules");
+        let folder = tempfile::tempdir().expect("temporary folder");
+        std::os::unix::fs::symlink(modules, folder.path().join("node_modules")).expect("symbolic link");
+        Some(Self { folder })
+    }
+
+    /// `node node/<script>`.
+    pub fn script(&self, script: &str) -> Command {
+        // Node looks for modules beside the script.
+        let beside = self.folder.path().join(script);
+        fs::copy(source("node").join(script), &beside).expect("script");
+        let mut command = Command::new("node");
+        command.arg(beside);
         command
     }
 }

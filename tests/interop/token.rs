@@ -39,6 +39,11 @@ impl Token {
         decoded(&self.signature)
     }
 
+    /// The header, unverified.
+    pub fn header(&self) -> Value {
+        serde_json::from_slice(&decoded(&self.header)).expect("header")
+    }
+
     /// The claims, unverified.
     pub fn claims(&self) -> Value {
         serde_json::from_slice(&decoded(&self.payload)).expect("claims")
@@ -63,7 +68,7 @@ impl Token {
 
     /// The same with another `alg` in its header.
     pub fn with_algorithm(&self, algorithm: &str) -> Self {
-        let mut header: Value = serde_json::from_slice(&decoded(&self.header)).expect("header");
+        let mut header = self.header();
         header["alg"] = algorithm.into();
         Self { header: URL_SAFE_NO_PAD.encode(header.to_string()), ..self.clone() }
     }

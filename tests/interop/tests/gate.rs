@@ -11,22 +11,13 @@ fn a_publication_is_pinned_installed_exported_and_believed() {
     let first = appliance.publish();
     let folder = first.folder();
     let gate = Gate::new();
-    let fingerprint = appliance.root_fingerprint();
-    gate.done(&[
-        "pin",
-        &folder.join("root.1.json").display().to_string(),
-        "--name",
-        "api-1",
-        "--fingerprint",
-        &fingerprint,
-    ]);
-    let export = gate.path("export");
-    let installed = |folder: &std::path::Path| {
-        let (folder, export) = (folder.display().to_string(), export.display().to_string());
-        gate.ended(&["install", &folder, "--export", &export, "--service", "eddsa"])
-    };
+    gate.pin(folder, "api-1", &appliance.root_fingerprint());
+    let installed = |folder: &std::path::Path| gate.install(folder, "eddsa");
     assert_eq!(installed(folder), Ok(()));
-    assert_eq!(fs::read(export.join("jwks.json")).unwrap(), fs::read(folder.join("for-eddsa/jwks.json")).unwrap());
+    assert_eq!(
+        fs::read(gate.export().join("jwks.json")).unwrap(),
+        fs::read(folder.join("for-eddsa/jwks.json")).unwrap()
+    );
     let file = gate.path("token.jwt");
     fs::write(&file, &token).unwrap();
     let file = file.display().to_string();

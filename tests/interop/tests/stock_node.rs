@@ -1,28 +1,15 @@
 //! npm `jose` and `fast-jwt` accept our tokens with our `jwks.json` and refuse each twin.
 
-#![allow(clippy::expect_used, reason = "a test: a panic is a failure")]
-
-use std::path::Path;
-use std::process::Command;
-
-use coldsign_interop::{Specimens, Twin, node_modules, run};
+use coldsign_interop::{Node, Specimens, Twin, run};
 use serde_json::json;
 
 #[test]
 fn node_libraries_accept_ours_and_refuse_twins() {
-    let Some(modules) = node_modules() else { return };
+    let Some(node) = Node::with_packages() else { return };
     let specimens = Specimens::new();
     let jose = ["EdDSA", "Ed25519", "ES256", "RS256"].map(|algorithm| specimens.trials("jose", algorithm, by_jose));
     let fast_jwt = ["EdDSA", "ES256", "RS256"].map(|algorithm| specimens.trials("fast-jwt", algorithm, by_fast_jwt));
-    // Node looks for modules beside the script.
-    let folder = tempfile::tempdir().expect("temporary folder");
-    let script = folder.path().join("stock_libraries.mjs");
-    std::fs::copy(Path::new(env!("CARGO_MANIFEST_DIR")).join("node/stock_libraries.mjs"), &script).expect("script");
-    std::os::unix::fs::symlink(modules.join("node_modules"), folder.path().join("node_modules"))
-        .expect("symbolic link");
-    let mut node = Command::new("node");
-    node.arg(script);
-    run(node, json!({}), &[jose.concat(), fast_jwt.concat()].concat());
+    run(node.script("stock_libraries.mjs"), json!({}), &[jose.concat(), fast_jwt.concat()].concat());
 }
 
 fn by_jose(twin: Twin) -> &'static str {
