@@ -7,7 +7,7 @@ use std::fs;
 use coldsign::issuing::flowkit;
 use coldsign::keystore::{RsaBits, SecretKey};
 use coldsign_verify::jws::{self, Sign as _};
-use coldsign_verify::{Algorithm, Jwks, base64url};
+use coldsign_verify::{Algorithm, Jwks, base64url, escape};
 use serde_json::{Value, json};
 
 use crate::place::{POLICY, Place, os};
@@ -15,29 +15,41 @@ use crate::place::{POLICY, Place, os};
 /// A line that only coldsign may begin.
 const FORGED: &str = "OK signed by root";
 
-/// Texts that deceive a reader.
-pub fn hostile() -> Vec<String> {
-    let mut texts: Vec<String> = [
-        "\x1b[2J",
-        "\x1b]0;owned\x07",
-        "\x1b]8;;https://attacker.example\x07click\x1b]8;;\x07",
-        "\x1b]52;c;b3duZWQ=\x07",
-        "\u{9b}31m",
-        "\u{9d}0;owned\u{9c}",
-        "real\rfake",
-        "ann\x08\x08\x08bob",
-        "\u{200b}\u{200c}\u{200d}\u{2060}",
-        "\u{feff}ann",
-        "\nOK signed by root",
-        "\u{2028}OK signed by root",
-        "\x7f\u{85}\u{ad}\u{61c}\u{180e}\u{e0041}",
+/// Texts that deceive a reader, by the way they do it.
+fn classes() -> [Vec<String>; 6] {
+    let texts = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>();
+    let turns = ('\u{202a}'..='\u{202e}').chain('\u{2066}'..='\u{2069}');
+    [
+        texts(&[
+            "\x1b[2J",
+            "\x1b]0;owned\x07",
+            "\x1b]8;;https://attacker.example\x07click\x1b]8;;\x07",
+            "\x1b]52;c;b3duZWQ=\x07",
+            "\u{9b}31m",
+            "\u{9d}0;owned\u{9c}",
+            "real\rfake",
+            "ann\x08\x08\x08bob",
+            "\x7f\u{85}",
+        ]),
+        texts(&["\u{feff}ann", "\u{200b}\u{200c}\u{200d}\u{2060}", "\u{ad}\u{61c}\u{180e}\u{e0041}"]),
+        texts(&["\nOK signed by root", "\u{2028}OK signed by root"]),
+        turns.map(|turn| format!("a{turn}b")).collect(),
+        vec![format!("e{}", "\u{301}".repeat(200))],
+        vec!["x".repeat(10_000)],
     ]
-    .map(str::to_owned)
-    .to_vec();
-    texts.extend(('\u{202a}'..='\u{202e}').chain('\u{2066}'..='\u{2069}').map(|turn| format!("a{turn}b")));
-    texts.push(format!("e{}", "\u{301}".repeat(200)));
-    texts.push("x".repeat(10_000));
-    texts
+}
+
+/// Each of these texts by itself.
+pub fn hostile() -> Vec<String> {
+    classes().concat()
+}
+
+/// A text a class, with all that is in it: each is escaped by its characters, so one process shows what many would.
+fn mixed() -> Vec<String> {
+    let mixed: Vec<String> = classes().map(|texts| texts.concat()).to_vec();
+    let cut = escape::DEFAULT_LIMIT;
+    assert!(mixed.iter().take(4).all(|text| text.chars().count() < cut), "all of it has to be shown");
+    mixed
 }
 
 /// Fails where a byte of it could deceive a reader. The list is this test's own, not the code's.
@@ -100,7 +112,7 @@ fn honest_text_is_shown_as_it_is() {
 #[test]
 fn arguments() {
     let made = Place::with_store();
-    for text in hostile() {
+    for text in mixed() {
         let grant = format!("api/{text}");
         let other = format!("{text}/reader");
         for arguments in [
@@ -157,7 +169,7 @@ fn reasons_are_kept_and_shown_harmless() {
 fn tokens_that_say_anything() {
     let made = Place::with_store();
     let part = |value: &Value| base64url::encode(value.to_string().as_bytes());
-    for text in hostile() {
+    for text in mixed() {
         let header = json!({"alg": &text, "kid": &text, "typ": &text, &text: &text});
         let claims = json!({
             "sub": &text, "iss": &text, "aud": [&text], &text: {&text: [&text]},
@@ -211,7 +223,7 @@ fn tokens_that_are_signed_and_still_say_anything() {
 #[test]
 fn policies() {
     let made = Place::with_store();
-    for text in hostile() {
+    for text in mixed() {
         let quoted = json!(text).to_string();
         let service = format!("{POLICY}\n[services.{quoted}]\nkeyset = {quoted}\naudience = {quoted}\n");
         for policy in [
@@ -253,11 +265,7 @@ fn a_policy_s_comments_hide_nothing_either() {
 fn names_of_files_and_folders() {
     let made = Place::with_store();
     made.done(&["publish"]);
-    // Each name takes part in dozens of commands: of the characters that turn the direction, two.
-    let many = hostile();
-    let short = many.iter().filter(|text| {
-        text.len() < 200 && !matches!(text.chars().nth(1), Some('\u{202b}'..='\u{202e}' | '\u{2067}'..='\u{2069}'))
-    });
+    let short = mixed().into_iter().filter(|text| text.len() < 200);
     let mut names: Vec<OsString> = short.map(|text| text.replace('/', "").into()).collect();
     names.extend([os(b"\x9b31m"), os(b"\xff\xfe"), "../out".into(), format!("e{}", "\u{301}".repeat(20)).into()]);
     for (number, name) in names.iter().enumerate() {
