@@ -5,7 +5,8 @@ use std::fs;
 use std::path::Path;
 
 /// Files all of whose tests stand on the page; of others only what it names has to be there.
-const WHOLE: [&str; 7] = [
+const WHOLE: [&str; 8] = [
+    "src/verify/trust/tests/sticks.rs",
     "src/verify/tests/attacks.rs",
     "src/verify/tests/attacks_on_claims.rs",
     "src/verify/tests/attacks_on_signatures.rs",
@@ -14,7 +15,14 @@ const WHOLE: [&str; 7] = [
     "tests/attacks/files.rs",
     "tests/attacks/store.rs",
 ];
-const PARTS: [&str; 3] = ["src/verify/tests/key_sets.rs", "src/verify/tests/vectors.rs", "src/signer/keystore/mod.rs"];
+const PARTS: [&str; 6] = [
+    "src/verify/tests/key_sets.rs",
+    "src/verify/tests/vectors.rs",
+    "src/signer/keystore/mod.rs",
+    "tests/receipts.rs",
+    "tests/revocation.rs",
+    "tests/trust.rs",
+];
 
 fn text(path: &str) -> String {
     fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap()
