@@ -132,6 +132,29 @@ fn accepts(trust: &TrustStore, service: &str, token: &str, now: u64) -> Result<(
 }
 
 #[test]
+fn the_published_vector_installs_for_ever() {
+    const MADE: u64 = 1_795_398_796;
+    let vectors = Path::new(env!("CARGO_MANIFEST_DIR")).join("keys/vectors/publication-v1");
+    let folder = vectors.join("coldsign-publication-000002");
+    let text = |path: PathBuf| fs::read_to_string(path).unwrap();
+    let page = text(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/formats/publication-v1.md"));
+    let (_, fingerprint) = page.split_once("`root.1.json` is ").unwrap();
+    let fingerprint = Digest::from_paper(fingerprint.split_once('.').unwrap().0).unwrap();
+    let root = text(folder.join("root.1.json"));
+    let temp = tempfile::tempdir().unwrap();
+    let mut trust = TrustStore::pin(&temp.path().join("trust"), "api-1", root.as_bytes(), &fingerprint).unwrap();
+    assert_eq!(install(&mut trust, &folder, MADE), Ok(2));
+    assert_eq!(accepts(&trust, "api", text(vectors.join("ben.jwt")).trim(), MADE), Ok(()));
+    assert_eq!(accepts(&trust, "api", text(vectors.join("ann.jwt")).trim(), MADE), Err("TOKEN-REVOKED"));
+    let manifest = text(folder.join("SHA256SUMS"));
+    let listed: Vec<(&str, &str)> = manifest.lines().map(|line| line.split_once("  ").unwrap()).collect();
+    assert_eq!(listed.len(), 11);
+    for (digest, path) in listed {
+        assert_eq!(Digest::of(&fs::read(folder.join(path)).unwrap()).to_string(), digest, "{path}");
+    }
+}
+
+#[test]
 fn what_is_published_is_installed_and_verifies_tokens() {
     let world = World::new();
     let (api, study) = (world.token("api", "reader", START), world.token("study", "client", START));
