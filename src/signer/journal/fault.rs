@@ -54,6 +54,9 @@ pub enum JournalFault {
     /// An entry that no reader would take.
     #[error("an entry would have {0} bytes; the journal takes 1 MiB a line")]
     TooLong(usize),
+    /// An entry that would count as damage: it names a member of the envelope again, or is no strict JSON.
+    #[error("an entry could not be read back: {0}")]
+    Unreadable(String),
     /// The group could not be appended.
     #[error("{0}")]
     NotRecorded(StorageFault),
@@ -71,7 +74,7 @@ impl Refuse for JournalFault {
             Self::Damaged { .. } | Self::Short { .. } => Some("JOURNAL-DAMAGED"),
             Self::Malformed { .. } | Self::UnknownType { .. } => Some("JOURNAL-UNKNOWN-ENTRY"),
             Self::Version { .. } => Some("JOURNAL-VERSION"),
-            Self::NotRecorded(_) | Self::TooLong(_) => Some("JOURNAL-NOT-RECORDED"),
+            Self::NotRecorded(_) | Self::TooLong(_) | Self::Unreadable(_) => Some("JOURNAL-NOT-RECORDED"),
             Self::Unfinished(_) => Some("JOURNAL-UNFINISHED"),
             Self::Unsigned | Self::Storage(_) => None,
         }
@@ -87,7 +90,7 @@ impl Refuse for JournalFault {
                 vec!["it may be from a newer coldsign; nothing was done".to_owned()]
             }
             Self::Unsigned => vec!["nothing was recorded".to_owned()],
-            Self::NotRecorded(_) | Self::TooLong(_) => {
+            Self::NotRecorded(_) | Self::TooLong(_) | Self::Unreadable(_) => {
                 vec!["nothing was recorded, so nothing was issued, published or changed".to_owned()]
             }
             Self::Unfinished(_) => vec![

@@ -259,7 +259,7 @@ impl Journal {
             if line.len() > LONGEST_LINE {
                 return Err(JournalFault::TooLong(line.len()));
             }
-            let (entry, _) = read_line(line.as_bytes(), tree.size() + 1)?;
+            let (entry, _) = Entry::read(line.as_bytes()).map_err(JournalFault::Unreadable)?;
             entries.push(entry);
             tree.push(line.as_bytes());
             last = sha256(line.as_bytes());

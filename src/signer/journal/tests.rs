@@ -386,3 +386,39 @@ proptest::proptest! {
         let _ = Checkpoint::verify(&String::from_utf8_lossy(&bytes), "AAAA", &[0; 32]);
     }
 }
+
+/// An event whose only member has a name of the envelope.
+macro_rules! envelope_member {
+    ($name:ident) => {{
+        #[derive(Serialize, Deserialize)]
+        struct Clash {
+            $name: u64,
+        }
+        impl Event for Clash {
+            const TYPE: &'static str = "test.clash";
+        }
+        (stringify!($name), Clash { $name: 1 }.line())
+    }};
+}
+
+#[test]
+fn an_event_that_names_a_member_of_the_envelope_is_not_written() {
+    let temp = tempfile::tempdir().unwrap();
+    let (directory, mut journal) = store(temp.path());
+    let before = fs::read(temp.path().join(ENTRIES)).unwrap();
+    let clashes = [
+        envelope_member!(index),
+        envelope_member!(prev),
+        envelope_member!(time),
+        envelope_member!(by),
+        envelope_member!(r#type),
+    ];
+    for (name, clash) in clashes {
+        let fault = journal.commit(&[happened("sound"), clash], &signer(), TIME + 61, "admin").unwrap_err();
+        assert!(matches!(fault, JournalFault::Unreadable(_)), "{name}: {fault}");
+        assert_eq!(fault.rule(), Some("JOURNAL-NOT-RECORDED"));
+        assert_eq!(fs::read(temp.path().join(ENTRIES)).unwrap(), before, "{name}");
+    }
+    journal.commit(&[happened("after")], &signer(), TIME + 62, "admin").unwrap();
+    assert_eq!(whats(&Journal::open(&directory).unwrap()).last().map(String::as_str), Some("after"));
+}
