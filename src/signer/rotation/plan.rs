@@ -216,7 +216,8 @@ impl<'a> Projection<'a> {
             };
             let from = known.max(last_sign.saturating_sub(self.timing.notice()));
             self.step(Act::Activate, &next.name, (from, why), (Some(last_sign), LAST_SIGN));
-            let activated = from.max(last_sign);
+            // What is late can still only be done from now on.
+            let activated = from.max(last_sign).max(self.now);
             if activated > until || activated <= since {
                 return;
             }
@@ -236,7 +237,7 @@ impl<'a> Projection<'a> {
             self.step(Act::CutoverSwap, service, (swap.at, SWAP), (Some(last_sign.max(swap.at)), LAST_SIGN));
             self.step(Act::CutoverConfirm, service, (swap.at, CONFIRM), (None, ""));
             let next = standby.take().unwrap_or_else(|| self.next_key());
-            (signs, since) = (next.name, swap.at);
+            (signs, since) = (next.name, swap.at.max(self.now));
         }
         for _ in 0..100 {
             let last_sign = self.rules.last_sign(self.timing, self.timing.planned_end(since));

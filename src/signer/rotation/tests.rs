@@ -87,6 +87,34 @@ fn a_year_of_the_default_policy() {
 }
 
 #[test]
+fn a_plan_that_is_far_behind_goes_on_from_now() {
+    let keys = vec![key(1, KeyState::Active, Some(T0)), key(2, KeyState::PreActivation, None)];
+    let both = vec!["kid1".to_owned(), "kid2".to_owned()];
+    let carried = vec![(T0, both.clone()), (T0 + 30 * DAY, both)];
+    let now = T0 + 1_000 * DAY;
+    let steps = plan(&Table, &series(keys, carried), now, now + 200 * DAY);
+    // Only what could have been done by now is late; what follows from it begins now.
+    assert_eq!(
+        told(&steps)[..6],
+        [
+            (Act::Activate, "k/2", 150, Some(180)),
+            (Act::Generate, "k/3", 1_000, Some(1_134)),
+            (Act::Publish, "k/3", 1_000, Some(1_134)),
+            (Act::Deactivate, "k/1", 1_000, Some(1_030)),
+            (Act::Destroy, "k/1", 1_030, None),
+            (Act::Activate, "k/3", 1_150, Some(1_180)),
+        ]
+    );
+    let mut swapped =
+        series(vec![key(1, KeyState::Active, Some(T0)), key(2, KeyState::PreActivation, None)], Vec::new());
+    (swapped.overlap, swapped.single_key) = (false, vec!["fed".to_owned()]);
+    swapped.cutover = Swap::after_issue(&Table, &timing(), "fed", T0 + 100 * DAY, None).ok();
+    let steps = plan(&Table, &swapped, now, now + 200 * DAY);
+    assert_eq!(told(&steps)[1], (Act::CutoverConfirm, "fed", 120, None));
+    assert!(steps[2..].iter().all(|step| step.earliest >= now), "{:?}", told(&steps));
+}
+
+#[test]
 fn a_cutover_is_planned_backwards_from_the_swap() {
     let mut series = series(vec![key(1, KeyState::Active, Some(T0))], Vec::new());
     (series.overlap, series.single_key) = (false, vec!["fed".to_owned()]);

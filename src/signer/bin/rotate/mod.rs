@@ -52,9 +52,15 @@ fn as_json(step: &Step) -> Value {
 
 /// A step on two or three lines: when and what, and why then.
 fn show(step: &Step, now: u64, screen: &mut Screen) {
-    let by = step.latest.map(|latest| format!(" to {}", when::minute(latest))).unwrap_or_default();
-    let overdue = if step.latest.is_some_and(|latest| latest < now) { "  OVERDUE" } else { "" };
-    screen.line(&format!("{}{by}  {}{overdue}", when::minute(step.earliest), rotate::words(step)));
+    let what = rotate::words(step);
+    let from = when::minute(step.earliest);
+    screen.line(&match step.latest {
+        // What has to wait longer than it may is late already.
+        Some(latest) if latest < step.earliest => format!("{from}  {what}  OVERDUE: by {}", when::minute(latest)),
+        Some(latest) if latest < now => format!("{from} to {}  {what}  OVERDUE", when::minute(latest)),
+        Some(latest) => format!("{from} to {}  {what}", when::minute(latest)),
+        None => format!("{from}  {what}"),
+    });
     screen.line(&format!("    from then: {}", step.earliest_why));
     if step.latest.is_some() {
         screen.line(&format!("    by then:   else {}", step.latest_why));
