@@ -2,8 +2,8 @@
 
 mod output;
 
-pub(super) use output::settle;
 pub use output::{Undelivered, confirm, deliver};
+pub(super) use output::settle;
 
 use super::denied::nearest;
 use super::{Denied, Session, Store};
@@ -15,7 +15,7 @@ use crate::journal::{Event, Line, hex, sha256};
 use crate::keystore::{self, KeyRecord, SecretKey};
 use crate::publishing::libtrust_kid;
 use crate::refusal::Refusal;
-use crate::rotation::{Rules, Table};
+use crate::rotation::{Rules, Table, until_expired};
 use coldsign_verify::jws::{Sign, assemble};
 use coldsign_verify::{Expectations, Jwks, Profile, UnixTime, Verifier, base64url};
 use serde_json::Value;
@@ -80,8 +80,11 @@ pub struct Issued {
     pub file: Delivered,
     /// `keyset/number` of its key.
     pub key: String,
-    /// Whether any publication holds that key.
+    /// Whether any publication holds that key, or the folder of a cutover.
     pub key_published: bool,
+    /// Until when nothing takes it back at its service, in seconds since the epoch; `None` where the
+    /// service learns of revocations.
+    pub exposed_until: Option<u64>,
 }
 
 /// The claims of each token as they would be, without signing anything. Needs no passphrase.
@@ -195,6 +198,8 @@ pub(super) fn sign_all(
         let token = zeroize::Zeroizing::new(sign(secret, service, &draft)?);
         size::check(&draft, token.len())?;
         check.token(&token, &subject, &draft)?;
+        // A key that waits for a cutover's swap is in the folder of its operator.
+        let published = store.ledger().publications.first_published(&key.kid).is_some() || stands_for.is_some();
         let file = Delivered { name: file_name, ..render(&policy, batch, &subject, &token)? };
         lines.push(
             TokenIssued {
@@ -222,7 +227,9 @@ pub(super) fn sign_all(
             token,
             file,
             key: key.name(),
-            key_published: store.ledger().publications.first_published(&key.kid).is_some(),
+            key_published: published,
+            exposed_until: (!service.sees_revocations)
+                .then(|| until_expired(policy.timing().skew, service.leeway, draft.expires_at.0)),
         });
     }
     Ok((issued, lines))

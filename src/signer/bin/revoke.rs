@@ -155,11 +155,12 @@ fn show(reach: &Reach<'_>, store: &Store, dry_run: bool, screen: &mut Screen) {
         screen.line(&format!("and {} more: coldsign token list", reach.tokens.len() - SHOWN));
     }
     for service in &reach.services {
-        let (name, tokens, files) = (&service.service, count(service.tokens), when::both(service.on_files));
+        let (name, tokens, files) =
+            (&service.service, count(service.tokens), when::both(when::rounded_up(service.on_files)));
         screen.line(&match service.on_bundles {
             Some(bundles) => format!(
                 "{name} ({tokens}): refused from the next publication on; without it until {} at the latest where it reads bundles, until {files} where it reads revoked.json",
-                when::both(bundles)
+                when::both(when::rounded_up(bundles))
             ),
             None => format!(
                 "{name} ({tokens}): sees no revocations (policy); it may accept until {files}, when the last expires"

@@ -68,6 +68,11 @@ pub fn utc(time: u64) -> String {
     }
 }
 
+/// The first whole minute that is not before a time: what is promised until then must not be shown as less.
+pub fn rounded_up(time: u64) -> u64 {
+    time.div_ceil(60).saturating_mul(60)
+}
+
 /// `2027-01-03 08:00`, in UTC, for columns that say so.
 pub fn minute(time: u64) -> String {
     utc(time).trim_end_matches(" UTC").to_owned()

@@ -31,11 +31,16 @@ pub enum Bound {
 /// was signed before: at the latest B after the withdrawal.
 pub fn exposure(bundles_end: u64, skew: u64, reader: Reader, leeway: u64, withdrawn: Withdrawn) -> Bound {
     let bundles = bundles_end.saturating_add(skew);
-    let expired = |exp: u64| exp.saturating_add(leeway).saturating_add(skew);
+    let expired = |exp: u64| until_expired(skew, leeway, exp);
     match (reader, withdrawn) {
         (Reader::Bundle, Withdrawn::Key) => Bound::Until(bundles),
         (Reader::Bundle, Withdrawn::Token(exp)) => Bound::Until(expired(exp).min(bundles)),
         (Reader::File, Withdrawn::Key) => Bound::UntilReplaced,
         (Reader::File, Withdrawn::Token(exp)) => Bound::Until(expired(exp)),
     }
+}
+
+/// When a token has expired for a verifier with that leeway and the slowest clock.
+pub fn until_expired(skew: u64, leeway: u64, exp: u64) -> u64 {
+    exp.saturating_add(leeway).saturating_add(skew)
 }

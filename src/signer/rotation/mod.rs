@@ -20,7 +20,7 @@ pub use calendar::calendar;
 pub use confirmation::{Confirmed, Installed, Verifier};
 pub use cutover::Swap;
 pub use denied::RotationDenied;
-pub use exposure::{Bound, Reader, Withdrawn, exposure};
+pub use exposure::{Bound, Reader, Withdrawn, exposure, until_expired};
 pub use plan::{Act, Step, plan, publishing};
 pub use rules::{Known, RootTooShort, Rules, Table};
 pub use series::{Key, Series};

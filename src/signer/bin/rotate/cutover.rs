@@ -79,11 +79,14 @@ fn plan(planned: &Planned, context: &Context, screen: &mut Screen) -> Ended {
             format!("  {:<22}issued: {left} replacements did not get out; issue again", when::utc(swap.issued_at))
         }
     });
-    screen.line(&format!("  {:<22}the swap: the operator installs the new key and restarts", when::utc(swap.at)));
+    screen.line(&format!(
+        "  {:<22}the swap: the operator installs the new key and restarts",
+        when::utc(when::rounded_up(swap.at))
+    ));
     screen.line(&format!(
         "  {} to {}: a holder may be locked out",
         when::utc(swap.locked_from),
-        when::utc(swap.locked_until)
+        when::utc(when::rounded_up(swap.locked_until))
     ));
     screen.line("  until it is confirmed, everything is issued under both keys");
     for service in survey.services.iter().filter(|_| survey.open) {
@@ -114,11 +117,15 @@ fn issue(planned: &Planned, to: &std::path::Path, context: &Context, screen: &mu
     for folder in &set.folders {
         screen.line(&outbox.path().join(folder).display().to_string());
     }
-    screen.note(&format!("{} replacements; the swap is at {}", set.replacements.len(), when::both(swap.at)));
+    screen.note(&format!(
+        "{} replacements; the swap is at {}",
+        set.replacements.len(),
+        when::both(when::rounded_up(swap.at))
+    ));
     screen.note(&format!(
         "a holder may be locked out from {} to {}",
         when::utc(swap.locked_from),
-        when::utc(swap.locked_until)
+        when::utc(when::rounded_up(swap.locked_until))
     ));
     for (service, subject, why) in &set.left {
         screen.warning(&format!("no replacement for {subject} at {service}: {why}"));
@@ -136,9 +143,9 @@ fn for_holder(survey: &Survey) -> String {
          Until then go on with the token that you have. From then on use the one in this folder; it lasts as\n\
          long as the old one would have. Between {} and {} either may be refused: try again later.\n",
         survey.services.join(", "),
-        when::utc(survey.swap.at),
+        when::utc(when::rounded_up(survey.swap.at)),
         when::utc(survey.swap.locked_from),
-        when::utc(survey.swap.locked_until)
+        when::utc(when::rounded_up(survey.swap.locked_until))
     )
 }
 
@@ -155,9 +162,9 @@ fn for_operator(survey: &Survey, service: &str) -> String {
          From that moment the service refuses every token of the old key. Every holder has a new one that\n\
          works from the swap on. Between {} and {} a holder may be refused.\n\
          Compare the fingerprint on the page in this folder with the administrator by another way.\n",
-        when::utc(swap.at),
+        when::utc(when::rounded_up(swap.at)),
         when::utc(swap.locked_from),
-        when::utc(swap.locked_until)
+        when::utc(when::rounded_up(swap.locked_until))
     )
 }
 

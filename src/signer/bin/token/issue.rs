@@ -111,6 +111,7 @@ pub fn run(args: Args, context: &Context, screen: &mut Screen) -> Ended {
     let issued = issue::issue(&mut session, &batch)?;
     issue::deliver(&mut session, &issued, &outbox)?;
     report(&issued, &outbox, screen);
+    exposure(&batch, &issued, screen);
     Ok(())
 }
 
@@ -150,10 +151,25 @@ fn to_stdout(batch: &Batch, context: &Context, screen: &mut Screen) -> Ended {
         screen.product(b"\n");
     }
     if screen.flush() {
+        if issued.len() > 1 {
+            screen.note("a cutover is open: the first token is for now, the second from the swap on");
+        }
+        exposure(batch, &issued, screen);
         return issue::confirm(&mut session, &issued, &[]);
     }
     issue::confirm(&mut session, &[], &issued)?;
     Err(Fault::NotTaken.into())
+}
+
+/// Until when a service that sees no revocations goes on accepting what was issued, come what may.
+fn exposure(batch: &Batch, issued: &[Issued], screen: &mut Screen) {
+    if let Some(until) = issued.iter().filter_map(|token| token.exposed_until).max() {
+        let service = &batch.service;
+        screen.note(&format!(
+            "{service} sees no revocations: until {} nothing takes it back there",
+            when::utc(when::rounded_up(until))
+        ));
+    }
 }
 
 fn report(issued: &[Issued], outbox: &Outbox, screen: &mut Screen) {
