@@ -6,12 +6,13 @@ use super::publish::{self, Published};
 use super::{Session, Store, revocations, series};
 use crate::issuing::policy::{Consumer, Service, TokenForm};
 use crate::issuing::recall;
-use crate::issuing::record::TokenRecord;
+use crate::issuing::record::{Delivery, TokenRecord};
 use crate::journal::{Event, Line};
 use crate::keystore::{self, KeyActivated, KeyCompromised, KeyRecord, KeyState, Transition};
 use crate::refusal::Refusal;
 use crate::rotation::{Bound, Reader, Table, Withdrawn, exposure};
 use crate::storage::Outbox;
+use std::collections::{HashMap, HashSet};
 
 /// How many tokens are issued again in one commit.
 const AT_ONCE: usize = 1_000;
@@ -40,16 +41,19 @@ pub struct Survey {
     pub at: u64,
     /// Services that it hits.
     pub hits: Vec<Hit>,
+    /// Whether it was taken for compromised before: what is left is to issue its tokens again.
+    pub declared: bool,
     /// Whether another key has to take over.
     pub signs: bool,
     /// The key that takes over: the standby, if there is one. Otherwise one is made.
     pub successor: Option<String>,
-    /// Live tokens of the key: indices into the ledger's tokens, oldest first.
+    /// Live tokens of the key, of a declared one those without a delivered replacement: indices into
+    /// the ledger's tokens, oldest first.
     live: Vec<usize>,
 }
 
 impl Survey {
-    /// The tokens that are hit: those that have not expired.
+    /// The tokens that are hit: those that have not expired, and were not issued again.
     pub fn tokens<'a>(&'a self, store: &'a Store) -> impl Iterator<Item = &'a TokenRecord> {
         let all = store.ledger().tokens.all();
         self.live.iter().filter_map(|at| all.get(*at))
@@ -61,13 +65,28 @@ impl Survey {
 /// # Errors
 /// [`super::Denied::NoKey`], or [`keystore::TransitionDenied`] where there is nothing left to take back.
 pub fn survey(store: &Store, named: &str, now: u64) -> Result<Survey, Refusal> {
+    look(store, named, false, now)
+}
+
+/// As [`survey`], of a key that was taken for compromised before, too: what is left to do.
+///
+/// # Errors
+/// As [`survey`].
+pub fn left(store: &Store, named: &str, now: u64) -> Result<Survey, Refusal> {
+    look(store, named, true, now)
+}
+
+fn look(store: &Store, named: &str, again: bool, now: u64) -> Result<Survey, Refusal> {
     let (policy, _) = store.policy()?;
     let keys = &store.ledger().keys;
     let key = match policy.keyset(named).and_then(|keyset| keys.newest_activated(&keyset.name)) {
         Some(key) => key,
         None => find(store, named)?,
     };
-    key.allows(Transition::Compromise)?;
+    let declared = key.state == KeyState::Compromised;
+    if !(declared && again) {
+        key.allows(Transition::Compromise)?;
+    }
     // A keyset that the policy no longer has needs no successor.
     let in_use = policy.keyset(&key.keyset).is_some() && matches!(key.state, KeyState::Active | KeyState::Suspended);
     let signs = in_use && keys.newest_activated(&key.keyset).is_some_and(|newest| newest.kid == key.kid);
@@ -79,7 +98,9 @@ pub fn survey(store: &Store, named: &str, now: u64) -> Result<Survey, Refusal> {
     let leeway = |token: &TokenRecord| policy.service(&token.issued.service).map_or(0, |service| service.leeway);
     let alive =
         |token: &TokenRecord| token.issued.exp.saturating_add(leeway(token)).saturating_add(policy.timing().skew) > now;
+    let replaced = replaced(tokens);
     let of_key = tokens.iter().enumerate().filter(|(_, token)| token.issued.kid == key.kid && alive(token));
+    let of_key = of_key.filter(|(_, token)| !replaced.contains(token.issued.jti.as_str()));
     let live: Vec<usize> = of_key.map(|(at, _)| at).collect();
     let bundles = revocations::last_bundle_end(store, Some(&policy), now);
     let hit = |service: &Service| {
@@ -98,6 +119,7 @@ pub fn survey(store: &Store, named: &str, now: u64) -> Result<Survey, Refusal> {
         successor: successor.map(|standby| standby.name.clone()),
         key: key.clone(),
         at: now,
+        declared,
         signs,
         live,
     })
@@ -144,6 +166,25 @@ pub fn declare(session: &mut Session, named: &str, reason: Option<String>) -> Re
     Ok(Declared { survey: before, successor, published })
 }
 
+/// Goes on where an act like [`declare`] ended: what it recorded is published.
+///
+/// # Errors
+/// As [`survey`], or as the store refuses.
+pub fn resume(session: &mut Session, named: &str) -> Result<Declared, Refusal> {
+    let survey = left(session.store(), named, session.now())?;
+    let published = if publish::would_change(session.store(), session.now())? {
+        Some(publish::publish(session, false)?)
+    } else {
+        None
+    };
+    Ok(Declared { survey, successor: None, published })
+}
+
+/// The command that issues again what has no delivered replacement yet.
+pub fn command(key: &KeyRecord) -> String {
+    format!("coldsign rotate emergency {} --reissue --to .", key.name())
+}
+
 /// A token that could not be issued again.
 pub struct NotReissued {
     /// Its service.
@@ -155,7 +196,8 @@ pub struct NotReissued {
 }
 
 /// Issues the live tokens of a lost key again, each for what was left of it, and hands them out: one
-/// folder a service, as many as share a file name side by side.
+/// folder a service, as many as share a file name side by side. Done once more it goes on with those
+/// that did not get out.
 ///
 /// # Errors
 /// As the store or the medium refuses. What the policy in force no longer allows is told, not raised.
@@ -170,7 +212,7 @@ pub fn reissue(
     let due = |token: &&TokenRecord| token.issued.exp > now && revoked.of(token).is_none();
     let batches: Vec<Batch> = survey.tokens(session.store()).filter(due).map(|token| again(token, now)).collect();
     let (mut reissued, mut not) = (Vec::new(), Vec::new());
-    let mut names = std::collections::HashMap::new();
+    let (mut names, mut there) = (HashMap::new(), outbox.names()?);
     for some in batches.chunks(AT_ONCE) {
         let (mut issued, mut lines) = (Vec::with_capacity(some.len()), Vec::with_capacity(some.len()));
         for batch in some {
@@ -192,16 +234,30 @@ pub fn reissue(
         }
         for token in &mut issued {
             let taken: &mut usize = names.entry(token.file.name.to_lowercase()).or_insert(0);
-            *taken += 1;
-            if *taken > 1 {
-                token.file.name = format!("{taken}-{}", token.file.name);
-            }
+            // The medium may have the file of the lost token still, or of an act that ended early.
+            let name = loop {
+                *taken += 1;
+                let name = if *taken > 1 { format!("{taken}-{}", token.file.name) } else { token.file.name.clone() };
+                if there.insert(name.to_lowercase()) {
+                    break name;
+                }
+            };
+            token.file.name = name;
         }
         session.record(&lines)?;
-        issue::deliver(session, &issued, outbox)?;
+        issue::deliver_or(session, &issued, outbox, Some(command(&survey.key)))?;
         reissued.extend(issued);
     }
     Ok((reissued, not))
+}
+
+/// What stands in the reason of a replacement, before the `jti` of the token that it replaces.
+const INSTEAD: &str = "instead of ";
+
+/// The `jti`s of tokens whose replacement got out.
+fn replaced(tokens: &[TokenRecord]) -> HashSet<&str> {
+    let out = tokens.iter().filter(|token| token.delivery == Delivery::Delivered);
+    out.filter_map(|token| token.issued.reason.as_deref()?.strip_prefix(INSTEAD)).collect()
 }
 
 /// The request that a token was issued for, for what is left of its time.
@@ -220,6 +276,6 @@ pub fn again(token: &TokenRecord, now: u64) -> Batch {
         details: asked.details,
         cnf_jkt: asked.cnf_jkt,
         form: TokenForm::named(&issued.form),
-        reason: Some(format!("instead of {}", issued.jti)),
+        reason: Some(format!("{INSTEAD}{}", issued.jti)),
     }
 }

@@ -3,7 +3,7 @@
 mod output;
 
 pub use output::{Undelivered, confirm, deliver};
-pub(super) use output::settle;
+pub(super) use output::{deliver_or, settle};
 
 use super::denied::nearest;
 use super::{Denied, Session, Store};

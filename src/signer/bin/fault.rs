@@ -65,6 +65,8 @@ pub enum Fault {
         seq: u64,
         /// What the system said.
         what: String,
+        /// The command that goes on, where copying it out is not all.
+        again: Option<String>,
     },
     /// A file that is no key set.
     #[error("{file} is no key set to verify with: {what}")]
@@ -138,6 +140,7 @@ impl Refuse for Fault {
                 Some(format!("\"${{EDITOR:-vi}}\" +{line} {}", path_word(file)))
             }
             Self::Services(_) => Some("coldsign init --help".to_owned()),
+            Self::NotCopied { again: Some(again), .. } => Some(again.clone()),
             Self::NotCopied { seq, .. } => Some(format!("coldsign publication copy {seq} --to .")),
             Self::HalfSheet(_) => Some("coldsign unlock test recovery".to_owned()),
             Self::NoPlace => Some("coldsign --store DIR status".to_owned()),

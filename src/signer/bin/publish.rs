@@ -39,8 +39,11 @@ pub fn run(args: Args, context: &Context, screen: &mut Screen) -> Ended {
     let published = publish::publish(&mut session, args.renew)?;
     let mut copied = None;
     if let Some(outbox) = &outbox {
-        publications::copy(session.store(), published.seq, outbox)
-            .map_err(|refusal| Fault::NotCopied { seq: published.seq, what: refusal.to_string() })?;
+        publications::copy(session.store(), published.seq, outbox).map_err(|refusal| Fault::NotCopied {
+            seq: published.seq,
+            what: refusal.to_string(),
+            again: None,
+        })?;
         copied = Some(outbox.path().join(folder_name(published.seq)));
     }
     if screen.json() {

@@ -56,17 +56,26 @@ impl Outbox {
     /// # Errors
     /// [`StorageFault::Exists`] with the first such name.
     pub fn refuse_taken(&self, names: &[String]) -> Result<(), StorageFault> {
-        let mut taken = HashSet::new();
-        if fs::metadata(&self.path).is_ok() {
-            for entry in fs::read_dir(&self.path).map_err(StorageFault::system("read", &self.path))? {
-                let entry = entry.map_err(StorageFault::system("read", &self.path))?;
-                taken.insert(entry.file_name().to_string_lossy().to_lowercase());
-            }
-        }
+        let mut taken = self.names()?;
         match names.iter().find(|name| !taken.insert(name.to_lowercase())) {
             Some(name) => Err(StorageFault::Exists(self.path.join(name))),
             None => Ok(()),
         }
+    }
+
+    /// The names of what is there, in small letters: as FAT takes them.
+    ///
+    /// # Errors
+    /// As the system refuses.
+    pub fn names(&self) -> Result<HashSet<String>, StorageFault> {
+        let mut names = HashSet::new();
+        if fs::metadata(&self.path).is_ok() {
+            for entry in fs::read_dir(&self.path).map_err(StorageFault::system("read", &self.path))? {
+                let entry = entry.map_err(StorageFault::system("read", &self.path))?;
+                names.insert(entry.file_name().to_string_lossy().to_lowercase());
+            }
+        }
+        Ok(names)
     }
 
     /// Whether a folder of that name is there with exactly these files.

@@ -12,6 +12,16 @@ use crate::storage::{Outbox, StorageFault};
 /// # Errors
 /// The first file's fault, after it and those behind it are recorded as undelivered.
 pub fn deliver(session: &mut Session, issued: &[Issued], outbox: &Outbox) -> Result<(), Refusal> {
+    deliver_or(session, issued, outbox, None)
+}
+
+/// As [`deliver`]; `again` is the command that goes on where a file failed.
+pub(in crate::acts) fn deliver_or(
+    session: &mut Session,
+    issued: &[Issued],
+    outbox: &Outbox,
+    again: Option<String>,
+) -> Result<(), Refusal> {
     outbox.sweep();
     let mut fault: Option<StorageFault> = None;
     let mut delivered = 0;
@@ -24,7 +34,7 @@ pub fn deliver(session: &mut Session, issued: &[Issued], outbox: &Outbox) -> Res
             }
         }
     }
-    settle(session, issued, delivered, fault, None)
+    settle(session, issued, delivered, fault, again)
 }
 
 /// Records that the first so many tokens got out, and the others did not where something failed; then

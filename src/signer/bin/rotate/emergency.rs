@@ -22,7 +22,8 @@ const TOLD: usize = 20;
 /// Shows which services and tokens a lost key hits, and until when each service may go on accepting
 /// what a thief signs. Then, after a Yes: the key is recorded as compromised, its private half
 /// destroyed, its successor signs at once, and a publication without it is made. With --dry-run
-/// nothing is changed and no passphrase is asked for.
+/// nothing is changed and no passphrase is asked for. Named once more with --reissue, a compromised
+/// key has those of its tokens issued again that no file went out for.
 #[derive(clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -31,7 +32,7 @@ Examples:
   coldsign rotate emergency default/3 --reissue --to /media/usb")]
 pub struct Args {
     /// A keyset (then it is the key that signs), keyset/number, or a kid
-    #[arg(value_name = "KEYSET|KEY")]
+    #[arg(value_name = "KEYSET|KEY", allow_hyphen_values = true)]
     key: String,
     /// Show what it would mean; change nothing
     #[arg(long)]
@@ -56,7 +57,11 @@ pub fn run(args: &Args, context: &Context, screen: &mut Screen) -> Ended {
     if let Some(outbox) = &outbox {
         store.refuse_inside(outbox)?;
     }
-    let survey = emergency::survey(&store, &args.key, context.now()?.max(store.journal().newest_time()))?;
+    let now = context.now()?.max(store.journal().newest_time());
+    let survey = match args.reissue {
+        true => emergency::left(&store, &args.key, now)?,
+        false => emergency::survey(&store, &args.key, now)?,
+    };
     if args.dry_run {
         if screen.json() {
             screen.object(&json!({"dry_run": as_json(&survey, &store)}));
@@ -68,17 +73,26 @@ pub fn run(args: &Args, context: &Context, screen: &mut Screen) -> Ended {
     if !screen.json() {
         show(&survey, &store, screen);
     }
-    if !args.yes {
+    if !args.yes && !survey.declared {
         ask::confirm(&format!("{} is taken for compromised, for good; its tokens die.", survey.key.name()))?;
     }
     drop(store);
     let mut session = context.session(screen)?;
-    let declared = emergency::declare(&mut session, &args.key, args.reason.clone())?;
+    let declared = match survey.declared {
+        true => emergency::resume(&mut session, &args.key)?,
+        false => emergency::declare(&mut session, &args.key, args.reason.clone())?,
+    };
     let mut folder = None;
-    if let (Some(outbox), Some(published)) = (&outbox, &declared.published) {
-        publications::copy(session.store(), published.seq, outbox)
-            .map_err(|refusal| Fault::NotCopied { seq: published.seq, what: refusal.to_string() })?;
-        folder = Some(outbox.path().join(folder_name(published.seq)));
+    let newest = session.store().ledger().publications.newest().map(|newest| newest.made.seq);
+    let carried = newest.filter(|_| survey.declared || declared.published.is_some());
+    if let (Some(outbox), Some(seq)) = (&outbox, carried) {
+        let again = args.reissue.then(|| emergency::command(&survey.key));
+        publications::copy(session.store(), seq, outbox).map_err(|refusal| Fault::NotCopied {
+            seq,
+            what: refusal.to_string(),
+            again,
+        })?;
+        folder = Some(outbox.path().join(folder_name(seq)));
     }
     let (reissued, not) = match &outbox {
         Some(outbox) if args.reissue => emergency::reissue(&mut session, &declared.survey, outbox)?,
@@ -123,7 +137,8 @@ pub fn run(args: &Args, context: &Context, screen: &mut Screen) -> Ended {
 
 fn show(survey: &Survey, store: &Store, screen: &mut Screen) {
     let hit = survey.tokens(store).count();
-    screen.line(&format!("{} ({}): {hit} tokens that have not expired", survey.key.name(), survey.key.kid));
+    let left = if survey.declared { " and were not issued again" } else { "" };
+    screen.line(&format!("{} ({}): {hit} tokens that have not expired{left}", survey.key.name(), survey.key.kid));
     for token in survey.tokens(store).take(TOLD) {
         let issued = &token.issued;
         let roles = issued.roles.join(",");
@@ -141,7 +156,7 @@ fn show(survey: &Survey, store: &Store, screen: &mut Screen) {
         let bound = match hit.bound {
             Bound::Until(until) => format!(
                 "until {} at the latest where it reads bundles; a file of keys until it is replaced",
-                when::utc(until)
+                when::utc(when::rounded_up(until))
             ),
             Bound::UntilReplaced => "until its operator confirms that the file was replaced".to_owned(),
         };
@@ -158,7 +173,7 @@ fn show(survey: &Survey, store: &Store, screen: &mut Screen) {
 fn again(hit: &Hit, now: u64) -> String {
     match hit.again {
         Some(at) if at <= now => "it has the successor: new tokens work at once".to_owned(),
-        Some(at) => format!("new tokens may be refused there until {}", when::utc(at)),
+        Some(at) => format!("new tokens may be refused there until {}", when::utc(when::rounded_up(at))),
         None => "new tokens are refused there until its operator installs the new key".to_owned(),
     }
 }

@@ -57,8 +57,11 @@ pub fn run(args: &Args, context: &Context, screen: &mut Screen) -> Ended {
     let done = rotate::next(&mut session)?;
     let mut copied = None;
     if let (Some(outbox), Some(published)) = (&outbox, &done.published) {
-        publications::copy(session.store(), published.seq, outbox)
-            .map_err(|refusal| Fault::NotCopied { seq: published.seq, what: refusal.to_string() })?;
+        publications::copy(session.store(), published.seq, outbox).map_err(|refusal| Fault::NotCopied {
+            seq: published.seq,
+            what: refusal.to_string(),
+            again: None,
+        })?;
         copied = Some(outbox.path().join(folder_name(published.seq)));
     }
     let ahead = rotate::plan(session.store(), None, session.now(), session.now().saturating_add(AHEAD))?;
