@@ -110,7 +110,10 @@ impl Refuse for RootDenied {
                 vec![format!("those who can: {}", may.join(", ")), "nothing was done".to_owned()]
             }
             Self::Which { .. } => vec!["say whose code it is with --by; nothing was done".to_owned()],
-            Self::Elsewhere(_) => vec!["name its file with --root-file; nothing was done".to_owned()],
+            Self::Elsewhere(_) => vec![
+                "name its file with --root-file: coldsign-root-key-….age, on the stick it was made on".to_owned(),
+                "nothing was done".to_owned(),
+            ],
             Self::Threshold { .. } | Self::TooMany(_) => {
                 vec!["as many must sign as there are, at the most, and at least one; nothing was done".to_owned()]
             }

@@ -50,6 +50,7 @@ pub enum Command {
     #[command(after_help = "Examples:\n  coldsign key show default/1\n  coldsign key show default/1 --pem")]
     Show {
         /// keyset/number, or the kid
+        #[arg(allow_hyphen_values = true)]
         key: String,
         /// Print the public key as PEM, nothing else
         #[arg(long, conflicts_with = "jwk")]
@@ -62,6 +63,7 @@ pub enum Command {
     #[command(after_help = "Examples:\n  coldsign key activate default/2")]
     Activate {
         /// keyset/number, or the kid
+        #[arg(allow_hyphen_values = true)]
         key: String,
         /// Why, for the journal
         #[arg(long)]
@@ -87,6 +89,7 @@ pub enum Command {
 #[derive(clap::Args)]
 pub struct Named {
     /// keyset/number, or the kid
+    #[arg(allow_hyphen_values = true)]
     key: String,
     /// Why, for the journal
     #[arg(long)]

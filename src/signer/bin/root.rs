@@ -162,7 +162,7 @@ fn add_key(wish: &Wish<'_>, sheet: Option<&Path>, by: &By, context: &Context, sc
     let (mut session, custodian) = by.at_hand(context, screen)?;
     let name = format!("root/{}", session.store().ledger().keys.next_number("root"));
     // On paper before there is anything that only it could open.
-    sheet::custodian(&session, &name, code, sheet)?;
+    sheet::custodian(&session, &name, wish.add_to.is_some(), code, sheet)?;
     let progress = root::propose(&mut session, wish, &custodian).inspect_err(|_| {
         // The only copy of the code is destroyed only where the journal is known not to have its key.
         let known = context.store().map_or(true, |store| store.ledger().keys.by_name(&name).is_some());

@@ -61,7 +61,20 @@ fn shown(file: &Path) -> String {
 
 /// Hands a new custodian their code: in a new file that gets its name from [`give_name`], or at the
 /// terminal, typed back.
-pub fn custodian(session: &Session, name: &str, code: &RecoveryCode, file: Option<&Path>) -> Result<(), Refusal> {
+pub fn custodian(
+    session: &Session,
+    name: &str,
+    elsewhere: bool,
+    code: &RecoveryCode,
+    file: Option<&Path>,
+) -> Result<(), Refusal> {
+    let (by, test) = match elsewhere {
+        true => (
+            format!("{name} --root-file KEY"),
+            "--root-file KEY\n    KEY is the file coldsign-root-key-….age, on the stick it was made on.",
+        ),
+        false => (name.to_owned(), "--root"),
+    };
     let sheet = session.store().sheet();
     let mut text = Zeroizing::new(String::with_capacity(2 << 10));
     text.push_str(&format!(
@@ -74,8 +87,8 @@ pub fn custodian(session: &Session, name: &str, code: &RecoveryCode, file: Optio
     text.push_str(&format!(
         "\n    Opens the key {name} of the root, and nothing else.\n\
          \x20   A root waits for its signature:\n\
-         \x20     coldsign root sign --by {name}\n\
-         \x20   Is it the right code?   coldsign unlock test NAME --root\n\n\
+         \x20     coldsign root sign --by {by}\n\
+         \x20   Is it the right code?   coldsign unlock test NAME {test}\n\n\
          Valid only where that command says so, whatever became of the act that\n\
          wrote this sheet.\n\n\
          Codes: capitals and blanks don't matter; O counts as 0, I and L as 1.\n\n\

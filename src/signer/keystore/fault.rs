@@ -94,7 +94,7 @@ impl Refuse for KeystoreFault {
             Self::Damaged { .. } | Self::WrongKey { .. } => {
                 vec!["nothing was done; keep this store as it is and go on from the newest backup".to_owned()]
             }
-            Self::WrongRootCode(file) => vec![format!("or {file} was changed; nothing was done")],
+            Self::WrongRootCode(file) => vec![format!("or {file} is another key's, or was changed; nothing was done")],
             Self::ShortPassphrase { .. } | Self::BlankPassphrase => {
                 vec!["whoever copies the disk can try passphrases as fast as their machines allow".to_owned()]
             }

@@ -60,7 +60,7 @@ pub enum FoundDenied {
     },
     /// The store lacks what it had when that publication was made.
     #[error(
-        "this store was rolled back: publication {seq} in {} was made by it with {size} journal lines, there are {covered}",
+        "this store was rolled back: publication {seq} in {} was made by it after {size} journal lines; there are {covered}, and none is its own",
         folder.display()
     )]
     Ahead {
