@@ -130,11 +130,26 @@ impl TrustStore {
         })
     }
 
-    /// Notes that the service has the installed bundle in memory, if nobody noted it before.
+    /// Notes that the service has this value's bundle in memory, if nobody noted it before.
+    ///
+    /// [`Fault::Busy`] where another was installed since: nobody said that the service has that one.
     pub fn note_loaded(&mut self, now: UnixTime) -> Result<(), Fault> {
+        self.change_loaded(|loaded_at| loaded_at.or(Some(now)))
+    }
+
+    /// Takes that note back: the service is about to be given other files of this value's bundle.
+    pub fn forget_loaded(&mut self) -> Result<(), Fault> {
+        self.change_loaded(|_| None)
+    }
+
+    fn change_loaded(&mut self, change: impl FnOnce(Option<UnixTime>) -> Option<UnixTime>) -> Result<(), Fault> {
+        let known = self.state.bundle_text().map(str::to_owned);
         self.change(|state| {
+            if state.bundle_text() != known.as_deref() {
+                return Err(Fault::Busy);
+            }
             let installed = state.installed.as_mut().ok_or(Fault::Empty)?;
-            installed.loaded_at = installed.loaded_at.or(Some(now));
+            installed.loaded_at = change(installed.loaded_at);
             Ok(())
         })
     }

@@ -129,9 +129,16 @@ fn a_new_installation_is_not_loaded_yet() {
     machine.trust.note_loaded(NOW).unwrap();
     assert_eq!(machine.install(), "installed");
     assert_eq!(machine.trust.loaded_at(), Some(NOW), "the same again changes nothing");
+    let mut before = machine.trust.clone();
     machine.bring(&Stick::under_1(&numbered(2, Some(&first))));
     assert_eq!(machine.install(), "installed");
     assert_eq!(machine.trust.loaded_at(), None);
+    // A process that has the bundle before in memory says nothing of this one.
+    assert_eq!(code(before.note_loaded(NOW)), "TRUST-BUSY");
+    machine.trust.note_loaded(NOW).unwrap();
+    assert_eq!(code(before.forget_loaded()), "TRUST-BUSY");
+    machine.trust.forget_loaded().unwrap();
+    assert_eq!(TrustStore::open(machine.trust.directory()).unwrap().loaded_at(), None);
 }
 
 #[test]
