@@ -104,6 +104,11 @@ impl Export {
 }
 
 impl Staged {
+    /// Whether the files are other ones than those in use.
+    pub fn is_new(&self) -> bool {
+        self.is_new
+    }
+
     /// Makes the new files the ones in use; `false` where they were already. Afterwards links and
     /// folders that nothing needs any more are removed, but for the folder that was in use before:
     /// a reader may be on its way into it.

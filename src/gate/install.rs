@@ -2,11 +2,12 @@
 
 use crate::Ended;
 use crate::export::{Export, Staged};
+use crate::pin;
 use crate::refusal::Refusal;
 use crate::screen::{Screen, word};
-use coldsign_verify::UnixTime;
 use coldsign_verify::bundle::FILE_NAME;
 use coldsign_verify::trust::{Accepted, Fault, Publication, TrustStore};
+use coldsign_verify::{UnixTime, root};
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -39,23 +40,33 @@ pub struct Args {
 pub fn run(args: &Args, directory: &Path, now: UnixTime, screen: &mut Screen) -> Ended {
     let mut trust = TrustStore::open(directory)?;
     let publication = Publication::at(&args.publication);
-    let refused = |fault: Fault, trust: &TrustStore| refusal(fault, args).and_stays(trust);
+    let refused = |fault: Fault, trust: &TrustStore| {
+        let foreign = foreign(&fault, args, trust);
+        let refusal = refusal(fault, args);
+        foreign.into_iter().fold(refusal, Refusal::why).and_stays(trust, now)
+    };
     let accepted = trust.examine(&publication, now).map_err(|fault| refused(fault, &trust))?;
     // What is exported is written before the trust store changes, and switched after.
     let staged = match &args.export {
         Some(export) => {
-            let files = files(args, &accepted).map_err(|refusal| refusal.and_stays(&trust))?;
-            Some(stage(export, files).map_err(|refusal| refusal.and_stays(&trust))?)
+            let files = files(args, &accepted).map_err(|refusal| refusal.and_stays(&trust, now))?;
+            Some(stage(export, files).map_err(|refusal| refusal.and_stays(&trust, now))?)
         }
         None => None,
     };
     let before = trust.clone();
     trust.install(&accepted, now).map_err(|fault| refused(fault, &before))?;
     let switched = match staged {
-        Some(staged) => staged.switch().map_err(|refusal| interrupted(refusal, args, &accepted))?,
+        Some(staged) => {
+            // Whoever noted a load meant other files: a hook that fails after this runs again.
+            if staged.is_new() && trust.loaded_at().is_some() {
+                trust.forget_loaded().map_err(|fault| interrupted(fault.into(), args, &accepted))?;
+            }
+            staged.switch().map_err(|refusal| interrupted(refusal, args, &accepted))?
+        }
         None => accepted.is_new(),
     };
-    let reloaded = reload(args, &mut trust, now, switched)?;
+    let reloaded = reload(args, &mut trust, switched)?;
 
     let contents = accepted.bundle().contents();
     let what = if accepted.is_new() { "installed" } else { "installed already" };
@@ -118,7 +129,7 @@ fn stage(export: &Path, files: BTreeMap<String, Vec<u8>>) -> Result<Staged, Refu
 }
 
 /// The hook runs after the switch, and again if nobody noted that it ever ended well.
-fn reload(args: &Args, trust: &mut TrustStore, now: UnixTime, switched: bool) -> Result<bool, Refusal> {
+fn reload(args: &Args, trust: &mut TrustStore, switched: bool) -> Result<bool, Refusal> {
     let Some(command) = &args.reload else { return Ok(false) };
     if !switched && trust.loaded_at().is_some() {
         return Ok(false);
@@ -140,8 +151,14 @@ fn reload(args: &Args, trust: &mut TrustStore, now: UnixTime, switched: bool) ->
         Ok(status) => return Err(failed(format!("ended with {status}"))),
         Err(error) => return Err(failed(format!("could not be started: {error}"))),
     }
-    trust.note_loaded(now)?;
-    Ok(true)
+    // By the clock after it: until it ended nobody had loaded anything.
+    let noted = trust.note_loaded(crate::now()?);
+    noted.map(|()| true).map_err(|fault| {
+        Refusal::new(format!("the reload command ended well, but that was not noted: {fault}"))
+            .rule(fault.code())
+            .why("the publication is installed; the same installation runs the command again")
+            .hint(again(args))
+    })
 }
 
 fn interrupted(refusal: Refusal, args: &Args, accepted: &Accepted<'_>) -> Refusal {
@@ -153,7 +170,12 @@ fn interrupted(refusal: Refusal, args: &Args, accepted: &Accepted<'_>) -> Refusa
 
 /// The same command once more.
 fn again(args: &Args) -> String {
-    let mut again = format!("coldsign-gate install {}", word(&args.publication));
+    with(args, &args.publication)
+}
+
+/// The same command with this publication.
+fn with(args: &Args, publication: &Path) -> String {
+    let mut again = format!("coldsign-gate install {}", word(publication));
     if let Some(export) = &args.export {
         again.push_str(&format!(" --export {}", word(export)));
     }
@@ -168,13 +190,24 @@ fn again(args: &Args) -> String {
 
 fn refusal(fault: Fault, args: &Args) -> Refusal {
     let no_heart = matches!(&fault, Fault::FileMissing { path } if path == FILE_NAME);
+    if no_heart && !args.publication.is_dir() {
+        return Refusal::new(format!("there is no folder {}", args.publication.display()))
+            .rule(fault.code())
+            .why("is the stick mounted, and the name right?");
+    }
     let refusal = Refusal::from(fault);
     match newest_below(&args.publication) {
-        Some(newest) if no_heart => {
-            refusal.why("name the publication's own folder").hint(format!("coldsign-gate install {}", word(&newest)))
-        }
+        Some(newest) if no_heart => refusal.why("name the publication's own folder").hint(with(args, &newest)),
         _ => refusal,
     }
+}
+
+/// Another store's stick: the root that is trusted here is another one there.
+fn foreign(fault: &Fault, args: &Args, trust: &TrustStore) -> Option<String> {
+    let name = root::file_name(trust.root().root_version());
+    let there = matches!(fault, Fault::Root(_) | Fault::Bundle(_)).then(|| pin::read(&args.publication.join(&name)));
+    let differs = there?.is_ok_and(|bytes| bytes != trust.root().text().as_bytes());
+    differs.then(|| format!("its {name} is not the one trusted here: it is another store's, or forged"))
 }
 
 /// The publication with the highest number in a folder of publications, such as a stick.

@@ -5,7 +5,7 @@ use crate::refusal::Refusal;
 use crate::screen::Screen;
 use coldsign_verify::Digest;
 use coldsign_verify::root;
-use coldsign_verify::trust::TrustStore;
+use coldsign_verify::trust::{Fault, TrustStore};
 use serde_json::json;
 use std::fs::File;
 use std::io::{self, Read};
@@ -47,7 +47,7 @@ pub fn run(args: &Args, trust: &Path, screen: &mut Screen) -> Ended {
     })?;
     let bytes = read(&args.root)?;
     let trust = TrustStore::pin(trust, &args.name, &bytes, &fingerprint)
-        .map_err(|fault| Refusal::from(fault).why("nothing was pinned"))?;
+        .map_err(|fault| refusal(fault, &fingerprint).why("nothing was pinned"))?;
     let terms = trust.root().terms();
     let lines = [
         format!("pinned: root {} of {} for verifier {}", terms.root_version, terms.issuer, trust.name()),
@@ -61,7 +61,18 @@ pub fn run(args: &Args, trust: &Path, screen: &mut Screen) -> Ended {
     Ok(())
 }
 
-fn read(path: &Path) -> Result<Vec<u8>, Refusal> {
+fn refusal(fault: Fault, fingerprint: &Digest) -> Refusal {
+    match &fault {
+        Fault::Pinned { pinned, .. } if pinned == fingerprint => Refusal::new(fault.to_string())
+            .rule(fault.code())
+            .why("it is that root, for a verifier of another name: each has a trust store of its own (--trust)")
+            .hint("coldsign-gate status"),
+        _ => fault.into(),
+    }
+}
+
+/// A root's file, as far as a root can be long.
+pub fn read(path: &Path) -> Result<Vec<u8>, Refusal> {
     let fault = |error: io::Error| Refusal::system("read", path, &error);
     let found = path.metadata().map_err(fault)?;
     if !found.is_file() {

@@ -1,7 +1,7 @@
 //! Why a command did not do what was asked: the fact, why, the command that helps.
 
 use coldsign_verify::trust::{Fault, TrustStore};
-use coldsign_verify::{bundle, root};
+use coldsign_verify::{UnixTime, bundle, root};
 use std::io;
 use std::path::Path;
 
@@ -50,8 +50,13 @@ impl Refusal {
     }
 
     /// The state that goes on being in force.
-    pub fn and_stays(self, trust: &TrustStore) -> Self {
+    pub fn and_stays(self, trust: &TrustStore, now: UnixTime) -> Self {
         let stays = match trust.bundle() {
+            Some(bundle) if now >= bundle.contents().expires_at => format!(
+                "nothing was changed: publication {} has expired at {}, and every token is refused",
+                bundle.seq(),
+                bundle.contents().expires_at
+            ),
             Some(bundle) => {
                 format!(
                     "nothing was changed: publication {} serves until {}",
@@ -83,10 +88,12 @@ impl From<Fault> for Refusal {
             Fault::NoKeys { .. } => refusal.why("every token for it is refused"),
             Fault::Changed { .. } => refusal
                 .why("it was changed, copied badly, or belongs to another publication: take the whole folder again"),
+            Fault::FileMissing { .. } => refusal.why("the copy is not whole: take the whole folder again"),
+            Fault::TooLarge { .. } => refusal.why("no signer writes such a file: don't use what came with it"),
             Fault::NotAFile { .. } => refusal.why("only ordinary files are read from a publication"),
-            Fault::Root(root::Fault::Fingerprint { .. }) => {
-                refusal.why("this is not the root whose fingerprint was written down: don't use what came with it")
-            }
+            Fault::Root(root::Fault::Fingerprint { .. }) => refusal.why(
+                "compare once more what was typed; if it is what was written down, don't use what came with this root",
+            ),
             Fault::Root(root::Fault::Expired { .. }) => {
                 refusal.why("bring a publication with a newer root: the signer makes one with `coldsign root rotate`")
             }

@@ -33,7 +33,8 @@ fn a_root_is_pinned_by_hex_or_words_and_by_nothing_else() {
     pin("-", &words).done();
     pin(&words, "").done();
     pin(&print.to_string(), "").done();
-    machine.gate(&["pin", &root, "--name", "other", "--fingerprint", &words]).refused("TRUST-PINNED");
+    let other = machine.gate(&["pin", &root, "--name", "other", "--fingerprint", &words]).refused("TRUST-PINNED");
+    assert!(other.err.contains("for a verifier of another name"), "{}", other.err);
     assert_eq!(machine.gate(&["pin", &root]).status, 2);
     assert_eq!(machine.gate(&[]).status, 2);
     let folder = machine.gate(&["pin", &machine.at("stick"), "--name", "api-1", "--fingerprint", &words]);
@@ -109,7 +110,8 @@ fn authenticated_files_are_exported_and_old_sticks_change_nothing() {
     install().refused("PUBLICATION-CHANGED");
     machine.bring(&contents(6));
     fs::remove_file(machine.path("stick/for-api/jwks.json")).unwrap();
-    install().refused("PUBLICATION-MISSING");
+    let half = install().refused("PUBLICATION-MISSING");
+    assert!(half.err.contains("take the whole folder again"), "{}", half.err);
     symlink("/dev/zero", machine.path("stick/for-api/jwks.json")).unwrap();
     install().refused("PUBLICATION-NOT-A-FILE");
     machine.bring(&Contents { expires_at: UnixTime(now() - 5), ..contents(6) });
@@ -141,8 +143,34 @@ fn the_stick_itself_is_no_publication_but_says_which_is() {
     let machine = Machine::pinned();
     fs::create_dir(machine.path("usb")).unwrap();
     fs::rename(machine.path("stick"), machine.path("usb/coldsign-publication-000001")).unwrap();
-    let refused = machine.gate(&["install", &machine.at("usb")]).refused("PUBLICATION-MISSING");
-    assert!(refused.err.contains("usb/coldsign-publication-000001"), "{}", refused.err);
+    let rest = ["--export", "keys", "--service", "api", "--reload", "echo ran"];
+    let refused = machine.gate(&[&["install", "usb"], &rest[..]].concat()).refused("PUBLICATION-MISSING");
+    // Pasted it does what was meant: the export, too.
+    let hint = "install usb/coldsign-publication-000001 --export keys --service api --reload 'echo ran'";
+    assert!(refused.err.contains(hint), "{}", refused.err);
+    let words = "its root.1.json is not the one trusted here";
+    assert!(!refused.err.contains(words), "{}", refused.err);
+    let other = Machine::new();
+    fs::write(other.path("root.1.json"), machine::root(1, 3)).unwrap();
+    let bundle = coldsign_verify::bundle::sign(&contents(1), &Signer::new(3)).unwrap();
+    fs::write(other.path("bundle.jwt"), bundle).unwrap();
+    let foreign = machine.gate(&["install", &other.at("")]).refused("BUNDLE-KEY");
+    assert!(foreign.err.contains(words), "{}", foreign.err);
+    let unmounted = machine.gate(&["install", "elsewhere"]).refused("PUBLICATION-MISSING");
+    assert!(unmounted.err.contains("there is no folder elsewhere"), "{}", unmounted.err);
+}
+
+#[test]
+fn a_refusal_after_the_end_does_not_say_that_anything_serves() {
+    let machine = Machine::pinned();
+    let ends = now() + 2;
+    machine.bring(&Contents { expires_at: UnixTime(ends), ..contents(4) });
+    machine.gate(&["install", &machine.at("stick")]).done();
+    while now() < ends {
+        std::thread::sleep(std::time::Duration::from_millis(100));
+    }
+    let expired = machine.gate(&["install", &machine.at("stick")]).refused("BUNDLE-EXPIRED");
+    assert!(expired.err.contains("publication 4 has expired at") && !expired.err.contains("serves"), "{}", expired.err);
 }
 
 #[test]
@@ -165,6 +193,32 @@ fn the_service_is_reloaded_after_its_files_changed() {
     assert!(status()["installed"]["loaded_at"].is_u64());
     install("echo more >> seen").done();
     assert_eq!(fs::read_to_string(machine.path("seen")).unwrap(), "{\"seq\": 1}\nagain\n");
+}
+
+#[test]
+fn a_hook_that_failed_runs_again_though_another_export_was_loaded() {
+    let machine = Machine::pinned();
+    let stick = machine.at("stick");
+    let install = |export: &str, hook: &str| machine.gate(&["install", &stick, "--export", export, "--reload", hook]);
+    install("one", "true").done();
+    install("two", "exit 1").refused("INSTALL-RELOAD");
+    assert_eq!(machine.gate(&["status", "--json"]).done().object()["installed"]["loaded_at"], Value::Null);
+    install("two", "touch ran").done();
+    assert!(machine.path("ran").exists());
+}
+
+#[test]
+fn what_was_installed_while_a_hook_ran_is_not_noted_as_loaded() {
+    let machine = Machine::pinned();
+    let old = machine.at("old");
+    fs::rename(machine.path("stick"), &old).unwrap();
+    machine.bring(&contents(4));
+    // The other installation comes in the middle of this one's hook.
+    let hook = format!("{} install stick", env!("CARGO_BIN_EXE_coldsign-gate"));
+    let refused = machine.gate(&["install", &old, "--reload", &hook]).refused("TRUST-BUSY");
+    assert!(refused.err.contains("that was not noted: "), "{}", refused.err);
+    let status = machine.gate(&["status", "--json"]).done().object();
+    assert_eq!((&status["installed"]["seq"], &status["installed"]["loaded_at"]), (&json!(4), &Value::Null));
 }
 
 #[test]
