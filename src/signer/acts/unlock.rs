@@ -96,7 +96,7 @@ pub enum Depth {
 /// Refuses a name that can't be added, before anybody is asked for anything.
 ///
 /// # Errors
-/// [`UnlockDenied::Exists`], [`Denied::UnlockName`].
+/// [`UnlockDenied::Exists`], [`super::Denied::UnlockName`].
 pub fn check_add(store: &Store, name: &str) -> Result<(), Refusal> {
     if name != Unlocks::RECOVERY {
         check_unlock_name(name)?;
