@@ -300,6 +300,11 @@ impl World<'_> {
         if self.series.signing().is_none() {
             return Err(format!("at {now} no key signs"));
         }
+        // A key that waits is enough: keys without end fit into no bundle.
+        let waiting = self.series.keys.iter().filter(|key| key.state == KeyState::PreActivation).count();
+        if waiting > 1 {
+            return Err(format!("at {now} {waiting} keys wait"));
+        }
         let newest = self.publications.last().map(|publication| publication.made_at);
         if !publishing(&self.timing, newest, now, now).is_empty() {
             self.publish(now, false);
