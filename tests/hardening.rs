@@ -23,7 +23,10 @@ impl Place {
     fn new() -> Self {
         let place = Self { folder: tempfile::tempdir().expect("a folder") };
         open_to_all(place.folder.path());
-        std::fs::copy(env!("CARGO_BIN_EXE_coldsign"), place.path("coldsign")).expect("a copy of the binary");
+        // By another process: were the copy open for writing in this one, a test starting a program
+        // just then would hand that on, and a file that is open for writing can't be started.
+        let copied = Command::new("cp").arg(env!("CARGO_BIN_EXE_coldsign")).arg(place.path("coldsign")).status();
+        assert!(copied.expect("cp").success());
         std::fs::write(place.path("pass"), "correct horse battery staple").expect("a passphrase");
         let init = "./coldsign --store store --passphrase-file pass init --issuer https://tokens.example \
                     --api api=https://api.example --recovery-sheet sheet --kdf-log-n 10";
