@@ -130,8 +130,8 @@ impl Rules for Without {
         if self.lacks(Rule::LastSign) { verify_until } else { Table.last_sign(timing, verify_until) }
     }
 
-    fn least_time_of_signing(&self, timing: &Timing) -> u64 {
-        if self.lacks(Rule::TimeOfSigning) { 0 } else { Table.least_time_of_signing(timing) }
+    fn least_time_of_signing(&self, timing: &Timing, single_key: bool) -> u64 {
+        if self.lacks(Rule::TimeOfSigning) { 0 } else { Table.least_time_of_signing(timing, single_key) }
     }
 
     fn may_leave(&self, state: &KeyState) -> bool {

@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashSet};
 
 use coldsign::keystore::KeyState;
-use coldsign::rotation::{Act, Bound, Installed, Rules, Series, Table, Timing, Verifier, plan, publishing};
+use coldsign::rotation::{Act, Bound, Installed, Rules, Series, Step, Table, Timing, Verifier, plan, publishing};
 
 use crate::chance::Chance;
 use crate::counts::Counts;
@@ -18,6 +18,8 @@ mod withdrawals;
 
 const DAY: u64 = 86_400;
 const START: u64 = 2_000_000_000;
+/// More keys than that no bundle holds.
+const MOST_KEYS: usize = 1_000;
 const MIXED: [Kind; 4] = [Kind::Gate, Kind::File, Kind::Dated, Kind::Gate];
 /// All of them can say what they have, and the policy asks them to.
 const CONFIRMING: [Kind; 4] = [Kind::Gate; 4];
@@ -160,10 +162,10 @@ fn draw(chance: &mut Chance, rules: &dyn Rules) -> Timing {
         };
         let silence = timing.longest_silence();
         timing.bundle_lifetime = silence * chance.between(50, 200) / 100;
-        timing.rotate_every = silence * chance.between(30, 250) / 100;
+        timing.rotate_every = silence * chance.between(30, 300) / 100;
         if timing.backdate >= rules.least_backdate(&timing)
             && timing.bundle_lifetime >= rules.least_bundle_lifetime(&timing)
-            && timing.rotate_every >= rules.least_time_of_signing(&timing)
+            && timing.rotate_every >= rules.least_time_of_signing(&timing, true)
         {
             return timing;
         }
@@ -215,7 +217,7 @@ impl World<'_> {
             Event::Removal => {
                 let now = self.reading().max(self.journal);
                 self.journal = now;
-                self.scheduled(now);
+                self.scheduled(now)?;
                 self.publish(now, false);
                 Ok(())
             }
@@ -296,7 +298,7 @@ impl World<'_> {
         // An act never dates itself before the journal's newest entry.
         let now = self.reading().max(self.journal);
         self.journal = now;
-        let mut changed = self.scheduled(now);
+        let mut changed = self.scheduled(now)?;
         if self.series.signing().is_none() {
             return Err(format!("at {now} no key signs"));
         }
@@ -304,6 +306,9 @@ impl World<'_> {
         let waiting = self.series.keys.iter().filter(|key| key.state == KeyState::PreActivation).count();
         if waiting > 1 {
             return Err(format!("at {now} {waiting} keys wait"));
+        }
+        if self.publications.last().is_some_and(|publication| publication.kids.len() > MOST_KEYS) {
+            return Err(format!("at {now} more than {MOST_KEYS} keys are published"));
         }
         let newest = self.publications.last().map(|publication| publication.made_at);
         if !publishing(&self.timing, newest, now, now).is_empty() {
@@ -343,8 +348,8 @@ impl World<'_> {
         Ok(())
     }
 
-    /// Does whatever the plan says is due.
-    fn scheduled(&mut self, now: u64) -> bool {
+    /// Does whatever the plan says is due; says whether that was anything.
+    fn scheduled(&mut self, now: u64) -> Result<bool, String> {
         let mut changed = false;
         for _ in 0..30 {
             let due = plan(self.rules, &self.series, now, now);
@@ -354,6 +359,7 @@ impl World<'_> {
                     self.publish(now, false);
                     true
                 } else {
+                    self.lasted(step, now)?;
                     signer::take(&mut self.series, self.rules, step, now)
                 };
                 if did {
@@ -370,7 +376,17 @@ impl World<'_> {
                 break;
             }
         }
-        changed
+        Ok(changed)
+    }
+
+    /// However often somebody comes by: the plan replaces no key that has signed for less than P.
+    fn lasted(&self, step: &Step, now: u64) -> Result<(), String> {
+        match self.series.signing().filter(|_| step.act == Act::Activate).and_then(|key| key.activated_at) {
+            Some(at) if now < at + self.timing.publish_every => {
+                Err(format!("at {now} {} was to replace a key that signs since {at}", step.to))
+            }
+            _ => Ok(()),
+        }
     }
 
     fn state_of(&self, name: &str) -> Option<KeyState> {

@@ -92,10 +92,13 @@ pub trait Rules {
         verify_until.saturating_sub(tail)
     }
 
-    /// R ≥ (1 + m)·P + D + L + S: a successor made and published on the day the key began to sign
-    /// is known everywhere, and the operator has come by, when its time is over.
-    fn least_time_of_signing(&self, timing: &Timing) -> u64 {
-        timing.longest_silence()
+    /// R ≥ (2 + m)·P + D + L + S, where D is the longer one if a service reads `single_key`: a
+    /// successor made and published on the day the key began to sign is known everywhere, and the
+    /// operator has come by, when its time is over. The second P is what a key signs at least:
+    /// without it every visit could replace the key of the visit before.
+    fn least_time_of_signing(&self, timing: &Timing, single_key: bool) -> u64 {
+        let later = if single_key { timing.delivery_to_holders.saturating_sub(timing.delivery) } else { 0 };
+        timing.longest_silence().saturating_add(timing.notice()).saturating_add(later)
     }
 
     /// Deactivate before removal: only a key that can't sign any more leaves the published set.

@@ -220,4 +220,23 @@ proptest! {
         prop_assert!(steps.iter().all(|step| step.earliest <= until));
         prop_assert!(publishing(&series.timing, Some(now), now, until).len() <= 400);
     }
+
+    /// However fast things travel: nothing that replaces a key is due before it has signed for P.
+    #[test]
+    fn a_key_signs_for_an_interval_at_least(
+        publish_every in 0..400 * DAY, lost_sticks in 0..13_u64, delivery in 0..30 * DAY, to_holders in 0..30 * DAY,
+        reload in 0..2 * DAY, skew in 0..3_600_u64, spare in 0..2 * DAY, standby: bool, single: bool,
+    ) {
+        let mut keys = vec![key(1, KeyState::Active, Some(T0))];
+        keys.extend(standby.then(|| key(2, KeyState::PreActivation, None)));
+        let mut series = series(keys, vec![(T0, vec!["kid1".to_owned(), "kid2".to_owned()])]);
+        series.timing = Timing { publish_every, lost_sticks, delivery, delivery_to_holders: to_holders, reload, skew, ..timing() };
+        series.timing.rotate_every = Table.least_time_of_signing(&series.timing, single) + spare;
+        if single {
+            (series.overlap, series.single_key) = (false, vec!["fed".to_owned()]);
+        }
+        let steps = plan(&Table, &series, T0, u64::MAX);
+        let replaces = steps.iter().find(|step| matches!(step.act, Act::Activate | Act::CutoverIssue));
+        prop_assert!(replaces.is_some_and(|step| step.earliest >= T0 + publish_every), "{steps:?}");
+    }
 }

@@ -9,7 +9,7 @@ use super::duration::words;
 use super::fault::Rule;
 use super::keyset::Keyset;
 use super::section::Report;
-use super::service::{KidForm, Service};
+use super::service::{Consumer, KidForm, Service};
 use crate::rotation::{Rules, Table};
 
 /// `unread` are keysets that exist but whose algorithm is already reported.
@@ -35,14 +35,16 @@ pub(super) fn check(policy: &Policy, unread: &BTreeSet<String>, report: &mut Rep
 
 /// A key has to sign long enough for its successor to reach every verifier.
 fn rotation(policy: &Policy, keyset: &Keyset, report: &mut Report) {
-    let least = Table.least_time_of_signing(&policy.rotation(&keyset.name));
+    let single_key = policy.services_of(&keyset.name).any(|service| service.consumer == Consumer::SingleKey);
+    let least = Table.least_time_of_signing(&policy.rotation(&keyset.name), single_key);
     if keyset.rotate_every < least {
         let fact = format!(
-            "keysets.{} rotates every {}, but it takes {} (1 + lost_sticks publications, delivery, reload, skew) until \
-             a successor is with every verifier",
+            "keysets.{} rotates every {}, but needs {} at least ((2 + lost_sticks) × publish_every + {} + reload + skew): \
+             until a successor is everywhere, and one publish_every to spare",
             keyset.name,
             words(keyset.rotate_every),
-            words(least)
+            words(least),
+            if single_key { "the longer delivery" } else { "delivery" },
         );
         report.fault(keyset.rotation_line, Rule::RotateEvery, fact);
     }

@@ -167,7 +167,7 @@ fn bundles_and_keys_must_outlast_the_way_to_a_verifier() {
     let policy = |seconds: &str, keyset: &str| {
         Policy::parse(&format!(
             "format = \"coldsign-policy\"\nversion = 1\n[distribution]\nbundle_lifetime = \"75d{seconds}\"\n\
-             [keysets.default]\nalgorithm = \"EdDSA\"\nrotate_every = \"75d{keyset}\"\n"
+             [keysets.default]\nalgorithm = \"EdDSA\"\nrotate_every = \"105d{keyset}\"\n"
         ))
     };
     let ids = |faults: PolicyFaults| faults.iter().map(|fault| fault.rule.id()).collect::<Vec<_>>();
@@ -175,5 +175,5 @@ fn bundles_and_keys_must_outlast_the_way_to_a_verifier() {
     assert_eq!(ids(policy("59s", "1m").unwrap_err()), ["POLICY-BUNDLE-LIFETIME"]);
     assert_eq!(ids(policy("1m", "59s").unwrap_err()), ["POLICY-ROTATE-EVERY"]);
     let timing = policy("1m", "1m").unwrap().rotation("default");
-    assert_eq!((timing.bundle_lifetime, timing.rotate_every), (75 * 86_400 + 60, 75 * 86_400 + 60));
+    assert_eq!((timing.bundle_lifetime, timing.rotate_every), (75 * 86_400 + 60, 105 * 86_400 + 60));
 }
