@@ -450,11 +450,14 @@ fn a_single_key_service_is_cut_over_by_appointment() {
     let now = START + DAY;
     let outbox = coldsign::storage::Outbox::open(&life.folder.path().join("out")).unwrap();
     let sheets = cutover::Sheets { operator: |_, service| service.to_owned(), holder: |_| "when".to_owned() };
-    let issue = |now, swap| cutover::issue(&mut life.session(now), "study", swap, &outbox, &sheets);
+    let issue = |now, swap_at| {
+        let wanted = cutover::Wanted { swap_at, ..cutover::Wanted::default() };
+        cutover::issue(&mut life.session(now), "study", &wanted, &outbox, &sheets)
+    };
     let earliest = now + 14 * DAY + 60;
     assert_eq!(rule(issue(now, Some(earliest - 1)).map(drop)), "CUTOVER-EARLY");
     assert_eq!(rule(cutover::confirm(&mut life.session(now), "study").map(drop)), "CUTOVER-NONE");
-    let overlap = cutover::survey(&Store::open(&life.place()).unwrap(), "api", None, now);
+    let overlap = cutover::survey(&Store::open(&life.place()).unwrap(), "api", &cutover::Wanted::default(), now);
     assert_eq!(rule(overlap.map(drop)), "CUTOVER-OVERLAP");
 
     let set = issue(now, None).unwrap();

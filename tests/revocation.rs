@@ -193,7 +193,8 @@ fn a_revocation_during_a_cutover_takes_the_token_and_its_replacement() {
         ["ann", "bob", "cyd", "dan"].map(|subject| world.issue("study/admin", subject, 30 * DAY, START).remove(0));
     let outbox = Outbox::open(&world.path("out")).unwrap();
     let sheets = cutover::Sheets { operator: |_, _| String::new(), holder: |_| String::new() };
-    let set = cutover::issue(&mut world.session(START), "study", None, &outbox, &sheets).unwrap();
+    let set =
+        cutover::issue(&mut world.session(START), "study", &cutover::Wanted::default(), &outbox, &sheets).unwrap();
     let both = world.issue("study/client", "eve", 30 * DAY, START);
     assert_eq!(both.len(), 2);
     // By the token that is in use, by the one that will be, by its subject, by the first of a pair.
@@ -225,7 +226,8 @@ fn a_key_revoked_during_a_cutover_takes_both_keys() {
         let old = world.issue("study/admin", "ann", 30 * DAY, START).remove(0);
         let outbox = Outbox::open(&world.path("out")).unwrap();
         let sheets = cutover::Sheets { operator: |_, _| String::new(), holder: |_| String::new() };
-        let set = cutover::issue(&mut world.session(START), "study", None, &outbox, &sheets).unwrap();
+        let set =
+            cutover::issue(&mut world.session(START), "study", &cutover::Wanted::default(), &outbox, &sheets).unwrap();
         world.revoke(What::Key, &[key], START + 1);
         let again = world.issue("study/admin", "ann", 30 * DAY, START + 1);
         world.install(START + 1);

@@ -4,11 +4,11 @@ use super::emergency::again;
 use super::issue::{self, Batch, Issued, Planned};
 use super::publish::{self, Published};
 use super::series::{counted, open_cutover};
-use super::{Session, Store, keys, series};
+use super::{Session, Store, keys, replacements, series};
 use crate::issuing::Policy;
 use crate::issuing::delivery::safe_name;
 use crate::issuing::policy::{Consumer, Service};
-use crate::issuing::record::{Delivery, TokenRecord};
+use crate::issuing::record::TokenRecord;
 use crate::journal::{Event, Line};
 use crate::keystore::{self, KeyActivated, KeyRecord};
 use crate::refusal::Refusal;
@@ -35,16 +35,53 @@ pub struct Survey {
     /// Whether it is under way.
     pub open: bool,
     /// Live tokens that get a replacement; where it is under way, those whose replacement did not
-    /// get out.
+    /// get out, or whose holders are handed another.
     pub tokens: usize,
+    /// From when on every holder has what is issued now, where that is after the swap.
+    pub late: Option<u64>,
+}
+
+/// What is asked for.
+#[derive(Debug, Clone, Default)]
+pub struct Wanted {
+    /// When the swap is to be; `None`: as soon as every holder has the replacement.
+    pub swap_at: Option<u64>,
+    /// Who gets something.
+    pub whom: Whom,
+}
+
+/// Who gets something.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Whom {
+    /// Whoever has nothing yet.
+    #[default]
+    Missing,
+    /// Everyone, also where it was handed out before.
+    Everyone,
+    /// These subjects, also where it was handed out before.
+    Subjects(Vec<String>),
+    /// The operators alone, again.
+    Operators,
+}
+
+impl Whom {
+    fn takes(&self, subject: &str) -> bool {
+        match self {
+            Self::Missing | Self::Everyone => true,
+            Self::Subjects(subjects) => subjects.iter().any(|one| one == subject),
+            Self::Operators => false,
+        }
+    }
 }
 
 /// What the cutover of a service is, or would be if its replacements were issued now.
 ///
 /// # Errors
 /// [`super::Denied::NoService`]; [`RotationDenied::NoCutoverNeeded`];
-/// [`RotationDenied::SwapEarly`] where the wanted swap comes before every holder has a replacement.
-pub fn survey(store: &Store, name: &str, swap_at: Option<u64>, now: u64) -> Result<Survey, Refusal> {
+/// [`RotationDenied::SwapEarly`] where the wanted swap comes before every holder has a replacement;
+/// where something is to be handed out again, [`RotationDenied::NoCutover`] and
+/// [`RotationDenied::NoReplacement`].
+pub fn survey(store: &Store, name: &str, wanted: &Wanted, now: u64) -> Result<Survey, Refusal> {
     let (policy, _) = store.policy()?;
     let service = issue::service_of(&policy, name)?;
     if service.consumer == Consumer::Overlap {
@@ -54,8 +91,19 @@ pub fn survey(store: &Store, name: &str, swap_at: Option<u64>, now: u64) -> Resu
     let open = open_cutover(store, &service.keyset);
     let swap = match rotation.cutover {
         Some(swap) => swap,
-        None => Swap::after_issue(&Table, &rotation.timing, name, now, swap_at)?,
+        None if wanted.whom != Whom::Missing => {
+            return Err(RotationDenied::NoCutover { service: name.to_owned() }.into());
+        }
+        None => Swap::after_issue(&Table, &rotation.timing, name, now, wanted.swap_at)?,
     };
+    let tokens: Vec<&TokenRecord> = live(store, &policy, &service.keyset, &wanted.whom, now).collect();
+    if let Whom::Subjects(subjects) = &wanted.whom {
+        let unknown = subjects.iter().find(|subject| !tokens.iter().any(|token| token.issued.sub == **subject));
+        if let Some(subject) = unknown {
+            return Err(RotationDenied::NoReplacement { service: name.to_owned(), subject: subject.clone() }.into());
+        }
+    }
+    let there = Table.earliest_swap(&rotation.timing, now);
     Ok(Survey {
         keyset: service.keyset.clone(),
         services: rotation.single_key.clone(),
@@ -67,19 +115,28 @@ pub fn survey(store: &Store, name: &str, swap_at: Option<u64>, now: u64) -> Resu
         },
         swap,
         open: open.is_some(),
-        tokens: live(store, &policy, &service.keyset, now).count(),
+        tokens: tokens.len(),
+        late: Some(there).filter(|there| open.is_some() && *there > swap.at),
     })
 }
 
-/// Live tokens of a keyset's single-key services that still need a replacement. What is issued during
-/// the cutover has its own from the beginning.
-fn live<'a>(store: &'a Store, policy: &'a Policy, keyset: &'a str, now: u64) -> impl Iterator<Item = &'a TokenRecord> {
+/// Live tokens of a keyset's single-key services that get a replacement. What is issued during the
+/// cutover has its own from the beginning.
+fn live<'a>(
+    store: &'a Store,
+    policy: &'a Policy,
+    keyset: &'a str,
+    whom: &'a Whom,
+    now: u64,
+) -> impl Iterator<Item = &'a TokenRecord> {
     let ledger = store.ledger();
     let old = ledger.keys.signing(keyset).map(|key| &key.kid);
     let open = open_cutover(store, keyset);
     let tokens = ledger.tokens.all();
-    let out = tokens.iter().filter(|token| token.delivery == Delivery::Delivered);
-    let given: HashSet<&str> = out.filter_map(|token| token.issued.stands_for.as_deref()).collect();
+    // What went out under a key that was lost since is no replacement.
+    let open_to = open.filter(|_| *whom == Whom::Missing).map(|open| &open.issued.kid);
+    let given = open_to.map(|kid| replacements::under(store, kid)).unwrap_or_default();
+    let spare = old.map(|kid| replacements::spare(store, kid)).unwrap_or_default();
     let swapped = move |service: &str| {
         policy
             .service(service)
@@ -89,6 +146,7 @@ fn live<'a>(store: &'a Store, policy: &'a Policy, keyset: &'a str, now: u64) -> 
         let issued = &token.issued;
         let before = open.is_none_or(|open| token.index < open.index && !given.contains(issued.jti.as_str()));
         let due = before && issued.exp > now && Some(&issued.kid) == old && swapped(&issued.service);
+        let due = due && whom.takes(&issued.sub) && !spare.contains(issued.jti.as_str());
         // Whoever lost a token by a revocation gets no replacement of it.
         due && ledger.revocations.of(token).is_none()
     })
@@ -117,7 +175,8 @@ pub struct CutoverSet {
 /// Issues every live token of the services again under the next key, for the same time, and writes
 /// a folder for each holder and each operator. From here until [`confirm`], whatever is issued for
 /// them is issued under both keys. Where an earlier call got not everything out, this one goes on:
-/// with the holders whose replacement did not, and the operators' folders that are not there.
+/// with the holders whose replacement did not, and the operators' folders that are not there. What
+/// was handed out and got lost is made again, for whom `wanted` says; the swap stays.
 ///
 /// # Errors
 /// [`RotationDenied::CutoverOpen`] where everything is out, or another swap is wanted; as [`survey`]
@@ -125,13 +184,13 @@ pub struct CutoverSet {
 pub fn issue(
     session: &mut Session,
     name: &str,
-    swap_at: Option<u64>,
+    wanted: &Wanted,
     outbox: &Outbox,
     sheets: &Sheets,
 ) -> Result<CutoverSet, Refusal> {
     let now = session.now();
-    let mut survey = survey(session.store(), name, swap_at, now)?;
-    may_issue(&survey, name, swap_at)?;
+    let mut survey = survey(session.store(), name, wanted, now)?;
+    may_issue(&survey, name, wanted)?;
     if !session.store().policy_is_applied()? {
         return Err(super::Denied::PolicyUnapplied.into());
     }
@@ -156,7 +215,7 @@ pub fn issue(
     survey.new = Some(next.name());
 
     let (mut replacements, mut left) = (Vec::new(), Vec::new());
-    let due: Vec<(String, Batch)> = live(session.store(), &policy, &survey.keyset, now)
+    let due: Vec<(String, Batch)> = live(session.store(), &policy, &survey.keyset, &wanted.whom, now)
         .map(|token| (token.issued.jti.clone(), replacement(token, now)))
         .collect();
     for (old, batch) in due {
@@ -171,7 +230,10 @@ pub fn issue(
         }
     }
     let mut operators = BTreeMap::new();
-    for service in policy.services_of(&survey.keyset).filter(|service| survey.services.contains(&service.name)) {
+    let to_operators = !matches!(wanted.whom, Whom::Subjects(_));
+    for service in
+        policy.services_of(&survey.keyset).filter(|service| to_operators && survey.services.contains(&service.name))
+    {
         let folder = operators_folder(&service.name);
         if survey.open && is_there(&outbox.path().join(&folder)) {
             continue;
@@ -182,7 +244,7 @@ pub fn issue(
     outbox.refuse_taken(&operators.keys().cloned().collect::<Vec<_>>())?;
     session.record(&lines)?;
     let mut folders = Vec::new();
-    let go_on = format!("coldsign rotate cutover issue {name} --to {}", super::path_word(outbox.path()));
+    let go_on = command(name, outbox);
     for (folder, files) in operators {
         if let Err(fault) = outbox.create_folder(&folder, &files) {
             issue::settle(session, &replacements, 0, Some(fault), Some(go_on.clone()))?;
@@ -197,12 +259,18 @@ pub fn issue(
 ///
 /// # Errors
 /// [`RotationDenied::CutoverOpen`].
-pub fn may_issue(survey: &Survey, name: &str, swap_at: Option<u64>) -> Result<(), RotationDenied> {
+pub fn may_issue(survey: &Survey, name: &str, wanted: &Wanted) -> Result<(), RotationDenied> {
+    let nobody = survey.tokens == 0 && wanted.whom == Whom::Missing;
     // Sheets with the swap of that day are out.
-    if survey.open && (survey.tokens == 0 || swap_at.is_some()) {
+    if survey.open && (nobody || wanted.swap_at.is_some()) {
         return Err(RotationDenied::CutoverOpen { service: name.to_owned() });
     }
     Ok(())
+}
+
+/// The command that goes on with whoever has nothing yet.
+fn command(name: &str, outbox: &Outbox) -> String {
+    format!("coldsign rotate cutover issue {name} --to {}", super::path_word(outbox.path()))
 }
 
 /// A replacement lasts as long as what it replaces.

@@ -3,16 +3,18 @@
 use super::issue::{self, Batch, Issued};
 use super::keys::{self, find};
 use super::publish::{self, Published};
+use super::replacements::{self, Jtis};
+use super::series::open_cutover;
 use super::{Session, Store, revocations, series};
 use crate::issuing::policy::{Consumer, Service, TokenForm};
 use crate::issuing::recall;
-use crate::issuing::record::{Delivery, TokenRecord};
+use crate::issuing::record::TokenRecord;
 use crate::journal::{Event, Line};
 use crate::keystore::{self, KeyActivated, KeyCompromised, KeyRecord, KeyState, Transition};
 use crate::refusal::Refusal;
 use crate::rotation::{Bound, Reader, Table, Withdrawn, exposure};
 use crate::storage::Outbox;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 /// How many tokens are issued again in one commit.
 const AT_ONCE: usize = 1_000;
@@ -47,6 +49,9 @@ pub struct Survey {
     pub signs: bool,
     /// The key that takes over: the standby, if there is one. Otherwise one is made.
     pub successor: Option<String>,
+    /// Where it ends a cutover: the services whose operators were handed the next key and have not
+    /// confirmed that it is installed.
+    pub handed: Vec<String>,
     /// Live tokens of the key, of a declared one those without a delivered replacement: indices into
     /// the ledger's tokens, oldest first.
     live: Vec<usize>,
@@ -65,18 +70,19 @@ impl Survey {
 /// # Errors
 /// [`super::Denied::NoKey`], or [`keystore::TransitionDenied`] where there is nothing left to take back.
 pub fn survey(store: &Store, named: &str, now: u64) -> Result<Survey, Refusal> {
-    look(store, named, false, now)
+    look(store, named, None, now)
 }
 
-/// As [`survey`], of a key that was taken for compromised before, too: what is left to do.
+/// As [`survey`], of a key that was taken for compromised before, too: what is left to do. With
+/// `again` that is everything, also what has a replacement.
 ///
 /// # Errors
 /// As [`survey`].
-pub fn left(store: &Store, named: &str, now: u64) -> Result<Survey, Refusal> {
-    look(store, named, true, now)
+pub fn left(store: &Store, named: &str, again: bool, now: u64) -> Result<Survey, Refusal> {
+    look(store, named, Some(again), now)
 }
 
-fn look(store: &Store, named: &str, again: bool, now: u64) -> Result<Survey, Refusal> {
+fn look(store: &Store, named: &str, left: Option<bool>, now: u64) -> Result<Survey, Refusal> {
     let (policy, _) = store.policy()?;
     let keys = &store.ledger().keys;
     let key = match policy.keyset(named).and_then(|keyset| keys.newest_activated(&keyset.name)) {
@@ -84,7 +90,7 @@ fn look(store: &Store, named: &str, again: bool, now: u64) -> Result<Survey, Ref
         None => find(store, named)?,
     };
     let declared = key.state == KeyState::Compromised;
-    if !(declared && again) {
+    if !(declared && left.is_some()) {
         key.allows(Transition::Compromise)?;
     }
     // A keyset that the policy no longer has needs no successor.
@@ -98,9 +104,11 @@ fn look(store: &Store, named: &str, again: bool, now: u64) -> Result<Survey, Ref
     let leeway = |token: &TokenRecord| policy.service(&token.issued.service).map_or(0, |service| service.leeway);
     let alive =
         |token: &TokenRecord| token.issued.exp.saturating_add(leeway(token)).saturating_add(policy.timing().skew) > now;
-    let replaced = replaced(tokens);
+    let replaced = if left == Some(true) { Jtis::new() } else { replacements::any(store) };
+    let spare = replacements::spare(store, &key.kid);
     let of_key = tokens.iter().enumerate().filter(|(_, token)| token.issued.kid == key.kid && alive(token));
     let of_key = of_key.filter(|(_, token)| !replaced.contains(token.issued.jti.as_str()));
+    let of_key = of_key.filter(|(_, token)| !spare.contains(token.issued.jti.as_str()));
     let live: Vec<usize> = of_key.map(|(at, _)| at).collect();
     let bundles = revocations::last_bundle_end(store, Some(&policy), now);
     let hit = |service: &Service| {
@@ -114,9 +122,11 @@ fn look(store: &Store, named: &str, again: bool, now: u64) -> Result<Survey, Ref
             again: rotation.overlap.then_some(known.max(now)).filter(|_| service.consumer == Consumer::Overlap),
         }
     };
+    let handed = open_cutover(store, &key.keyset).filter(|open| signs || open.issued.kid == key.kid);
     Ok(Survey {
         hits: policy.services_of(&key.keyset).map(hit).collect(),
         successor: successor.map(|standby| standby.name.clone()),
+        handed: handed.map(|open| open.waiting().cloned().collect()).unwrap_or_default(),
         key: key.clone(),
         at: now,
         declared,
@@ -166,12 +176,12 @@ pub fn declare(session: &mut Session, named: &str, reason: Option<String>) -> Re
     Ok(Declared { survey: before, successor, published })
 }
 
-/// Goes on where an act like [`declare`] ended: what it recorded is published.
+/// Goes on where an act like [`declare`] ended: what it recorded is published. `again` as in [`left`].
 ///
 /// # Errors
 /// As [`survey`], or as the store refuses.
-pub fn resume(session: &mut Session, named: &str) -> Result<Declared, Refusal> {
-    let survey = left(session.store(), named, session.now())?;
+pub fn resume(session: &mut Session, named: &str, again: bool) -> Result<Declared, Refusal> {
+    let survey = left(session.store(), named, again, session.now())?;
     let published = if publish::would_change(session.store(), session.now())? {
         Some(publish::publish(session, false)?)
     } else {
@@ -210,14 +220,18 @@ pub fn reissue(
     // What was revoked is not given again.
     let revoked = &session.store().ledger().revocations;
     let due = |token: &&TokenRecord| token.issued.exp > now && revoked.of(token).is_none();
-    let batches: Vec<Batch> = survey.tokens(session.store()).filter(due).map(|token| again(token, now)).collect();
+    let due = survey.tokens(session.store()).filter(due);
+    let batches: Vec<(String, Batch)> = due.map(|token| (token.issued.jti.clone(), again(token, now))).collect();
     let (mut reissued, mut not) = (Vec::new(), Vec::new());
     let (mut names, mut there) = (HashMap::new(), outbox.names()?);
     for some in batches.chunks(AT_ONCE) {
         let (mut issued, mut lines) = (Vec::with_capacity(some.len()), Vec::with_capacity(some.len()));
-        for batch in some {
+        for (lost, batch) in some {
             match issue::plan(session.store(), batch, now) {
-                Ok(planned) => {
+                Ok(mut planned) => {
+                    for token in &mut planned {
+                        token.stands_for.get_or_insert_with(|| lost.clone());
+                    }
                     let (signed, recorded) = issue::sign_all(session, batch, planned)?;
                     issued.extend(signed);
                     lines.extend(recorded);
@@ -251,15 +265,6 @@ pub fn reissue(
     Ok((reissued, not))
 }
 
-/// What stands in the reason of a replacement, before the `jti` of the token that it replaces.
-const INSTEAD: &str = "instead of ";
-
-/// The `jti`s of tokens whose replacement got out.
-fn replaced(tokens: &[TokenRecord]) -> HashSet<&str> {
-    let out = tokens.iter().filter(|token| token.delivery == Delivery::Delivered);
-    out.filter_map(|token| token.issued.reason.as_deref()?.strip_prefix(INSTEAD)).collect()
-}
-
 /// The request that a token was issued for, for what is left of its time.
 pub fn again(token: &TokenRecord, now: u64) -> Batch {
     let issued = &token.issued;
@@ -276,6 +281,6 @@ pub fn again(token: &TokenRecord, now: u64) -> Batch {
         details: asked.details,
         cnf_jkt: asked.cnf_jkt,
         form: TokenForm::named(&issued.form),
-        reason: Some(format!("{INSTEAD}{}", issued.jti)),
+        reason: issued.reason.clone(),
     }
 }

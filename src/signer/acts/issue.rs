@@ -12,7 +12,7 @@ use crate::issuing::policy::{KidForm, Service, TokenForm};
 use crate::issuing::record::TokenIssued;
 use crate::issuing::{Draft, Policy, Request, draft, size};
 use crate::journal::{Event, Line, hex, sha256};
-use crate::keystore::{self, KeyRecord, SecretKey};
+use crate::keystore::{self, KeyRecord, KeyState, SecretKey};
 use crate::publishing::libtrust_kid;
 use crate::refusal::Refusal;
 use crate::rotation::{Rules, Table, until_expired};
@@ -62,7 +62,7 @@ pub struct Planned {
     pub file_name: String,
     /// The key that would sign it: RFC 7638 thumbprint; `None` where none does.
     pub kid: Option<String>,
-    /// The `jti` of the token whose place it takes from a cutover's swap on.
+    /// The `jti` of the token whose place it takes: from a cutover's swap on, or after an emergency.
     pub stands_for: Option<String>,
 }
 
@@ -198,8 +198,9 @@ pub(super) fn sign_all(
         let token = zeroize::Zeroizing::new(sign(secret, service, &draft)?);
         size::check(&draft, token.len())?;
         check.token(&token, &subject, &draft)?;
-        // A key that waits for a cutover's swap is in the folder of its operator.
-        let published = store.ledger().publications.first_published(&key.kid).is_some() || stands_for.is_some();
+        // A key that waits signs for a cutover only, and is in the folder of its operator.
+        let waits = key.state == KeyState::PreActivation;
+        let published = waits || store.ledger().publications.first_published(&key.kid).is_some();
         let file = Delivered { name: file_name, ..render(&policy, batch, &subject, &token)? };
         lines.push(
             TokenIssued {
@@ -291,10 +292,7 @@ fn signing_key<'a>(store: &'a Store, service: &'a Service) -> Result<&'a KeyReco
     let keys = &store.ledger().keys;
     keys.signing(&service.keyset).ok_or_else(|| Denied::NoSigningKey {
         keyset: service.keyset.clone(),
-        paused: keys
-            .of_keyset(&service.keyset)
-            .find(|key| key.state == crate::keystore::KeyState::Suspended)
-            .map(KeyRecord::name),
+        paused: keys.of_keyset(&service.keyset).find(|key| key.state == KeyState::Suspended).map(KeyRecord::name),
     })
 }
 

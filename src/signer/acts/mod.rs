@@ -21,6 +21,7 @@ mod ledger;
 pub mod policy;
 pub mod publications;
 pub mod publish;
+mod replacements;
 pub mod revocations;
 pub mod root;
 pub mod rotate;

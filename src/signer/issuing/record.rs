@@ -101,7 +101,8 @@ pub struct TokenIssued {
     /// Why, in the operator's words.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
-    /// At a cutover: the `jti` of the token whose place this one takes from the swap on.
+    /// The `jti` of the token whose place this one takes: at a cutover from the swap on, or because
+    /// its key was lost.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stands_for: Option<String>,
 }
@@ -229,7 +230,7 @@ impl Tokens {
         self.records.iter().find(|token| token.issued.token_sha256 == sha256)
     }
 
-    /// A token and all that stand or stood for it at cutovers, oldest first.
+    /// A token and all that stand or stood for it, oldest first.
     pub fn family(&self, jti: &str) -> Vec<&TokenRecord> {
         let mut oldest = jti;
         for issued in self.records.iter().rev().map(|token| &token.issued) {

@@ -74,6 +74,14 @@ pub enum RotationDenied {
         /// The service.
         service: String,
     },
+    /// Nobody of that name is to be given a replacement.
+    #[error("{subject} has no live token that {service} swaps")]
+    NoReplacement {
+        /// The service.
+        service: String,
+        /// The subject.
+        subject: String,
+    },
     /// It holds several keys.
     #[error("{service} holds several keys at once: it needs no cutover")]
     NoCutoverNeeded {
@@ -94,6 +102,7 @@ impl Refuse for RotationDenied {
             Self::SwapEarly { .. } => "CUTOVER-EARLY",
             Self::CutoverOpen { .. } => "CUTOVER-OPEN",
             Self::NoCutover { .. } => "CUTOVER-NONE",
+            Self::NoReplacement { .. } => "CUTOVER-SUBJECT",
             Self::NoCutoverNeeded { .. } => "CUTOVER-OVERLAP",
         })
     }
@@ -123,9 +132,15 @@ impl Refuse for RotationDenied {
                 vec!["until then a holder may still wait for the replacement, and would be locked out".to_owned()]
             }
             Self::CutoverOpen { .. } => {
-                vec!["until its operator has installed the new key, its tokens need both keys".to_owned()]
+                vec![
+                    "until its operator has installed the new key, its tokens need both keys".to_owned(),
+                    "if a folder got lost, --again hands out another".to_owned(),
+                ]
             }
             Self::NoCutover { .. } => Vec::new(),
+            Self::NoReplacement { .. } => {
+                vec!["what was issued since the cutover began was issued under both keys: issue that again".to_owned()]
+            }
             Self::NoCutoverNeeded { .. } => vec!["its keys are replaced without anybody noticing".to_owned()],
         };
         why.push("nothing was changed".to_owned());
@@ -140,6 +155,7 @@ impl Refuse for RotationDenied {
             Self::SingleKey { service, .. } => Some(format!("coldsign rotate cutover plan {service}")),
             Self::CutoverOpen { service } => Some(format!("coldsign rotate cutover confirm {service}")),
             Self::NoCutover { service } => Some(format!("coldsign rotate cutover plan {service}")),
+            Self::NoReplacement { service, .. } => Some(format!("coldsign token list --service {service}")),
             Self::NoCutoverNeeded { .. } => Some("coldsign rotate next --to .".to_owned()),
             Self::Early { .. } | Self::Needed { .. } | Self::SwapEarly { .. } => None,
         }

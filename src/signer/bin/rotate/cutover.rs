@@ -4,7 +4,7 @@ use crate::bin::Ended;
 use crate::bin::context::Context;
 use crate::bin::screen::Screen;
 use crate::bin::when;
-use coldsign::acts::cutover::{self, Sheets, Survey};
+use coldsign::acts::cutover::{self, Sheets, Survey, Wanted, Whom};
 use coldsign::storage::Outbox;
 use serde_json::{Value, json};
 use std::path::PathBuf;
@@ -21,10 +21,23 @@ pub enum Command {
     /// Writes holder-SUBJECT for each holder and operator-SERVICE for the service's operator. Until the
     /// cutover is confirmed, everything that is issued for the service is issued under both keys. Where
     /// not everything could be written, the same command again goes on with what did not get out.
-    #[command(after_help = "Examples:\n  coldsign rotate cutover issue fedn --to /media/usb")]
+    /// With --again, folders that were lost on the way are handed out once more; the swap stays.
+    #[command(after_help = "Examples:
+  coldsign rotate cutover issue fedn --to /media/usb
+  coldsign rotate cutover issue fedn --again --subject ward7 --to /media/usb
+  coldsign rotate cutover issue fedn --again --operators --to /media/usb")]
     Issue {
         #[command(flatten)]
         planned: Planned,
+        /// Hand out once more what was handed out before, to everyone
+        #[arg(long)]
+        again: bool,
+        /// With --again: to this holder alone; may be given several times
+        #[arg(long, value_name = "SUBJECT", requires = "again")]
+        subject: Vec<String>,
+        /// With --again: to the services' operators alone
+        #[arg(long, requires = "again", conflicts_with = "subject")]
+        operators: bool,
         /// Write the folders into this directory
         #[arg(long, value_name = "DIR")]
         to: PathBuf,
@@ -49,20 +62,29 @@ pub struct Planned {
 pub fn run(command: Command, context: &Context, screen: &mut Screen) -> Ended {
     match command {
         Command::Plan(planned) => plan(&planned, context, screen),
-        Command::Issue { planned, to } => issue(&planned, &to, context, screen),
+        Command::Issue { planned, again, subject, operators, to } => {
+            let whom = match (again, operators) {
+                (false, _) => Whom::Missing,
+                (true, true) => Whom::Operators,
+                (true, false) if subject.is_empty() => Whom::Everyone,
+                (true, false) => Whom::Subjects(subject),
+            };
+            issue(&planned, whom, &to, context, screen)
+        }
         Command::Confirm { service } => confirm(&service, context, screen),
     }
 }
 
-fn survey(planned: &Planned, context: &Context) -> Result<(Survey, Option<u64>), coldsign::refusal::Refusal> {
+fn survey(planned: &Planned, whom: Whom, context: &Context) -> Result<(Survey, Wanted), coldsign::refusal::Refusal> {
     let store = context.store()?;
     let now = context.now()?.max(store.journal().newest_time());
-    let swap = planned.swap.as_deref().map(|text| when::point(text, now)).transpose()?;
-    Ok((cutover::survey(&store, &planned.service, swap, now)?, swap))
+    let swap_at = planned.swap.as_deref().map(|text| when::point(text, now)).transpose()?;
+    let wanted = Wanted { swap_at, whom };
+    Ok((cutover::survey(&store, &planned.service, &wanted, now)?, wanted))
 }
 
 fn plan(planned: &Planned, context: &Context, screen: &mut Screen) -> Ended {
-    let (survey, _) = survey(planned, context)?;
+    let (survey, _) = survey(planned, Whom::Missing, context)?;
     if screen.json() {
         screen.object(&as_json(&survey));
         return Ok(());
@@ -96,14 +118,14 @@ fn plan(planned: &Planned, context: &Context, screen: &mut Screen) -> Ended {
     Ok(())
 }
 
-fn issue(planned: &Planned, to: &std::path::Path, context: &Context, screen: &mut Screen) -> Ended {
+fn issue(planned: &Planned, whom: Whom, to: &std::path::Path, context: &Context, screen: &mut Screen) -> Ended {
     let outbox = Outbox::open(to)?;
     context.store()?.refuse_inside(&outbox)?;
     // Refused before anybody types a passphrase.
-    let (before, swap) = survey(planned, context)?;
-    cutover::may_issue(&before, &planned.service, swap)?;
+    let (before, wanted) = survey(planned, whom, context)?;
+    cutover::may_issue(&before, &planned.service, &wanted)?;
     let mut session = context.session(screen)?;
-    let set = cutover::issue(&mut session, &planned.service, swap, &outbox, &SHEETS)?;
+    let set = cutover::issue(&mut session, &planned.service, &wanted, &outbox, &SHEETS)?;
     let swap = set.survey.swap;
     if screen.json() {
         screen.object(&json!({
@@ -127,6 +149,13 @@ fn issue(planned: &Planned, to: &std::path::Path, context: &Context, screen: &mu
         when::utc(swap.locked_from),
         when::utc(when::rounded_up(swap.locked_until))
     ));
+    if let Some(there) = set.survey.late {
+        screen.warning(&format!(
+            "these may arrive after the swap, as late as {}: whoever waits is refused from the swap on; a later swap \
+             locks nobody out, so tell the operators",
+            when::utc(when::rounded_up(there))
+        ));
+    }
     for (service, subject, why) in &set.left {
         screen.warning(&format!("no replacement for {subject} at {service}: {why}"));
     }
@@ -198,5 +227,6 @@ fn as_json(survey: &Survey) -> Value {
         "keyset": survey.keyset, "services": survey.services, "confirmed": survey.confirmed, "old": survey.old,
         "new": survey.new, "open": survey.open, "tokens": survey.tokens, "issued": survey.swap.issued_at,
         "swap": survey.swap.at, "locked_from": survey.swap.locked_from, "locked_until": survey.swap.locked_until,
+        "late": survey.late,
     })
 }

@@ -23,7 +23,7 @@ const TOLD: usize = 20;
 /// what a thief signs. Then, after a Yes: the key is recorded as compromised, its private half
 /// destroyed, its successor signs at once, and a publication without it is made. With --dry-run
 /// nothing is changed and no passphrase is asked for. Named once more with --reissue, a compromised
-/// key has those of its tokens issued again that no file went out for.
+/// key has those of its tokens issued again that no file went out for; with --again the others too.
 #[derive(clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -40,6 +40,9 @@ pub struct Args {
     /// Issue the tokens that it hits again, into the directory of --to
     #[arg(long, requires = "to")]
     reissue: bool,
+    /// With --reissue, of a key that is compromised already: also what has a replacement, which got lost
+    #[arg(long, requires = "reissue")]
+    again: bool,
     /// Copy the publication into this directory, and the tokens of --reissue
     #[arg(long, value_name = "DIR")]
     to: Option<PathBuf>,
@@ -59,19 +62,19 @@ pub fn run(args: &Args, context: &Context, screen: &mut Screen) -> Ended {
     }
     let now = context.now()?.max(store.journal().newest_time());
     let survey = match args.reissue {
-        true => emergency::left(&store, &args.key, now)?,
+        true => emergency::left(&store, &args.key, args.again, now)?,
         false => emergency::survey(&store, &args.key, now)?,
     };
     if args.dry_run {
         if screen.json() {
             screen.object(&json!({"dry_run": as_json(&survey, &store)}));
         } else {
-            show(&survey, &store, screen);
+            show(&survey, &store, args.again, screen);
         }
         return Ok(());
     }
     if !screen.json() {
-        show(&survey, &store, screen);
+        show(&survey, &store, args.again, screen);
     }
     if !args.yes && !survey.declared {
         ask::confirm(&format!("{} is taken for compromised, for good; its tokens die.", survey.key.name()))?;
@@ -79,7 +82,7 @@ pub fn run(args: &Args, context: &Context, screen: &mut Screen) -> Ended {
     drop(store);
     let mut session = context.session(screen)?;
     let declared = match survey.declared {
-        true => emergency::resume(&mut session, &args.key)?,
+        true => emergency::resume(&mut session, &args.key, args.again)?,
         false => emergency::declare(&mut session, &args.key, args.reason.clone())?,
     };
     let mut folder = None;
@@ -135,9 +138,9 @@ pub fn run(args: &Args, context: &Context, screen: &mut Screen) -> Ended {
     Ok(())
 }
 
-fn show(survey: &Survey, store: &Store, screen: &mut Screen) {
+fn show(survey: &Survey, store: &Store, again_too: bool, screen: &mut Screen) {
     let hit = survey.tokens(store).count();
-    let left = if survey.declared { " and were not issued again" } else { "" };
+    let left = if survey.declared && !again_too { " and were not issued again" } else { "" };
     screen.line(&format!("{} ({}): {hit} tokens that have not expired{left}", survey.key.name(), survey.key.kid));
     for token in survey.tokens(store).take(TOLD) {
         let issued = &token.issued;
@@ -161,7 +164,19 @@ fn show(survey: &Survey, store: &Store, screen: &mut Screen) {
             Bound::UntilReplaced => "until its operator confirms that the file was replaced".to_owned(),
         };
         screen.line(&format!("{}: {} tokens; may accept what a thief signs {bound}", hit.service, hit.tokens));
-        screen.line(&format!("    {}", again(hit, survey.at)));
+        if survey.signs {
+            screen.line(&format!("    {}", again(hit, survey.at)));
+        }
+    }
+    if let (Some(service), false) = (survey.handed.first(), survey.declared) {
+        let operators = survey.handed.join(", ");
+        screen.line(&match survey.signs {
+            true => format!("the cutover under way ends: the operators of {operators} swap now, not by their sheets"),
+            false => format!(
+                "the cutover under way ends: the operators of {operators} must not install what they were handed; \
+                 begin another: coldsign rotate cutover plan {service}"
+            ),
+        });
     }
     match (&survey.successor, survey.signs) {
         (_, false) => screen.line("it does not sign: no other key has to take over"),
@@ -181,7 +196,7 @@ fn again(hit: &Hit, now: u64) -> String {
 fn as_json(survey: &Survey, store: &Store) -> Value {
     json!({
         "key": survey.key.name(), "kid": survey.key.kid, "time": survey.at, "signs": survey.signs,
-        "successor": survey.successor,
+        "successor": survey.successor, "operators_of": survey.handed,
         "tokens": survey.tokens(store).map(|token| json!({
             "jti": token.issued.jti, "service": token.issued.service, "subject": token.issued.sub, "expires": token.issued.exp,
         })).collect::<Vec<_>>(),

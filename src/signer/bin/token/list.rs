@@ -52,7 +52,7 @@ pub struct Args {
     /// Only those valid at any time from the first on and before the second
     #[arg(long, num_args = 2, value_names = ["FROM", "UNTIL"])]
     live_between: Option<Vec<String>>,
-    /// More columns: scopes, key, policy, jti, reason; as wide as they are
+    /// More columns: scopes, key, policy, jti, the jti it stands for, reason; as wide as they are
     #[arg(long)]
     long: bool,
 }
@@ -89,6 +89,7 @@ pub fn run(args: Args, context: &Context, screen: &mut Screen) -> Ended {
             "KEY",
             "POLICY",
             "JTI",
+            "STANDS FOR",
             "REASON",
             "",
         ]);
@@ -107,6 +108,7 @@ pub fn run(args: Args, context: &Context, screen: &mut Screen) -> Ended {
                 &key(&issued.kid),
                 &policy,
                 &issued.jti,
+                issued.stands_for.as_deref().unwrap_or_default(),
                 issued.reason.as_deref().unwrap_or_default(),
                 &state(token, revocations),
             ]);
@@ -170,7 +172,8 @@ pub fn as_json(token: &TokenRecord, revocations: &Revocations, now: u64) -> Valu
         "jti": issued.jti, "service": issued.service, "roles": issued.roles, "subject": issued.sub,
         "kid": issued.kid, "policy": issued.policy, "issued": token.at, "by": &*token.by,
         "not_before": issued.nbf, "expires": issued.exp, "live": token.live_at(now), "revoked": revoked,
-        "claims": issued.claims, "reason": issued.reason, "delivery": token.delivery.words(),
+        "claims": issued.claims, "reason": issued.reason,
+        "stands_for": issued.stands_for, "delivery": token.delivery.words(),
         "token_sha256": issued.token_sha256, "entry": token.index,
     })
 }
