@@ -14,6 +14,7 @@ pub struct Counts {
     pub emergencies: u64,
     pub revocations: u64,
     pub cutovers: u64,
+    pub single_key_emergencies: u64,
     pub forged: u64,
     pub receipts: u64,
     /// Answers of real gates, each compared with the model's.
@@ -21,7 +22,7 @@ pub struct Counts {
 }
 
 impl Counts {
-    pub fn all(&self) -> [(&'static str, u64); 11] {
+    pub fn all(&self) -> [(&'static str, u64); 12] {
         [
             ("tokens", self.tokens),
             ("uses", self.uses),
@@ -32,6 +33,7 @@ impl Counts {
             ("emergencies", self.emergencies),
             ("revocations", self.revocations),
             ("cutovers", self.cutovers),
+            ("emergencies of single keys", self.single_key_emergencies),
             ("forged tokens", self.forged),
             ("receipts", self.receipts),
         ]
@@ -49,6 +51,7 @@ impl AddAssign for Counts {
         self.emergencies += other.emergencies;
         self.revocations += other.revocations;
         self.cutovers += other.cutovers;
+        self.single_key_emergencies += other.single_key_emergencies;
         self.forged += other.forged;
         self.receipts += other.receipts;
         self.real += other.real;

@@ -1,5 +1,6 @@
 //! A service that holds one key, its holders, and its cutovers.
 
+use coldsign::keystore::KeyState;
 use coldsign::rotation::{Act, Rules, Series, Swap, Timing, plan};
 
 use crate::service::{Token, within_time};
@@ -19,17 +20,20 @@ pub struct Grant {
 
 pub struct Single {
     pub series: Series,
-    loaded: String,
+    /// The key that is installed, and its number.
+    loaded: (String, u64),
     leeway: u64,
     grants: Vec<Grant>,
     /// Every window that was printed.
     windows: Vec<(u64, u64)>,
-    swapped: bool,
+    cutovers: u64,
+    emergencies: u64,
 }
 
 /// Something that happens later.
 pub enum Later {
-    Swap(u64),
+    /// The operator installs the key of that number.
+    Swap(u64, u64),
     Use(usize, u64),
 }
 
@@ -40,12 +44,16 @@ impl Single {
     pub fn new(timing: Timing, leeway: u64, now: u64) -> Self {
         let mut series = signer::empty("single", timing, true);
         signer::generate(&mut series, now);
-        let loaded = series.keys[0].kid.clone();
-        Self { series, loaded, leeway, grants: Vec::new(), windows: Vec::new(), swapped: false }
+        let loaded = (series.keys[0].kid.clone(), series.keys[0].number);
+        Self { series, loaded, leeway, grants: Vec::new(), windows: Vec::new(), cutovers: 0, emergencies: 0 }
     }
 
-    pub fn cutovers(&self) -> usize {
-        self.windows.len()
+    pub fn cutovers(&self) -> u64 {
+        self.cutovers
+    }
+
+    pub fn emergencies(&self) -> u64 {
+        self.emergencies
     }
 
     /// What an operator does on a visit; what follows from it later.
@@ -97,23 +105,58 @@ impl Single {
         }
         let arrives = clock + up_to(timing.delivery);
         let operators_clock = swap.at - timing.skew / 2 + up_to(timing.skew / 2 * 2);
-        later.push(Later::Swap(arrives.max(operators_clock) + up_to(timing.reload)));
+        let number = self.series.standby().expect("a standby").number;
+        later.push(Later::Swap(number, arrives.max(operators_clock) + up_to(timing.reload)));
         self.series.cutover = Some(swap);
-        self.swapped = false;
+        self.cutovers += 1;
     }
 
-    /// The operator has installed the new key and restarted the service.
-    pub fn swap(&mut self) {
-        self.loaded = self.series.standby().expect("a standby").kid.clone();
-        self.swapped = true;
+    /// The operator has installed a key and restarted the service. What an emergency overtook is not
+    /// installed any more.
+    pub fn swap(&mut self, number: u64) {
+        let key = self.series.keys.iter().find(|key| key.number == number).expect("a key of the series");
+        if number > self.loaded.1 {
+            self.loaded = (key.kid.clone(), number);
+        }
+    }
+
+    /// The installed key is in the wrong hands: the next one signs at once, and the operator and every
+    /// holder get what they need as fast as it travels.
+    pub fn emergency(&mut self, rules: &Without, clock: u64, now: u64, up_to: Draw<'_>) -> Option<Later> {
+        let timing = self.series.timing;
+        let stolen = self.series.signing()?.kid.clone();
+        self.emergencies += 1;
+        signer::key(&mut self.series, &stolen).state = KeyState::Compromised;
+        if self.series.standby().is_none() {
+            signer::generate(&mut self.series, now);
+        }
+        let next = self.series.standby().expect("a standby").clone();
+        signer::activate(&mut self.series, &next.kid, now);
+        self.series.cutover = None;
+        for grant in self.grants.iter_mut().filter(|grant| grant.expiry + timing.leeway + timing.skew > now) {
+            match &mut grant.next {
+                // A cutover was under way: the next token is good as soon as the key is installed.
+                Some((token, _, swap)) if token.kid == next.kid => *swap = now,
+                _ => {
+                    let iat = rules.issued_at(&timing, now, None);
+                    let token =
+                        Token { kid: next.kid.clone(), iat, nbf: iat, exp: grant.expiry, ..grant.token.clone() };
+                    grant.next = Some((token, clock + up_to(timing.delivery_to_holders), now));
+                }
+            }
+        }
+        let latest = timing.delivery.max(timing.delivery_to_holders) + timing.reload + timing.skew;
+        self.windows.push((clock, clock + latest));
+        Some(Later::Swap(next.number, clock + up_to(timing.delivery) + up_to(timing.reload)))
     }
 
     fn confirm(&mut self, now: u64) -> bool {
-        let Some(swap) = self.series.cutover.filter(|_| self.swapped) else { return false };
+        let installed = self.series.standby().is_some_and(|standby| standby.number == self.loaded.1);
+        let Some(swap) = self.series.cutover.filter(|_| installed) else { return false };
         if swap.may_confirm("one", now).is_err() {
             return false;
         }
-        let kid = self.loaded.clone();
+        let kid = self.loaded.0.clone();
         signer::activate(&mut self.series, &kid, now);
         self.series.cutover = None;
         true
@@ -151,7 +194,7 @@ impl Single {
         }
         let next = grant.next.as_ref().filter(|(_, delivered, swap)| *delivered <= clock && holder >= *swap);
         let token = next.map_or(&grant.token, |(token, _, _)| token);
-        let refused = if token.kid == self.loaded {
+        let refused = if token.kid == self.loaded.0 {
             within_time(token, self.leeway, service).err()
         } else {
             Some("it has another key installed")

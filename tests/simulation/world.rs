@@ -50,7 +50,9 @@ enum Event {
         service: usize,
         theft: usize,
     },
-    Swap,
+    Swap {
+        number: u64,
+    },
     UseGrant {
         grant: usize,
     },
@@ -137,7 +139,8 @@ pub fn run(seed: u64, rules: &Without, real: bool) -> Result<Counts, String> {
         world.clock = at;
         world.happens(event).map_err(|finding| format!("{finding}\n{timing:?}"))?;
     }
-    world.counts.cutovers = world.single.cutovers() as u64;
+    world.counts.cutovers = world.single.cutovers();
+    world.counts.single_key_emergencies = world.single.emergencies();
     Ok(world.counts)
 }
 
@@ -198,7 +201,7 @@ impl World<'_> {
         self.order += 1;
         let rank = match event {
             Event::Arrive { .. } => 0,
-            Event::Restart { .. } | Event::Swap => 1,
+            Event::Restart { .. } | Event::Swap { .. } => 1,
             Event::Use { .. } | Event::Forge { .. } | Event::UseGrant { .. } => 2,
             Event::Visit | Event::Removal | Event::Receipt { .. } => 3,
         };
@@ -256,8 +259,8 @@ impl World<'_> {
             }
             Event::Use { token } => self.use_token(token),
             Event::Forge { service, theft } => self.forge(service, theft),
-            Event::Swap => {
-                self.single.swap();
+            Event::Swap { number } => {
+                self.single.swap(number);
                 Ok(())
             }
             Event::UseGrant { grant } => {
@@ -331,10 +334,14 @@ impl World<'_> {
         }
         let clock = self.clock;
         let chance = &mut self.chance;
-        let later = self.single.visit(self.rules, clock, now, &mut |most| chance.up_to(most));
+        let emergency = chance.even(79) == 0;
+        let mut later = self.single.visit(self.rules, clock, now, &mut |most| chance.up_to(most));
+        if emergency {
+            later.extend(self.single.emergency(self.rules, clock, now, &mut |most| chance.up_to(most)));
+        }
         for later in later {
             match later {
-                Later::Swap(at) => self.later(at, Event::Swap),
+                Later::Swap(number, at) => self.later(at, Event::Swap { number }),
                 Later::Use(grant, at) => {
                     self.counts.tokens += 1;
                     self.later(at, Event::UseGrant { grant });
