@@ -5,6 +5,7 @@
 //! is the switch. Format: `docs/formats/trust-v1.md`.
 
 use crate::refusal::Refusal;
+use crate::screen::word;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
 use std::io::{self, ErrorKind, Write};
@@ -224,7 +225,9 @@ fn sync(directory: &Path) -> io::Result<()> {
 }
 
 fn fault(directory: &Path, error: &io::Error) -> Refusal {
-    Refusal::new(format!("{} could not be written: {error}", directory.display())).rule("EXPORT-SYSTEM")
+    Refusal::new(format!("{} could not be written: {error}", directory.display()))
+        .rule("EXPORT-SYSTEM")
+        .hint(format!("ls -ld {}", word(directory)))
 }
 
 #[cfg(test)]

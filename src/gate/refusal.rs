@@ -73,7 +73,8 @@ impl Refusal {
 impl From<Fault> for Refusal {
     fn from(fault: Fault) -> Self {
         let refusal = Self::new(fault.to_string()).rule(fault.code());
-        match &fault {
+        let refusal = match &fault {
+            Fault::System { path, .. } => refusal.hint(format!("ls -ld {}", word(path))),
             Fault::Missing { .. } => refusal.why("no root has been pinned there").hint("coldsign-gate pin --help"),
             Fault::Pinned { .. } => refusal
                 .why("one verifier trusts one root; later roots are followed, not pinned")
@@ -103,7 +104,9 @@ impl From<Fault> for Refusal {
             Fault::Root(_) => refusal.why("bring the whole publication again: it has every root"),
             Fault::Bundle(fault) => refusal.about_bundle(fault),
             _ => refusal,
-        }
+        };
+        // What is in force helps to judge what was brought.
+        if refusal.hint.is_some() { refusal } else { refusal.hint("coldsign-gate status") }
     }
 }
 

@@ -3,7 +3,7 @@
 use super::Ended;
 use super::context::Context;
 use super::fault::Fault;
-use super::screen::Screen;
+use super::screen::{Screen, many};
 use super::when;
 use coldsign::acts::policy::{self, Comparison};
 use coldsign::acts::verifiers;
@@ -109,9 +109,10 @@ fn checked(file: &str, policy: &Policy, in_force: Option<bool>, warnings: &[Stri
         return;
     }
     screen.note(&format!(
-        "{file} has no fault: {} keysets, {} services, {roles} roles",
-        policy.keysets().count(),
-        policy.services().count()
+        "{file} has no fault: {}, {}, {}",
+        many(policy.keysets().count(), "keyset"),
+        many(policy.services().count(), "service"),
+        many(roles, "role")
     ));
     for warning in warnings {
         screen.warning(warning);

@@ -2,7 +2,7 @@
 
 use super::ask;
 use super::context::Context;
-use super::screen::Screen;
+use super::screen::{Screen, many};
 use super::table::Table;
 use super::{Ended, when};
 use coldsign::acts::Store;
@@ -122,7 +122,7 @@ fn revoke(request: &Request, how: &How, context: &Context, screen: &mut Screen) 
         return Ok(());
     }
     if !how.yes {
-        ask::confirm(&format!("{} can't be given back, only issued again.", count(reach.tokens.len())))?;
+        ask::confirm(&format!("{} can't be given back, only issued again.", many(reach.tokens.len(), "token")))?;
     }
     let mut session = context.session(screen)?;
     let made = revocations::revoke(&mut session, request)?;
@@ -141,7 +141,7 @@ fn revoke(request: &Request, how: &How, context: &Context, screen: &mut Screen) 
 
 fn show(reach: &Reach<'_>, store: &Store, dry_run: bool, screen: &mut Screen) {
     let verb = if dry_run { "would be taken back (a dry run)" } else { "taken back" };
-    screen.line(&format!("{} {verb}", count(reach.tokens.len())));
+    screen.line(&format!("{} {verb}", many(reach.tokens.len(), "token")));
     let mut table = Table::new(&["SUBJECT", "SERVICE/ROLES", "UNTIL (UTC)", "JTI"]);
     for token in reach.tokens.iter().take(SHOWN) {
         let issued = &token.issued;
@@ -156,7 +156,7 @@ fn show(reach: &Reach<'_>, store: &Store, dry_run: bool, screen: &mut Screen) {
     }
     for service in &reach.services {
         let (name, tokens, files) =
-            (&service.service, count(service.tokens), when::both(when::rounded_up(service.on_files)));
+            (&service.service, many(service.tokens, "token"), when::both(when::rounded_up(service.on_files)));
         screen.line(&match service.on_bundles {
             Some(bundles) => format!(
                 "{name} ({tokens}): refused from the next publication on; without it until {} at the latest where it reads bundles, until {files} where it reads revoked.json",
@@ -189,15 +189,8 @@ fn show(reach: &Reach<'_>, store: &Store, dry_run: bool, screen: &mut Screen) {
     if reach.siblings > 0 {
         screen.note(&format!(
             "{} of the same subjects for the same services stay valid: revoke subject takes them all",
-            count(reach.siblings)
+            many(reach.siblings, "token")
         ));
-    }
-}
-
-fn count(tokens: usize) -> String {
-    match tokens {
-        1 => "1 token".to_owned(),
-        many => format!("{many} tokens"),
     }
 }
 

@@ -277,3 +277,8 @@ mod tests {
         assert_eq!(wrapped(&long, "", 40), long);
     }
 }
+
+/// A number of things: `1 token`, `2 tokens`.
+pub fn many(number: usize, thing: &str) -> String {
+    if number == 1 { format!("1 {thing}") } else { format!("{number} {thing}s") }
+}

@@ -3,7 +3,7 @@
 use super::Ended;
 use super::context::Context;
 use super::key::{self, state};
-use super::screen::Screen;
+use super::screen::{Screen, many};
 use super::table::Table;
 use super::verifier;
 use super::when;
@@ -83,7 +83,7 @@ pub fn run(_: Args, context: &Context, screen: &mut Screen) -> Ended {
     }
     screen.line(&format!("opened by {}", summary.unlocks.join(", ")));
     if summary.unconfirmed > 0 {
-        screen.line(&format!("{} tokens with delivery unconfirmed: coldsign token list", summary.unconfirmed));
+        screen.line(&format!("{} with delivery unconfirmed: coldsign token list", many(summary.unconfirmed, "token")));
     }
     screen.line(&format!("journal fingerprint {}", short(&summary.fingerprint)));
     screen.line("(read without unlocking: that the journal's key is this store's is not checked)");

@@ -106,6 +106,7 @@ impl Refuse for KeystoreFault {
     fn hint(&self) -> Option<String> {
         match self {
             Self::NoSuchUnlock(_) => Some("coldsign unlock list".to_owned()),
+            Self::WrongRootCode(_) => Some("coldsign root show".to_owned()),
             _ => None,
         }
     }

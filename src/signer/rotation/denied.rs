@@ -157,7 +157,10 @@ impl Refuse for RotationDenied {
             Self::NoCutover { service } => Some(format!("coldsign rotate cutover plan {service}")),
             Self::NoReplacement { service, .. } => Some(format!("coldsign token list --service {service}")),
             Self::NoCutoverNeeded { .. } => Some("coldsign rotate next --to .".to_owned()),
-            Self::Early { .. } | Self::Needed { .. } | Self::SwapEarly { .. } => None,
+            Self::SwapEarly { service, .. } => Some(format!("coldsign rotate cutover plan {service}")),
+            Self::Early { key, .. } | Self::Needed { key, .. } => {
+                key.split_once('/').map(|(keyset, _)| format!("coldsign rotate plan --keyset {keyset}"))
+            }
         }
     }
 }

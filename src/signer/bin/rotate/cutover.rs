@@ -2,7 +2,7 @@
 
 use crate::bin::Ended;
 use crate::bin::context::Context;
-use crate::bin::screen::Screen;
+use crate::bin::screen::{Screen, many};
 use crate::bin::when;
 use coldsign::acts::cutover::{self, Sheets, Survey, Wanted, Whom};
 use coldsign::storage::Outbox;
@@ -94,11 +94,15 @@ fn plan(planned: &Planned, context: &Context, screen: &mut Screen) -> Ended {
     screen.line(&format!("{}: {} → {}", survey.services.join(", "), name(&survey.old), name(&survey.new)));
     screen.line(&match (survey.open, survey.tokens) {
         (false, tokens) => {
-            format!("  {:<22}to issue: {tokens} tokens again under the new key, one folder a holder", "now")
+            format!("  {:<22}to issue: {} again under the new key, one folder a holder", "now", many(tokens, "token"))
         }
         (true, 0) => format!("  {:<22}issued: every holder has a replacement", when::utc(swap.issued_at)),
         (true, left) => {
-            format!("  {:<22}issued: {left} replacements did not get out; issue again", when::utc(swap.issued_at))
+            format!(
+                "  {:<22}issued: {} did not get out; issue again",
+                when::utc(swap.issued_at),
+                many(left, "replacement")
+            )
         }
     });
     screen.line(&format!(
@@ -140,8 +144,8 @@ fn issue(planned: &Planned, whom: Whom, to: &std::path::Path, context: &Context,
         screen.line(&outbox.path().join(folder).display().to_string());
     }
     screen.note(&format!(
-        "{} replacements; the swap is at {}",
-        set.replacements.len(),
+        "{}; the swap is at {}",
+        many(set.replacements.len(), "replacement"),
         when::both(when::rounded_up(swap.at))
     ));
     screen.note(&format!(

@@ -4,7 +4,7 @@ use crate::bin::Ended;
 use crate::bin::ask;
 use crate::bin::context::Context;
 use crate::bin::fault::Fault;
-use crate::bin::screen::Screen;
+use crate::bin::screen::{Screen, many};
 use crate::bin::when;
 use coldsign::acts::emergency::{self, Hit, Survey};
 use coldsign::acts::{Store, publications};
@@ -140,8 +140,8 @@ pub fn run(args: &Args, context: &Context, screen: &mut Screen) -> Ended {
 
 fn show(survey: &Survey, store: &Store, again_too: bool, screen: &mut Screen) {
     let hit = survey.tokens(store).count();
-    let left = if survey.declared && !again_too { " and were not issued again" } else { "" };
-    screen.line(&format!("{} ({}): {hit} tokens that have not expired{left}", survey.key.name(), survey.key.kid));
+    let left = if survey.declared && !again_too { ", not issued again yet" } else { "" };
+    screen.line(&format!("{} ({}): {}{left}", survey.key.name(), survey.key.kid, many(hit, "unexpired token")));
     for token in survey.tokens(store).take(TOLD) {
         let issued = &token.issued;
         let roles = issued.roles.join(",");
@@ -163,7 +163,7 @@ fn show(survey: &Survey, store: &Store, again_too: bool, screen: &mut Screen) {
             ),
             Bound::UntilReplaced => "until its operator confirms that the file was replaced".to_owned(),
         };
-        screen.line(&format!("{}: {} tokens; may accept what a thief signs {bound}", hit.service, hit.tokens));
+        screen.line(&format!("{}: {}; may accept what a thief signs {bound}", hit.service, many(hit.tokens, "token")));
         if survey.signs {
             screen.line(&format!("    {}", again(hit, survey.at)));
         }
