@@ -19,9 +19,9 @@ const PARTS: [&str; 6] = [
     "src/verify/tests/key_sets.rs",
     "src/verify/tests/vectors.rs",
     "src/signer/keystore/mod.rs",
-    "tests/receipts.rs",
-    "tests/revocation.rs",
-    "tests/trust.rs",
+    "tests/years/receipts.rs",
+    "tests/years/revocation.rs",
+    "tests/years/trust.rs",
 ];
 
 fn text(path: &str) -> String {

@@ -1,21 +1,15 @@
 //! What `publish` makes is what a verifier installs: the signer's publications before a real trust store.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
-
-use coldsign::acts::issue::{self, Batch};
-use coldsign::acts::{RELEASED, Session, init, keys, publications, publish, root};
-use coldsign::keystore::{KdfCost, Passphrase, RecoveryCode, RsaBits, SecretKey};
+use super::office::{DAY, Office, START, accepts, install, passphrase};
+use coldsign::acts::{Session, keys, publish, root};
+use coldsign::keystore::{RsaBits, SecretKey};
 use coldsign::publishing::folder_name;
-use coldsign::storage::Outbox;
 use coldsign_verify::receipt::Receipt;
-use coldsign_verify::trust::{Publication, TrustStore};
+use coldsign_verify::trust::TrustStore;
 use coldsign_verify::{Algorithm, Digest, UnixTime};
 use std::fs;
 use std::path::{Path, PathBuf};
-use zeroize::Zeroizing;
 
-const DAY: u64 = 86_400;
-const START: u64 = RELEASED + DAY;
 const POLICY: &str = r#"format = "coldsign-policy"
 version = 1
 [keysets.default]
@@ -34,101 +28,17 @@ keyset = "study"
 "#;
 
 /// A signer, a stick and a verifier's machine.
-struct World {
-    folder: tempfile::TempDir,
-    root_code: RecoveryCode,
+fn token(office: &Office, grant: &str, now: u64) -> String {
+    office.issue(grant, "ann", None, now)[0].token.to_string()
 }
 
-impl World {
-    fn new() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let world = Self { folder, root_code: RecoveryCode::generate().unwrap() };
-        init::init(&init::Request {
-            path: &world.path("store"),
-            issuer: "https://tokens.example",
-            admin: "admin",
-            passphrase: &passphrase(),
-            cost: KdfCost::new(10).unwrap(),
-            policy: POLICY,
-            recovery: &RecoveryCode::generate().unwrap(),
-            root_code: &world.root_code,
-            root_to: None,
-            now: START,
-        })
-        .unwrap();
-        fs::create_dir(world.path("stick")).unwrap();
-        world
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
-    }
-
-    fn session(&self, now: u64) -> Session {
-        Session::open(&self.path("store"), None, &passphrase(), now).unwrap()
-    }
-
-    /// Publishes, copies to the stick, and names the folder there.
-    fn publish(&self, now: u64, renew: bool) -> PathBuf {
-        let mut session = self.session(now);
-        let published = publish::publish(&mut session, renew).unwrap();
-        let outbox = Outbox::open(&self.path("stick")).unwrap();
-        publications::copy(session.store(), published.seq, &outbox).unwrap();
-        self.path("stick").join(folder_name(published.seq))
-    }
-
-    fn pin(&self) -> TrustStore {
-        let session = self.session(START);
-        let root = root::chain(session.store()).unwrap().remove(0);
-        TrustStore::pin(&self.path("trust"), "api-1", root.text().as_bytes(), &root.fingerprint()).unwrap()
-    }
-
-    fn token(&self, service: &str, role: &str, now: u64) -> String {
-        let batch = Batch {
-            service: service.to_owned(),
-            roles: vec![role.to_owned()],
-            subjects: vec!["ann".to_owned()],
-            lifetime: None,
-            not_before: None,
-            scopes: Vec::new(),
-            details: None,
-            cnf_jkt: None,
-            form: None,
-            reason: None,
-        };
-        let mut session = self.session(now);
-        let issued = issue::issue(&mut session, &batch).unwrap();
-        issue::confirm(&mut session, &issued, &[]).unwrap();
-        issued[0].token.to_string()
-    }
-}
-
-impl World {
-    /// The next root, by the one custodian there is.
-    fn next_root(&self, bundle_key: bool, now: u64) {
-        let mut session = self.session(now);
-        let record = root::signer(session.store(), None).unwrap();
-        let by = root::open(session.store(), record, None, &self.root_code.to_passphrase()).unwrap();
-        let wish = root::Wish { bundle_key, ..root::Wish::default() };
-        assert!(root::propose(&mut session, &wish, &by).unwrap().complete);
-    }
-}
-
-fn passphrase() -> Passphrase {
-    Passphrase::from(Zeroizing::new("correct horse battery staple".to_owned()))
-}
-
-/// Installs, or names the rule that refused.
-fn install(trust: &mut TrustStore, folder: &Path, now: u64) -> Result<u64, &'static str> {
-    let publication = Publication::at(folder);
-    let accepted = trust.examine(&publication, UnixTime(now)).map_err(|fault| fault.code())?;
-    trust.install(&accepted, UnixTime(now)).map_err(|fault| fault.code())?;
-    Ok(accepted.bundle().seq())
-}
-
-fn accepts(trust: &TrustStore, service: &str, token: &str, now: u64) -> Result<(), &'static str> {
-    let verifier = trust.verifier(service).unwrap();
-    verifier.verify(token, UnixTime(now)).map(|_| ()).map_err(|refusal| refusal.code())
+/// The next root, by the one custodian there is.
+fn next_root(office: &Office, bundle_key: bool, now: u64) {
+    let mut session = office.session(now);
+    let record = root::signer(session.store(), None).unwrap();
+    let by = root::open(session.store(), record, None, &office.root_code.to_passphrase()).unwrap();
+    let wish = root::Wish { bundle_key, ..root::Wish::default() };
+    assert!(root::propose(&mut session, &wish, &by).unwrap().complete);
 }
 
 #[test]
@@ -156,18 +66,18 @@ fn the_published_vector_installs_for_ever() {
 
 #[test]
 fn what_is_published_is_installed_and_verifies_tokens() {
-    let world = World::new();
-    let (api, study) = (world.token("api", "reader", START), world.token("study", "client", START));
-    let first = world.publish(START, false);
-    let mut trust = world.pin();
+    let office = Office::new(POLICY);
+    let (api, study) = (token(&office, "api/reader", START), token(&office, "study/client", START));
+    let first = office.carry(START, false);
+    let mut trust = office.pin("trust");
     assert_eq!(install(&mut trust, &first, START), Ok(1));
     assert_eq!(accepts(&trust, "api", &api, START + 60), Ok(()));
     assert_eq!(accepts(&trust, "study", &study, START + 60), Ok(()));
     assert!(accepts(&trust, "study", &api, START + 60).is_err());
 
-    keys::generate(&mut world.session(START + DAY), "default").unwrap();
-    let second = world.publish(START + DAY, false);
-    let third = world.publish(START + 2 * DAY, true);
+    keys::generate(&mut office.session(START + DAY), "default").unwrap();
+    let second = office.carry(START + DAY, false);
+    let third = office.carry(START + 2 * DAY, true);
     assert_eq!(install(&mut trust, &second, START + 2 * DAY), Ok(2));
     assert_eq!(trust.bundle().unwrap().contents().jwks("api").unwrap().keys().count(), 2);
     assert_eq!(install(&mut trust, &first, START + 2 * DAY), Err("BUNDLE-ROLLBACK"));
@@ -177,26 +87,26 @@ fn what_is_published_is_installed_and_verifies_tokens() {
 
 #[test]
 fn a_verifier_pinned_to_the_first_root_follows_to_the_newest() {
-    let world = World::new();
-    let first = world.publish(START, false);
-    let mut trust = world.pin();
+    let office = Office::new(POLICY);
+    let first = office.carry(START, false);
+    let mut trust = office.pin("trust");
     assert_eq!(install(&mut trust, &first, START), Ok(1));
     let mut late =
-        TrustStore::pin(&world.path("late"), "api-2", &fs::read(first.join("root.1.json")).unwrap(), &trust.pinned())
+        TrustStore::pin(&office.path("late"), "api-2", &fs::read(first.join("root.1.json")).unwrap(), &trust.pinned())
             .unwrap();
     // Each change of the root reaches it with the next publication.
     for (number, bundle_key) in [(2, false), (3, true), (4, false), (5, true)] {
         let now = START + number * DAY;
-        let token = world.token("api", "reader", now - 60);
-        world.next_root(bundle_key, now);
-        let folder = world.publish(now, false);
+        let token = token(&office, "api/reader", now - 60);
+        next_root(&office, bundle_key, now);
+        let folder = office.carry(now, false);
         assert!((1..=number).all(|number| folder.join(format!("root.{number}.json")).exists()));
         assert_eq!(install(&mut trust, &folder, now), Ok(number));
         assert_eq!(trust.root().root_version(), number);
         assert_eq!(accepts(&trust, "api", &token, now), Ok(()), "no service notices");
     }
     // All at once for the one that comes late; and nothing signed with an ended bundle key any more.
-    let newest = world.path("stick").join(folder_name(5));
+    let newest = office.path("stick").join(folder_name(5));
     assert_eq!(install(&mut late, &newest, START + 6 * DAY), Ok(5));
     assert_eq!(late.root().fingerprint(), trust.root().fingerprint());
     assert_eq!(install(&mut late, &first, START + 6 * DAY), Err("BUNDLE-KEY"));
@@ -204,37 +114,37 @@ fn a_verifier_pinned_to_the_first_root_follows_to_the_newest() {
     // Without one of the roots between there is no way.
     fs::remove_file(newest.join("root.3.json")).unwrap();
     let root = fs::read(first.join("root.1.json")).unwrap();
-    let mut other = TrustStore::pin(&world.path("other"), "api-3", &root, &trust.pinned()).unwrap();
+    let mut other = TrustStore::pin(&office.path("other"), "api-3", &root, &trust.pinned()).unwrap();
     assert_eq!(install(&mut other, &newest, START + 6 * DAY), Err("PUBLICATION-MISSING"));
 }
 
 #[test]
 fn a_verifier_that_slept_through_ten_publications_catches_up() {
-    let world = World::new();
-    let first = world.publish(START, false);
-    let mut trust = world.pin();
+    let office = Office::new(POLICY);
+    let first = office.carry(START, false);
+    let mut trust = office.pin("trust");
     assert_eq!(install(&mut trust, &first, START), Ok(1));
     let mut newest = first;
     for number in 2..=12 {
         let now = START + number * 20 * DAY;
         if number % 4 == 0 {
-            world.next_root(number % 8 == 0, now);
+            next_root(&office, number % 8 == 0, now);
         }
-        newest = world.publish(now, true);
+        newest = office.carry(now, true);
     }
     let now = START + 245 * DAY;
     assert!(trust.bundle().unwrap().contents().expires_at.0 < now, "what it slept on has expired");
     assert_eq!(install(&mut trust, &newest, now), Ok(12));
     assert_eq!(trust.root().root_version(), 4);
-    let token = world.token("api", "reader", now);
+    let token = token(&office, "api/reader", now);
     assert_eq!(accepts(&trust, "api", &token, now), Ok(()));
 }
 
 #[test]
 fn a_verifier_put_back_from_an_image_is_told_apart() {
-    let world = World::new();
-    let first = world.publish(START, false);
-    let mut trust = world.pin();
+    let office = Office::new(POLICY);
+    let first = office.carry(START, false);
+    let mut trust = office.pin("trust");
     assert_eq!(install(&mut trust, &first, START), Ok(1));
     let key = SecretKey::generate(Algorithm::EdDsa, RsaBits::Two).unwrap();
     let receipt = |trust: &mut TrustStore, now: u64| {
@@ -242,17 +152,17 @@ fn a_verifier_put_back_from_an_image_is_told_apart() {
         Receipt::verify(&trust.receipt(key.public(), &key, UnixTime(now)).unwrap(), key.public()).unwrap()
     };
     let one = receipt(&mut trust, START);
-    let image = fs::read(world.path("trust/trust.json")).unwrap();
-    world.next_root(true, START + DAY);
-    let second = world.publish(START + DAY, false);
+    let image = fs::read(office.path("trust/trust.json")).unwrap();
+    next_root(&office, true, START + DAY);
+    let second = office.carry(START + DAY, false);
     assert_eq!(install(&mut trust, &second, START + DAY), Ok(2));
     let two = receipt(&mut trust, START + DAY);
     two.check_after(one.contents().counter, &one.digest()).unwrap();
 
     // The machine burns, and comes back as it was the day before.
     drop(trust);
-    fs::write(world.path("trust/trust.json"), image).unwrap();
-    let mut trust = TrustStore::open(&world.path("trust")).unwrap();
+    fs::write(office.path("trust/trust.json"), image).unwrap();
+    let mut trust = TrustStore::open(&office.path("trust")).unwrap();
     assert_eq!((trust.root().root_version(), trust.bundle().unwrap().seq()), (1, 1));
     let back = receipt(&mut trust, START + 2 * DAY);
     assert_eq!(back.contents().counter, two.contents().counter, "it counts again from where it was");
@@ -264,9 +174,9 @@ fn a_verifier_put_back_from_an_image_is_told_apart() {
 
 #[test]
 fn a_byte_changed_anywhere_on_the_stick_is_refused() {
-    let world = World::new();
-    let folder = world.publish(START, false);
-    let mut trust = world.pin();
+    let office = Office::new(POLICY);
+    let folder = office.carry(START, false);
+    let mut trust = office.pin("trust");
     for path in ["bundle.jwt", "for-api/jwks.json", "for-study/fedn.env", "for-api/START-HERE.html"] {
         let file = folder.join(path);
         let sound = fs::read(&file).unwrap();
@@ -283,37 +193,37 @@ fn a_byte_changed_anywhere_on_the_stick_is_refused() {
 
 #[test]
 fn no_bundle_outlives_its_root() {
-    let world = World::new();
+    let office = Office::new(POLICY);
     let last = START + root::LIFETIME - 120 * DAY;
-    let mut session = world.session(last);
+    let mut session = office.session(last);
     assert_eq!(publish::publish(&mut session, true).unwrap().seq, 1);
     drop(session);
-    let refused = publish::publish(&mut world.session(last + 1), true).map(drop).unwrap_err();
+    let refused = publish::publish(&mut office.session(last + 1), true).map(drop).unwrap_err();
     assert_eq!(refused.reason().rule(), Some("ROOT-ENDS"));
     assert_eq!(refused.reason().hint().as_deref(), Some("coldsign root rotate"));
 }
 
 #[test]
 fn a_bundle_that_ends_too_soon_is_followed_by_another_though_nothing_changed() {
-    let world = World::new();
-    let publish = |now| publish::publish(&mut world.session(now), false).unwrap();
+    let office = Office::new(POLICY);
+    let publish = |now| publish::publish(&mut office.session(now), false).unwrap();
     let first = publish(START);
-    let mut trust = world.pin();
+    let mut trust = office.pin("trust");
     // 120 d of life less (1 + 1) × 30 d + 14 d + 1 d + 60 s of silence.
     let due = START + 120 * DAY - 75 * DAY - 60;
     assert_eq!((publish(due).new, publish(due + 1).seq), (false, first.seq + 1));
     let again = publish(due + 2);
     assert_eq!((again.new, again.seq), (false, first.seq + 1), "once is enough");
-    let folder = world.publish(due + 3, false);
+    let folder = office.carry(due + 3, false);
     assert_eq!(install(&mut trust, &folder, START + 120 * DAY), Ok(2), "the first would be over");
 }
 
 #[test]
 fn the_same_state_and_time_give_the_same_bytes() {
-    let world = World::new();
-    let place = world.path("twin");
-    copy_tree(&world.path("store"), &place);
-    let folder = world.publish(START + 5, false);
+    let office = Office::new(POLICY);
+    let place = office.path("twin");
+    copy_tree(&office.path("store"), &place);
+    let folder = office.carry(START + 5, false);
     let mut session = Session::open(&place, None, &passphrase(), START + 5).unwrap();
     publish::publish(&mut session, false).unwrap();
     for file in ["bundle.jwt", "SHA256SUMS", "root.1.json", "distribution.html"] {

@@ -1,67 +1,42 @@
 //! Root ceremonies: custodians come, sign, lose their keys and leave, over the years.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
-
+use super::office::{self, DAY, START, USUAL};
 use coldsign::acts::root::{self, Custodian, Progress, Wish};
-use coldsign::acts::{RELEASED, Session, Store, check, init, publish, status};
+use coldsign::acts::{Session, check, publish, status};
 use coldsign::issuing::record::PolicyApplied;
 use coldsign::journal::{self, Event, Journal, Line};
-use coldsign::keystore::{KdfCost, KeyGenerated, KeyState, Passphrase, RecoveryCode, SealGeneration, UnlockAdded};
+use coldsign::keystore::{KeyGenerated, KeyState, RecoveryCode, SealGeneration, UnlockAdded};
 use coldsign::refusal::Refusal;
 use coldsign::storage::Directory;
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::PathBuf;
-use zeroize::Zeroizing;
+use std::ops::Deref;
 
-const DAY: u64 = 86_400;
-const START: u64 = RELEASED + DAY;
 const YEAR: u64 = 365 * DAY;
-const POLICY: &str = include_str!("scenarios/policy.toml");
 
 /// A store, and the papers of its custodians.
 struct Office {
-    folder: tempfile::TempDir,
+    office: office::Office,
+    /// Of the custodians but the first.
     codes: BTreeMap<String, RecoveryCode>,
+}
+
+impl Deref for Office {
+    type Target = office::Office;
+
+    fn deref(&self) -> &office::Office {
+        &self.office
+    }
 }
 
 impl Office {
     fn open() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let mut office = Self { folder, codes: BTreeMap::new() };
-        let code = RecoveryCode::generate().unwrap();
-        init::init(&init::Request {
-            path: &office.path("store"),
-            issuer: "https://tokens.example",
-            admin: "admin",
-            passphrase: &passphrase(),
-            cost: KdfCost::new(10).unwrap(),
-            policy: POLICY,
-            recovery: &RecoveryCode::generate().unwrap(),
-            root_code: &code,
-            root_to: None,
-            now: START,
-        })
-        .unwrap();
-        office.codes.insert("root/1".to_owned(), code);
-        office
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
-    }
-
-    fn store(&self) -> Store {
-        Store::open(&self.path("store")).unwrap()
-    }
-
-    fn session(&self, now: u64) -> Session {
-        Session::open(&self.path("store"), None, &passphrase(), now).unwrap()
+        Self { office: office::Office::new(USUAL), codes: BTreeMap::new() }
     }
 
     fn custodian(&self, session: &Session, name: &str) -> Result<Custodian, Refusal> {
         let record = root::signer(session.store(), Some(name))?;
-        root::open(session.store(), record, None, &self.codes[name].to_passphrase())
+        root::open(session.store(), record, None, &self.codes.get(name).unwrap_or(&self.root_code).to_passphrase())
     }
 
     fn propose(&self, wish: &Wish<'_>, by: &str, now: u64) -> Result<Progress, &'static str> {
@@ -122,10 +97,6 @@ impl Office {
 
 fn rule(refusal: Refusal) -> &'static str {
     refusal.reason().rule().unwrap_or("no rule")
-}
-
-fn passphrase() -> Passphrase {
-    Passphrase::from(Zeroizing::new("correct horse battery staple".to_owned()))
 }
 
 #[test]

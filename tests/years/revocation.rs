@@ -1,23 +1,16 @@
 //! What `revoke` takes back is refused by a real trust store once its bundle is installed, and nothing else is.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
-
-use coldsign::acts::issue::{self, Batch, Issued};
+use super::office::{self, DAY, Office, START, accepts};
+use coldsign::acts::issue::Issued;
 use coldsign::acts::revocations::{self, Request};
-use coldsign::acts::{RELEASED, Session, Store, cutover, emergency, init, publications, publish, root};
+use coldsign::acts::{cutover, emergency};
 use coldsign::issuing::revoked::What;
-use coldsign::keystore::{KdfCost, Passphrase, RecoveryCode};
-use coldsign::publishing::folder_name;
 use coldsign::rotation::Bound;
 use coldsign::storage::Outbox;
-use coldsign_verify::UnixTime;
-use coldsign_verify::trust::{Publication, TrustStore};
-use std::path::PathBuf;
-use zeroize::Zeroizing;
+use coldsign_verify::trust::TrustStore;
+use std::ops::Deref;
 
 const HOUR: u64 = 3_600;
-const DAY: u64 = 86_400;
-const START: u64 = RELEASED + DAY;
 const POLICY: &str = r#"format = "coldsign-policy"
 version = 1
 [distribution]
@@ -55,74 +48,28 @@ sees_revocations = true
 
 /// A signer, a stick and a verifier's machine.
 struct World {
-    folder: tempfile::TempDir,
+    office: Office,
     trust: TrustStore,
+}
+
+impl Deref for World {
+    type Target = Office;
+
+    fn deref(&self) -> &Office {
+        &self.office
+    }
 }
 
 impl World {
     fn new() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let path = |name: &str| folder.path().join(name);
-        init::init(&init::Request {
-            path: &path("store"),
-            issuer: "https://tokens.example",
-            admin: "admin",
-            passphrase: &passphrase(),
-            cost: KdfCost::new(10).unwrap(),
-            policy: POLICY,
-            recovery: &RecoveryCode::generate().unwrap(),
-            root_code: &RecoveryCode::generate().unwrap(),
-            root_to: None,
-            now: START,
-        })
-        .unwrap();
-        let root = root::chain(&Store::open(&path("store")).unwrap()).unwrap().remove(0);
-        let trust = TrustStore::pin(&path("trust"), "api-1", root.text().as_bytes(), &root.fingerprint()).unwrap();
-        Self { trust, folder }
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
-    }
-
-    fn session(&self, now: u64) -> Session {
-        Session::open(&self.path("store"), None, &passphrase(), now).unwrap()
-    }
-
-    fn store(&self) -> Store {
-        Store::open(&self.path("store")).unwrap()
+        let office = Office::new(POLICY);
+        Self { trust: office.pin("trust"), office }
     }
 
     /// Publishes, and the verifier installs it.
     fn install(&mut self, now: u64) {
-        let mut session = self.session(now);
-        let published = publish::publish(&mut session, true).unwrap();
-        let outbox = Outbox::open(&self.path("stick")).unwrap();
-        publications::copy(session.store(), published.seq, &outbox).unwrap();
-        let publication = Publication::at(&self.path("stick").join(folder_name(published.seq)));
-        let accepted = self.trust.examine(&publication, UnixTime(now)).unwrap();
-        self.trust.install(&accepted, UnixTime(now)).unwrap();
-    }
-
-    /// Tokens under each key that they need, of a grant like `api/reader`.
-    fn issue(&self, grant: &str, subject: &str, lifetime: u64, now: u64) -> Vec<Issued> {
-        let (service, role) = grant.split_once('/').unwrap();
-        let batch = Batch {
-            service: service.to_owned(),
-            roles: vec![role.to_owned()],
-            subjects: vec![subject.to_owned()],
-            lifetime: Some(lifetime),
-            not_before: None,
-            scopes: Vec::new(),
-            details: None,
-            cnf_jkt: None,
-            form: None,
-            reason: None,
-        };
-        let mut session = self.session(now);
-        let issued = issue::issue(&mut session, &batch).unwrap();
-        issue::confirm(&mut session, &issued, &[]).unwrap();
-        issued
+        let folder = self.carry(now, true);
+        office::install(&mut self.trust, &folder, now).unwrap();
     }
 
     fn revoke(&self, what: What, names: &[&str], now: u64) {
@@ -131,13 +78,8 @@ impl World {
     }
 
     fn judges(&self, grant: &str, token: &str, now: u64) -> &'static str {
-        let verifier = self.trust.verifier(grant.split('/').next().unwrap()).unwrap();
-        verifier.verify(token, UnixTime(now)).map_or_else(|refusal| refusal.code(), |_| "accepted")
+        accepts(&self.trust, grant.split('/').next().unwrap(), token, now).err().unwrap_or("accepted")
     }
-}
-
-fn passphrase() -> Passphrase {
-    Passphrase::from(Zeroizing::new("correct horse battery staple".to_owned()))
 }
 
 const GRANTS: [(&str, &str); 6] = [
@@ -164,7 +106,7 @@ fn what_is_taken_back_is_refused_and_what_comes_after_it_is_not() {
     ];
     for (round, (what, name, reached)) in kinds.into_iter().enumerate() {
         let now = START + round as u64 * HOUR;
-        let all = |world: &World| GRANTS.map(|(grant, subject)| world.issue(grant, subject, HOUR, now).remove(0));
+        let all = |world: &World| GRANTS.map(|(grant, subject)| world.issue(grant, subject, Some(HOUR), now).remove(0));
         let old = all(&world);
         world.install(now);
         let judged = |world: &World, tokens: &[Issued; 6], at: u64| -> Vec<&'static str> {
@@ -189,13 +131,13 @@ fn what_is_taken_back_is_refused_and_what_comes_after_it_is_not() {
 #[test]
 fn a_revocation_during_a_cutover_takes_the_token_and_its_replacement() {
     let mut world = World::new();
-    let old =
-        ["ann", "bob", "cyd", "dan"].map(|subject| world.issue("study/admin", subject, 30 * DAY, START).remove(0));
+    let old = ["ann", "bob", "cyd", "dan"]
+        .map(|subject| world.issue("study/admin", subject, Some(30 * DAY), START).remove(0));
     let outbox = Outbox::open(&world.path("out")).unwrap();
     let sheets = cutover::Sheets { operator: |_, _| String::new(), holder: |_| String::new() };
     let set =
         cutover::issue(&mut world.session(START), "study", &cutover::Wanted::default(), &outbox, &sheets).unwrap();
-    let both = world.issue("study/client", "eve", 30 * DAY, START);
+    let both = world.issue("study/client", "eve", Some(30 * DAY), START);
     assert_eq!(both.len(), 2);
     // By the token that is in use, by the one that will be, by its subject, by the first of a pair.
     let replacement = |subject: &str| set.replacements.iter().find(|token| token.subject == subject).unwrap();
@@ -203,7 +145,7 @@ fn a_revocation_during_a_cutover_takes_the_token_and_its_replacement() {
     world.revoke(What::Token, &[&replacement("bob").jti], START + 1);
     world.revoke(What::Subject, &["cyd"], START + 1);
     world.revoke(What::Token, &[&both[0].jti], START + 1);
-    let again = world.issue("study/admin", "cyd", 30 * DAY, START + 1);
+    let again = world.issue("study/admin", "cyd", Some(30 * DAY), START + 1);
     world.install(START + 1);
     let now: Vec<&str> =
         old.iter().chain([&both[0], &again[0]]).map(|token| world.judges("study", &token.token, START + 1)).collect();
@@ -223,13 +165,13 @@ fn a_revocation_during_a_cutover_takes_the_token_and_its_replacement() {
 fn a_key_revoked_during_a_cutover_takes_both_keys() {
     for key in ["study/1", "study/2"] {
         let mut world = World::new();
-        let old = world.issue("study/admin", "ann", 30 * DAY, START).remove(0);
+        let old = world.issue("study/admin", "ann", Some(30 * DAY), START).remove(0);
         let outbox = Outbox::open(&world.path("out")).unwrap();
         let sheets = cutover::Sheets { operator: |_, _| String::new(), holder: |_| String::new() };
         let set =
             cutover::issue(&mut world.session(START), "study", &cutover::Wanted::default(), &outbox, &sheets).unwrap();
         world.revoke(What::Key, &[key], START + 1);
-        let again = world.issue("study/admin", "ann", 30 * DAY, START + 1);
+        let again = world.issue("study/admin", "ann", Some(30 * DAY), START + 1);
         world.install(START + 1);
         let judged = [&old, &again[0]].map(|token| world.judges("study", &token.token, START + 1));
         assert_eq!(judged, ["TOKEN-REVOKED", "accepted"], "{key}");
@@ -244,7 +186,7 @@ fn a_key_revoked_during_a_cutover_takes_both_keys() {
 #[test]
 fn a_lost_key_is_in_no_bundle_and_its_bounds_are_those_of_a_revocation() {
     let mut world = World::new();
-    let token = world.issue("api/reader", "ann", 30 * DAY, START).remove(0);
+    let token = world.issue("api/reader", "ann", Some(30 * DAY), START).remove(0);
     world.install(START);
     let now = START + DAY;
     let all = Request { what: What::Key, names: vec!["default/1".into()], reason: None, unseen: false };

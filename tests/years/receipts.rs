@@ -1,29 +1,22 @@
 //! Receipts of real trust stores, before the signer: who is believed, what that makes sooner, who lags.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
-
+use super::office::{self, DAY, DISTRIBUTION, Office, START};
 use coldsign::acts::keys::{self, Change};
 use coldsign::acts::verifiers::record::ReceiptTaken;
 use coldsign::acts::verifiers::{self, Enrolment, ReceiptDenied};
-use coldsign::acts::{RELEASED, Session, Store, init, issue, publications, publish, root, rotate, status};
-use coldsign::keystore::{KdfCost, KeyState, Passphrase, RecoveryCode, Transition};
-use coldsign::publishing::folder_name;
+use coldsign::acts::{Store, rotate, status};
+use coldsign::keystore::{KeyState, Transition};
 use coldsign::refusal::Refuse;
 use coldsign::rotation::Act;
-use coldsign::storage::Outbox;
 use coldsign_verify::jws::{Sign, SignFailure};
 use coldsign_verify::receipt::{self, Contents, Receipt};
-use coldsign_verify::trust::{Publication, TrustStore};
+use coldsign_verify::trust::TrustStore;
 use coldsign_verify::{Algorithm, Digest, PublicKey, UnixTime};
 use ed25519_dalek::{Signer, SigningKey};
 use std::fs;
-use std::path::{Path, PathBuf};
-use zeroize::Zeroizing;
+use std::ops::Deref;
+use std::path::Path;
 
-const DAY: u64 = 86_400;
-const START: u64 = RELEASED + DAY;
-/// m·P + D + L + S of the usual distribution.
-const TRAVEL: u64 = 45 * DAY + 60;
 const POLICY: &str = r#"format = "coldsign-policy"
 version = 1
 [keysets.default]
@@ -37,53 +30,24 @@ confirmed_by = ["api-1", "api-2"]
 "#;
 
 /// A signer, a stick, and the verifiers' machines.
-struct World(tempfile::TempDir);
+struct World(Office);
+
+impl Deref for World {
+    type Target = Office;
+
+    fn deref(&self) -> &Office {
+        &self.0
+    }
+}
 
 impl World {
     fn new(policy: &str) -> Self {
-        let world = Self(tempfile::tempdir().unwrap());
-        init::init(&init::Request {
-            path: &world.path("store"),
-            issuer: "https://tokens.example",
-            admin: "admin",
-            passphrase: &passphrase(),
-            cost: KdfCost::new(10).unwrap(),
-            policy,
-            recovery: &RecoveryCode::generate().unwrap(),
-            root_code: &RecoveryCode::generate().unwrap(),
-            root_to: None,
-            now: START,
-        })
-        .unwrap();
-        fs::create_dir(world.path("stick")).unwrap();
-        world
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.0.path().join(name)
-    }
-
-    fn session(&self, now: u64) -> Session {
-        Session::open(&self.path("store"), None, &passphrase(), now).unwrap()
-    }
-
-    fn store(&self) -> Store {
-        Store::open(&self.path("store")).unwrap()
-    }
-
-    /// Publishes, and names the folder on the stick.
-    fn publish(&self, now: u64) -> PathBuf {
-        let mut session = self.session(now);
-        let published = publish::publish(&mut session, true).unwrap();
-        publications::copy(session.store(), published.seq, &Outbox::open(&self.path("stick")).unwrap()).unwrap();
-        self.path("stick").join(folder_name(published.seq))
+        Self(Office::new(policy))
     }
 
     /// A machine that pinned the root and is enrolled.
     fn machine(&self, name: &str, seed: u8, now: u64) -> Machine {
-        let root = root::chain(&self.store()).unwrap().remove(0);
-        let trust = TrustStore::pin(&self.path(name), name, root.text().as_bytes(), &root.fingerprint()).unwrap();
-        let machine = Machine { trust, key: Key::new(seed) };
+        let machine = Machine { trust: self.pin(name), key: Key::new(seed) };
         self.enrol(name, machine.key.jwk().as_bytes(), &machine.fingerprint().to_string(), now).unwrap();
         machine
     }
@@ -119,9 +83,7 @@ struct Machine {
 
 impl Machine {
     fn install(&mut self, folder: &Path, now: u64) {
-        let publication = Publication::at(folder);
-        let accepted = self.trust.examine(&publication, UnixTime(now)).unwrap();
-        self.trust.install(&accepted, UnixTime(now)).unwrap();
+        office::install(&mut self.trust, folder, now).unwrap();
     }
 
     fn receipt(&mut self, now: u64) -> String {
@@ -170,10 +132,6 @@ impl Sign for Key {
     }
 }
 
-fn passphrase() -> Passphrase {
-    Passphrase::from(Zeroizing::new("correct horse battery staple".to_owned()))
-}
-
 fn journal_lines(store: &Store) -> usize {
     store.journal().entries().len()
 }
@@ -187,28 +145,13 @@ fn rule(denied: &ReceiptDenied) -> &'static str {
 fn receipts_of_all_let_a_key_sign_sooner_and_shorten_no_removal() {
     let world = World::new(POLICY);
     let (mut one, mut two) = (world.machine("api-1", 1, START), world.machine("api-2", 2, START));
-    let first = world.publish(START);
+    let first = world.carry(START, true);
     one.install(&first, START);
     two.install(&first, START);
-    let batch = issue::Batch {
-        service: "api".to_owned(),
-        roles: vec!["reader".to_owned()],
-        subjects: vec!["ann".to_owned()],
-        lifetime: Some(20 * DAY),
-        not_before: None,
-        scopes: Vec::new(),
-        details: None,
-        cnf_jkt: None,
-        form: None,
-        reason: None,
-    };
-    let mut session = world.session(START);
-    let issued = issue::issue(&mut session, &batch).unwrap();
-    issue::confirm(&mut session, &issued, &[]).unwrap();
-    drop(session);
+    world.issue("api/reader", "ann", Some(20 * DAY), START);
 
     keys::generate(&mut world.session(START + DAY), "default").unwrap();
-    let second = world.publish(START + DAY);
+    let second = world.carry(START + DAY, true);
     assert_eq!(world.take(&one.receipt(START + 2 * DAY), START + 2 * DAY).unwrap().seq, 1);
     assert_eq!(world.take(&two.receipt(START + 2 * DAY), START + 2 * DAY).unwrap().seq, 1);
     assert_eq!(world.activate(START + 2 * DAY).unwrap_err().0, "KEY-CARRIED", "they have not got it");
@@ -231,7 +174,7 @@ fn receipts_of_all_let_a_key_sign_sooner_and_shorten_no_removal() {
     let ended = keys::change(&mut world.session(START + 4 * DAY), &old).unwrap();
     let token = world.store().ledger().tokens.all()[0].issued.exp;
     assert_eq!(ended.state, KeyState::Deactivated { verify_until: token + 60 }, "as without any receipt");
-    let third = world.publish(START + 5 * DAY);
+    let third = world.carry(START + 5 * DAY, true);
     for machine in [&mut one, &mut two] {
         machine.install(&third, START + 5 * DAY);
         machine.trust.note_loaded(UnixTime(START + 5 * DAY)).unwrap();
@@ -254,16 +197,16 @@ fn time_alone_decides_where_a_service_names_nobody_or_is_a_stock_consumer() {
         let world = World::new(&policy);
         let (mut one, mut two) = (world.machine("api-1", 1, START), world.machine("api-2", 2, START));
         keys::generate(&mut world.session(START), "default").unwrap();
-        let folder = world.publish(START);
+        let folder = world.carry(START, true);
         for machine in [&mut one, &mut two] {
             machine.install(&folder, START);
             machine.trust.note_loaded(UnixTime(START)).unwrap();
             world.take(&machine.receipt(START), START).unwrap();
         }
         assert_eq!(world.activate(START + DAY).unwrap_err().0, "KEY-CARRIED", "{policy}");
-        world.publish(START + 30 * DAY);
-        assert_eq!(world.activate(START + TRAVEL - 1).unwrap_err().0, "KEY-EARLY");
-        assert_eq!(world.activate(START + TRAVEL), Ok(()), "receipts hold up nothing");
+        world.carry(START + 30 * DAY, true);
+        assert_eq!(world.activate(START + DISTRIBUTION - 1).unwrap_err().0, "KEY-EARLY");
+        assert_eq!(world.activate(START + DISTRIBUTION), Ok(()), "receipts hold up nothing");
     }
 }
 
@@ -271,7 +214,7 @@ fn time_alone_decides_where_a_service_names_nobody_or_is_a_stock_consumer() {
 fn each_receipt_that_is_not_what_it_seems_is_refused_and_its_twin_is_taken() {
     let world = World::new(POLICY);
     let mut machine = world.machine("api-1", 1, START);
-    machine.install(&world.publish(START), START);
+    machine.install(&world.carry(START, true), START);
     let sound = machine.receipt(START + 10);
     let contents = Receipt::verify(&sound, &machine.key.public).unwrap().contents().clone();
     let changed = |change: &dyn Fn(&mut Contents)| {
@@ -307,7 +250,7 @@ fn each_receipt_that_is_not_what_it_seems_is_refused_and_its_twin_is_taken() {
 fn a_machine_put_back_from_an_image_is_told_from_a_receipt_that_was_late() {
     let world = World::new(POLICY);
     let mut machine = world.machine("api-1", 1, START);
-    machine.install(&world.publish(START), START);
+    machine.install(&world.carry(START, true), START);
     let told = |receipt: &str, now: u64| {
         let denied = verifiers::examine(&world.store(), &[receipt.as_bytes().to_vec()], now).remove(0).unwrap_err();
         (rule(&denied), denied.hint().unwrap())
@@ -330,7 +273,7 @@ fn a_machine_put_back_from_an_image_is_told_from_a_receipt_that_was_late() {
     assert_eq!(told(&machine.receipt(START + 6), START + 9), image, "a fourth after another third");
 
     // Numbers that passed ours by: the publication tells, where it is an older one.
-    let second = world.publish(START + DAY);
+    let second = world.carry(START + DAY, true);
     let contents = Receipt::verify(&three, &machine.key.public).unwrap().contents().clone();
     machine.install(&second, START + DAY);
     let bundle = machine.trust.bundle().unwrap().digest();
@@ -351,7 +294,7 @@ fn a_machine_put_back_from_an_image_is_told_from_a_receipt_that_was_late() {
 fn a_verifier_is_enrolled_by_what_was_compared_and_removed_for_good() {
     let world = World::new(POLICY);
     let mut machine = world.machine("api-1", 1, START);
-    machine.install(&world.publish(START), START);
+    machine.install(&world.carry(START, true), START);
     let (one, print) = (machine.receipt(START), machine.fingerprint());
     let hex = print.to_string();
     world.take(&one, START).unwrap();
@@ -393,7 +336,7 @@ fn a_verifier_is_enrolled_by_what_was_compared_and_removed_for_good() {
 fn receipts_are_taken_in_the_order_of_their_numbers_and_each_by_itself() {
     let world = World::new(POLICY);
     let mut machine = world.machine("api-1", 1, START);
-    machine.install(&world.publish(START), START);
+    machine.install(&world.carry(START, true), START);
     let receipts: Vec<Vec<u8>> = (0..12).map(|at| machine.receipt(START + at).into_bytes()).collect();
     // As a shell sorts their names: 1, 10, 11, 12, 2, …; and something else among them.
     let mut given = vec![receipts[0].clone(), receipts[9].clone(), b"x".to_vec(), receipts[10].clone()];
@@ -410,7 +353,7 @@ fn receipts_are_taken_in_the_order_of_their_numbers_and_each_by_itself() {
 #[test]
 fn who_lags_is_told_when_a_newer_publication_should_be_there() {
     let world = World::new(POLICY);
-    let first = world.publish(START);
+    let first = world.carry(START, true);
     let mut machine = world.machine("api-1", 1, START + DAY);
     let lags = |now: u64| {
         let store = world.store();
@@ -424,15 +367,15 @@ fn who_lags_is_told_when_a_newer_publication_should_be_there() {
         assert_eq!((told.len(), told[1].1), (2, false));
         told[0].1
     };
-    assert!(!lags(START + TRAVEL), "asked for a day later");
-    assert!(lags(START + DAY + TRAVEL), "none by then");
+    assert!(!lags(START + DISTRIBUTION), "asked for a day later");
+    assert!(lags(START + DAY + DISTRIBUTION), "none by then");
     machine.install(&first, START + DAY);
-    world.take(&machine.receipt(START + DAY), START + DAY + TRAVEL).unwrap();
-    assert!(!lags(START + DAY + TRAVEL));
-    let second = world.publish(START + 60 * DAY);
-    assert!(!lags(START + 60 * DAY + TRAVEL - 1));
-    assert!(lags(START + 60 * DAY + TRAVEL));
+    world.take(&machine.receipt(START + DAY), START + DAY + DISTRIBUTION).unwrap();
+    assert!(!lags(START + DAY + DISTRIBUTION));
+    let second = world.carry(START + 60 * DAY, true);
+    assert!(!lags(START + 60 * DAY + DISTRIBUTION - 1));
+    assert!(lags(START + 60 * DAY + DISTRIBUTION));
     machine.install(&second, START + 61 * DAY);
-    world.take(&machine.receipt(START + 61 * DAY), START + 60 * DAY + TRAVEL).unwrap();
-    assert!(!lags(START + 60 * DAY + TRAVEL));
+    world.take(&machine.receipt(START + 61 * DAY), START + 60 * DAY + DISTRIBUTION).unwrap();
+    assert!(!lags(START + 60 * DAY + DISTRIBUTION));
 }
