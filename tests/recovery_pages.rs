@@ -11,6 +11,7 @@
 use rexpect::ReadUntil;
 use rexpect::reader::Regex;
 use rexpect::session::{PtySession, spawn_command};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -49,6 +50,11 @@ fn the_page_on_losses_does_what_it_says() {
 #[test]
 fn the_page_on_thefts_does_what_it_says() {
     Desk::new().play("docs/operator/stolen.md", 3);
+}
+
+#[test]
+fn the_page_on_the_root_does_what_it_says() {
+    Desk::new().play("docs/operator/root.md", 4);
 }
 
 #[test]
@@ -93,7 +99,10 @@ struct Desk {
     folder: tempfile::TempDir,
     passphrases: Vec<(String, String)>,
     recovery: String,
-    root: String,
+    /// The codes of custodians, by the name of the key.
+    roots: BTreeMap<String, String>,
+    /// Shown last, to be typed back.
+    new_code: String,
     /// What opened the store on the day of the backup.
     backed_up: Option<(Vec<(String, String)>, String)>,
     typed: usize,
@@ -107,6 +116,8 @@ impl Desk {
         std::fs::write(place("policy.toml"), POLICY).unwrap();
         std::fs::create_dir_all(place("media/usb")).unwrap();
         std::fs::create_dir_all(place("media/other")).unwrap();
+        std::fs::create_dir_all(place("media/berta")).unwrap();
+        std::fs::create_dir_all(place("media/cora")).unwrap();
         let init = "init --issuer https://t.example --admin anna --policy policy.toml --recovery-sheet sheet";
         for command in [
             &format!("{init} --kdf-log-n 10"),
@@ -123,7 +134,8 @@ impl Desk {
         Self {
             passphrases: vec![("anna".to_owned(), "correct horse battery staple".to_owned())],
             recovery: code_of(&sheet, "recovery code"),
-            root: code_of(&sheet, "root code"),
+            roots: BTreeMap::from([("root/1".to_owned(), code_of(&sheet, "root code"))]),
+            new_code: String::new(),
             folder,
             backed_up: None,
             typed: 0,
@@ -161,7 +173,7 @@ impl Desk {
         let block = block.replace("/media/", &format!("{}/", self.folder.path().join("media").display()));
         let mut session = self.shell(&format!("set -e\n{block}\necho 'the block'' is done'"));
         let question = Regex::new(
-            r"(passphrase of \w+|recovery code|root code|new passphrase|the same again|Confirm with Yes \(exactly\)): $",
+            r"(passphrase of \w+|recovery code|root code of root/\d+|root code|new passphrase|the same again|Confirm with Yes \(exactly\)): $",
         )
         .unwrap();
         let mut screen = String::new();
@@ -169,7 +181,12 @@ impl Desk {
             let questions = vec![ReadUntil::Regex(question.clone()), ReadUntil::EOF];
             let (before, asked) = session.exp_any(questions).unwrap_or_else(|error| panic!("{block}: {error}"));
             screen.push_str(&before);
-            if before.contains("Then type it back.") {
+            if before.contains("custodian's sheet") {
+                self.new_code = code_of(&before, "root code");
+                let (_, name) = before.split_once("\nkey     ").expect("the name of the key");
+                let name = name.split_whitespace().next().expect("a name").to_owned();
+                self.roots.insert(name, self.new_code.clone());
+            } else if before.contains("Then type it back.") {
                 self.recovery = code_of(&before, "recovery code");
             }
             screen.push_str(&asked);
@@ -186,7 +203,9 @@ impl Desk {
     fn answer(&mut self, question: &str, block: &str) -> String {
         match question {
             "recovery code" => self.recovery.clone(),
-            "root code" => self.root.clone(),
+            // The code of the sheet that was shown, or of the one custodian there is.
+            "root code" if !self.new_code.is_empty() => std::mem::take(&mut self.new_code),
+            "root code" => self.roots["root/1"].clone(),
             "Confirm with Yes (exactly)" => "Yes".to_owned(),
             "new passphrase" => {
                 self.typed += 1;
@@ -198,6 +217,9 @@ impl Desk {
                 new
             }
             "the same again" => self.passphrases.last().unwrap().1.clone(),
+            other if other.starts_with("root code of ") => {
+                self.roots[other.trim_start_matches("root code of ")].clone()
+            }
             other => {
                 let name = other.strip_prefix("passphrase of ").unwrap_or_else(|| panic!("{other}?"));
                 let known = self.passphrases.iter().rev().find(|(of, _)| of == name);

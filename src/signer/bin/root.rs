@@ -267,7 +267,7 @@ fn show(number: Option<u64>, context: &Context, screen: &mut Screen) -> Ended {
     screen.line(&format!("root {} of {}", terms.root_version, terms.issuer));
     screen.line(&format!("made {}, good until {}", when::utc(terms.issued_at.0), when::utc(terms.expires_at.0)));
     screen.line(&format!(
-        "signed by {} of {}: {}",
+        "{} of {} custodians must sign the next: {}",
         terms.threshold,
         terms.root_keys.len(),
         named(&store, &terms.root_keys)
