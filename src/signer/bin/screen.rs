@@ -255,6 +255,11 @@ fn width() -> usize {
     }
 }
 
+/// A number of things: `1 token`, `2 tokens`.
+pub fn many(number: usize, thing: &str) -> String {
+    if number == 1 { format!("1 {thing}") } else { format!("{number} {thing}s") }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -276,9 +281,4 @@ mod tests {
         let long = "x".repeat(100);
         assert_eq!(wrapped(&long, "", 40), long);
     }
-}
-
-/// A number of things: `1 token`, `2 tokens`.
-pub fn many(number: usize, thing: &str) -> String {
-    if number == 1 { format!("1 {thing}") } else { format!("{number} {thing}s") }
 }
