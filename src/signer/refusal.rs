@@ -18,6 +18,11 @@ pub trait Refuse: Error {
         Vec::new()
     }
 
+    /// Whether the system or the store failed; otherwise a rule refused.
+    fn is_fault(&self) -> bool {
+        false
+    }
+
     /// A command that can be pasted as it stands.
     fn hint(&self) -> Option<String> {
         None

@@ -112,7 +112,7 @@ const ACTS: [Act; 19] = [
     },
     Act {
         given: Given::Issued,
-        arguments: &["rotate", "emergency", "default", "--reissue", "--to", "out", "--yes"],
+        arguments: &["rotate", "emergency", "default/1", "--reissue", "--to", "out", "--yes"],
         stride: 16,
         holds: nothing_more,
     },

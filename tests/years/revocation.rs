@@ -153,7 +153,7 @@ fn a_revocation_during_a_cutover_takes_the_token_and_its_replacement() {
     assert_eq!(now, [revoked, revoked, revoked, "accepted", revoked, "accepted"]);
 
     let swap = set.survey.swap.at;
-    cutover::confirm(&mut world.session(swap), "study").unwrap();
+    cutover::confirm(&mut world.session(swap), "study", false).unwrap();
     world.install(swap);
     let then = ["ann", "bob", "cyd", "dan"].map(|subject| world.judges("study", &replacement(subject).token, swap));
     assert_eq!(then, [revoked, revoked, revoked, "accepted"]);
@@ -176,7 +176,7 @@ fn a_key_revoked_during_a_cutover_takes_both_keys() {
         let judged = [&old, &again[0]].map(|token| world.judges("study", &token.token, START + 1));
         assert_eq!(judged, ["TOKEN-REVOKED", "accepted"], "{key}");
         let swap = set.survey.swap.at;
-        cutover::confirm(&mut world.session(swap), "study").unwrap();
+        cutover::confirm(&mut world.session(swap), "study", false).unwrap();
         world.install(swap);
         let judged = [&set.replacements[0], &again[1]].map(|token| world.judges("study", &token.token, swap));
         assert_eq!(judged, ["TOKEN-REVOKED", "accepted"], "{key}");

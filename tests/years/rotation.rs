@@ -87,7 +87,7 @@ fn whoever_comes_by_every_week_is_never_late() {
             steps.into_iter().filter(|step| step.keyset != "study" && step.keyset != "flowkit").find(late)
         };
         assert_eq!(overdue(rotate::due(session.store(), now).unwrap()), None, "week {week}");
-        let done = rotate::next(&mut session).unwrap();
+        let done = rotate::next(&mut session, true).unwrap();
         drop(session);
         let signs = life.sign_one(30 * DAY, now).unwrap().key;
         if signs == "default/2" && activated.is_none() {
@@ -111,7 +111,7 @@ fn whoever_comes_far_too_late_catches_up_and_makes_one_standby() {
     let life = Office::new(USUAL);
     let late = START + 200 * DAY;
     for now in [late, late + 30 * DAY, late + DISTRIBUTION] {
-        rotate::next(&mut life.session(now)).unwrap();
+        rotate::next(&mut life.session(now), true).unwrap();
     }
     let store = life.store();
     let state = |key: &str| keys::find(&store, key).map(|key| key.state.clone());
@@ -123,7 +123,7 @@ fn whoever_comes_far_too_late_catches_up_and_makes_one_standby() {
 #[test]
 fn an_emergency_replaces_the_key_at_once() {
     let life = Office::new(USUAL);
-    rotate::next(&mut life.session(START)).unwrap();
+    rotate::next(&mut life.session(START), true).unwrap();
     publish::publish(&mut life.session(START + 30 * DAY), true).unwrap();
     let known = START + DISTRIBUTION;
     life.sign_one(30 * DAY, known - 10 * DAY).unwrap();
@@ -181,7 +181,7 @@ fn a_single_key_service_is_cut_over_by_appointment() {
     };
     let earliest = now + 14 * DAY + 60;
     assert_eq!(rule(issue(now, Some(earliest - 1)).map(drop)), "CUTOVER-EARLY");
-    assert_eq!(rule(cutover::confirm(&mut life.session(now), "study").map(drop)), "CUTOVER-NONE");
+    assert_eq!(rule(cutover::confirm(&mut life.session(now), "study", false).map(drop)), "CUTOVER-NONE");
     let overlap = cutover::survey(&life.store(), "api", &cutover::Wanted::default(), now);
     assert_eq!(rule(overlap.map(drop)), "CUTOVER-OVERLAP");
 
@@ -197,21 +197,21 @@ fn a_single_key_service_is_cut_over_by_appointment() {
     assert!(env.contains(pem.lines().nth(1).unwrap()), "{env}");
 
     // Both keys until the swap is confirmed; what is published is the key that is installed.
-    let both = life.sign("study/admin", "ann", Some(DAY), now).unwrap();
+    let both = life.issue("study/admin", "ann", Some(DAY), now);
     let told: Vec<(&str, &str)> = both.iter().map(|token| (token.key.as_str(), token.file.name.as_str())).collect();
     assert_eq!(told, [("study/1", "study-ann.env"), ("study/2", "after-swap-study-ann.env")]);
     assert_eq!(rule(issue(now, None).map(drop)), "CUTOVER-OPEN");
     assert_eq!(rule(life.change("study/1", Transition::Deactivate, now)), "CUTOVER-OPEN");
     assert_eq!(rule(life.change("study/2", Transition::Destroy, now)), "KEY-NEEDED");
-    assert_eq!(rule(cutover::confirm(&mut life.session(earliest - 1), "study").map(drop)), "CUTOVER-EARLY");
+    assert_eq!(rule(cutover::confirm(&mut life.session(earliest - 1), "study", false).map(drop)), "CUTOVER-EARLY");
 
-    let done = cutover::confirm(&mut life.session(earliest), "study").unwrap();
+    let done = cutover::confirm(&mut life.session(earliest), "study", false).unwrap();
     assert_eq!((done.signs.as_deref(), done.waiting.len()), (Some("study/2"), 0));
     assert!(done.published.is_some());
     let after = life.sign("study/admin", "ann", Some(DAY), earliest).unwrap();
     assert_eq!((after.len(), after[0].key.as_str()), (1, "study/2"));
-    assert_eq!(rule(cutover::confirm(&mut life.session(earliest), "study").map(drop)), "CUTOVER-NONE");
-    rotate::next(&mut life.session(earliest)).unwrap();
+    assert_eq!(rule(cutover::confirm(&mut life.session(earliest), "study", false).map(drop)), "CUTOVER-NONE");
+    rotate::next(&mut life.session(earliest), true).unwrap();
     let store = life.store();
     let ended = &keys::find(&store, "study/1").unwrap().state;
     assert_eq!(*ended, KeyState::Deactivated { verify_until: old.expires_at + 60 });

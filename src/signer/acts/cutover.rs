@@ -1,21 +1,27 @@
 //! `rotate cutover`: how services that hold one key get another.
 
 use super::emergency::again;
-use super::issue::{self, Batch, Issued, Planned};
+use super::issue::{self, Batch, Issued};
 use super::publish::{self, Published};
 use super::series::{counted, open_cutover};
 use super::{Session, Store, keys, replacements, series};
 use crate::issuing::Policy;
-use crate::issuing::delivery::safe_name;
+use crate::issuing::delivery::holders_folder;
 use crate::issuing::policy::{Consumer, Service};
 use crate::issuing::record::TokenRecord;
-use crate::journal::{Event, Line};
+use crate::journal::Event;
 use crate::keystore::{self, KeyActivated, KeyRecord};
 use crate::refusal::Refusal;
 use crate::rotation::record::{CutoverConfirmed, CutoverIssued};
 use crate::rotation::{RotationDenied, Rules, Swap, Table};
-use crate::storage::{Outbox, is_there};
-use std::collections::{BTreeMap, HashSet};
+use crate::storage::{Outbox, StorageFault, is_there};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::path::Path;
+
+/// The sheet in a holder's folder.
+const SHEET: &str = "WHEN.txt";
+/// The sheet in an operator's folder.
+const OPERATORS_SHEET: &str = "SWAP.txt";
 
 /// What a cutover is or would be.
 #[derive(Debug, Clone)]
@@ -96,7 +102,7 @@ pub fn survey(store: &Store, name: &str, wanted: &Wanted, now: u64) -> Result<Su
         }
         None => Swap::after_issue(&Table, &rotation.timing, name, now, wanted.swap_at)?,
     };
-    let tokens: Vec<&TokenRecord> = live(store, &policy, &service.keyset, &wanted.whom, now).collect();
+    let tokens = live(store, &policy, &service.keyset, &wanted.whom, now);
     if let Whom::Subjects(subjects) = &wanted.whom {
         let unknown = subjects.iter().find(|subject| !tokens.iter().any(|token| token.issued.sub == **subject));
         if let Some(subject) = unknown {
@@ -106,9 +112,12 @@ pub fn survey(store: &Store, name: &str, wanted: &Wanted, now: u64) -> Result<Su
     let there = Table.earliest_swap(&rotation.timing, now);
     Ok(Survey {
         keyset: service.keyset.clone(),
-        services: rotation.single_key.clone(),
+        services: match open {
+            Some(open) => open.issued.services.clone(),
+            None => rotation.single_key.clone(),
+        },
         confirmed: open.map(|open| open.confirmed.clone()).unwrap_or_default(),
-        old: rotation.signing().map(|key| key.name.clone()),
+        old: store.ledger().keys.newest_activated(&service.keyset).map(KeyRecord::name),
         new: match open {
             Some(open) => store.ledger().keys.by_kid(&open.issued.kid).map(KeyRecord::name),
             None => rotation.standby().map(|key| key.name.clone()),
@@ -120,36 +129,22 @@ pub fn survey(store: &Store, name: &str, wanted: &Wanted, now: u64) -> Result<Su
     })
 }
 
-/// Live tokens of a keyset's single-key services that get a replacement. What is issued during the
-/// cutover has its own from the beginning.
-fn live<'a>(
-    store: &'a Store,
-    policy: &'a Policy,
-    keyset: &'a str,
-    whom: &'a Whom,
-    now: u64,
-) -> impl Iterator<Item = &'a TokenRecord> {
+/// Live tokens of a keyset's single-key services that get a replacement: one for each grant whose holder
+/// has none under the next key, or of whom is named.
+fn live<'a>(store: &'a Store, policy: &Policy, keyset: &str, whom: &Whom, now: u64) -> Vec<&'a TokenRecord> {
     let ledger = store.ledger();
-    let old = ledger.keys.signing(keyset).map(|key| &key.kid);
-    let open = open_cutover(store, keyset);
-    let tokens = ledger.tokens.all();
-    // What went out under a key that was lost since is no replacement.
-    let open_to = open.filter(|_| *whom == Whom::Missing).map(|open| &open.issued.kid);
-    let given = open_to.map(|kid| replacements::under(store, kid)).unwrap_or_default();
-    let spare = old.map(|kid| replacements::spare(store, kid)).unwrap_or_default();
-    let swapped = move |service: &str| {
-        policy
-            .service(service)
-            .is_some_and(|service| service.keyset == keyset && service.consumer == Consumer::SingleKey)
+    // Tokens of a paused key are valid: the swap would end them too.
+    let Some(old) = ledger.keys.newest_activated(keyset) else { return Vec::new() };
+    let next = open_cutover(store, keyset).map(|open| open.issued.kid.as_str());
+    let swapped = |service: &str| {
+        let service = policy.service(service);
+        service.is_some_and(|service| service.keyset == keyset && service.consumer == Consumer::SingleKey)
     };
-    tokens.iter().filter(move |token| {
-        let issued = &token.issued;
-        let before = open.is_none_or(|open| token.index < open.index && !given.contains(issued.jti.as_str()));
-        let due = before && issued.exp > now && Some(&issued.kid) == old && swapped(&issued.service);
-        let due = due && whom.takes(&issued.sub) && !spare.contains(issued.jti.as_str());
-        // Whoever lost a token by a revocation gets no replacement of it.
-        due && ledger.revocations.of(token).is_none()
-    })
+    let alive =
+        |token: &TokenRecord| token.issued.exp > now && swapped(&token.issued.service) && whom.takes(&token.issued.sub);
+    let given = |token: &TokenRecord, _, _| *whom == Whom::Missing && next == Some(token.issued.kid.as_str());
+    let owed = replacements::owed(store, &old.kid, alive, given);
+    owed.due.into_iter().filter_map(|at| ledger.tokens.all().get(at)).collect()
 }
 
 /// What goes with the files, in words.
@@ -164,6 +159,8 @@ pub struct Sheets {
 pub struct CutoverSet {
     /// What it is.
     pub survey: Survey,
+    /// The key that takes over.
+    pub next: KeyRecord,
     /// The replacements.
     pub replacements: Vec<Issued>,
     /// Tokens that the policy in force would not give again: service, subject, why.
@@ -194,16 +191,35 @@ pub fn issue(
     if !session.store().policy_is_applied()? {
         return Err(super::Denied::PolicyUnapplied.into());
     }
+    let (policy, _) = session.store().policy()?;
+    // Services of the keyset that hold several keys must have it before it signs for them.
+    let rotation = series(session.store(), &policy, &survey.keyset);
+    if rotation.overlap && survey.new.is_none() {
+        let number = session.store().ledger().keys.next_number(&survey.keyset);
+        return Err(RotationDenied::Unpublished { key: format!("{}/{number}", survey.keyset) }.into());
+    }
+    if let Some(next) = survey.new.as_ref().filter(|_| !survey.open) {
+        rotation.may_activate(&Table, &counted(session.store(), keys::find(session.store(), next)?), true, now)?;
+    }
+    let sheet = (sheets.holder)(&survey);
+    let due: Vec<(String, Batch)> = live(session.store(), &policy, &survey.keyset, &wanted.whom, now)
+        .into_iter()
+        .map(|token| (token.issued.jti.clone(), replacement(token, now)))
+        .collect();
+    // Refused before a key is made.
+    for (_, batch) in &due {
+        there(outbox, &holders_folder(&batch.subjects.concat()), SHEET, &sheet)?;
+    }
+    if !survey.open {
+        let folders: Vec<String> = survey.services.iter().map(|service| operators_folder(service)).collect();
+        outbox.refuse_taken(&folders)?;
+    }
     let next = match &survey.new {
         Some(next) => keys::find(session.store(), next)?.clone(),
         None => keys::generate(session, &survey.keyset)?,
     };
-    let (policy, _) = session.store().policy()?;
     let mut lines = Vec::new();
     if !survey.open {
-        // Services of the keyset that hold several keys must have it before it signs for them.
-        let rotation = series(session.store(), &policy, &survey.keyset);
-        rotation.may_activate(&Table, &counted(session.store(), &next), true, now)?;
         let announced = CutoverIssued {
             keyset: survey.keyset.clone(),
             kid: next.kid.clone(),
@@ -215,11 +231,8 @@ pub fn issue(
     survey.new = Some(next.name());
 
     let (mut replacements, mut left) = (Vec::new(), Vec::new());
-    let due: Vec<(String, Batch)> = live(session.store(), &policy, &survey.keyset, &wanted.whom, now)
-        .map(|token| (token.issued.jti.clone(), replacement(token, now)))
-        .collect();
     for (old, batch) in due {
-        match under(session, &batch, &next, &old, now) {
+        match replacements::sign(session, &batch, Some(&next), &old)? {
             Ok((issued, recorded)) => {
                 replacements.extend(issued);
                 lines.extend(recorded);
@@ -231,28 +244,27 @@ pub fn issue(
     }
     let mut operators = BTreeMap::new();
     let to_operators = !matches!(wanted.whom, Whom::Subjects(_));
-    for service in
-        policy.services_of(&survey.keyset).filter(|service| to_operators && survey.services.contains(&service.name))
+    for service in policy.services_of(&survey.keyset).filter(|one| to_operators && survey.services.contains(&one.name))
     {
         let folder = operators_folder(&service.name);
-        if survey.open && is_there(&outbox.path().join(&folder)) {
+        let sheet = (sheets.operator)(&survey, &service.name);
+        if survey.open && there(outbox, &folder, OPERATORS_SHEET, &sheet)? {
             continue;
         }
-        let sheet = (sheets.operator)(&survey, &service.name);
         operators.insert(folder, operators_files(session, service, &next, sheet)?);
     }
     outbox.refuse_taken(&operators.keys().cloned().collect::<Vec<_>>())?;
     session.record(&lines)?;
     let mut folders = Vec::new();
-    let go_on = command(name, outbox);
+    let go_on = command(name, &wanted.whom, outbox);
     for (folder, files) in operators {
         if let Err(fault) = outbox.create_folder(&folder, &files) {
             issue::settle(session, &replacements, 0, Some(fault), Some(go_on.clone()))?;
         }
         folders.push(folder);
     }
-    folders.extend(hand_out(session, &replacements, &(sheets.holder)(&survey), outbox, go_on)?);
-    Ok(CutoverSet { survey, replacements, left, folders })
+    folders.extend(hand_out(session, &mut replacements, &sheet, outbox, go_on)?);
+    Ok(CutoverSet { survey, next, replacements, left, folders })
 }
 
 /// Whether there is anything to issue for a cutover that may be under way.
@@ -268,9 +280,18 @@ pub fn may_issue(survey: &Survey, name: &str, wanted: &Wanted) -> Result<(), Rot
     Ok(())
 }
 
-/// The command that goes on with whoever has nothing yet.
-fn command(name: &str, outbox: &Outbox) -> String {
-    format!("coldsign rotate cutover issue {name} --to {}", super::path_word(outbox.path()))
+/// The command that goes on.
+fn command(name: &str, whom: &Whom, outbox: &Outbox) -> String {
+    let whom = match whom {
+        Whom::Missing => String::new(),
+        Whom::Everyone => " --again".to_owned(),
+        Whom::Subjects(subjects) => {
+            let words = subjects.iter().map(|subject| format!(" --subject={}", super::shell_word(Path::new(subject))));
+            format!(" --again{}", words.collect::<String>())
+        }
+        Whom::Operators => " --again --operators".to_owned(),
+    };
+    format!("coldsign rotate cutover issue {name}{whom} --to {}", super::path_word(outbox.path()))
 }
 
 /// A replacement lasts as long as what it replaces.
@@ -281,20 +302,6 @@ fn replacement(token: &TokenRecord, now: u64) -> Batch {
         .lifetime
         .map(|asked| Table.replacement_expiry(start.saturating_add(asked), token.issued.exp).saturating_sub(start));
     batch
-}
-
-/// One replacement, planned and signed under the next key alone.
-fn under(
-    session: &Session,
-    batch: &Batch,
-    next: &KeyRecord,
-    old: &str,
-    now: u64,
-) -> Result<(Vec<Issued>, Vec<Line>), Refusal> {
-    let planned = issue::plan_under(session.store(), batch, Some(next), now)?;
-    let stands_for = Some(old.to_owned());
-    let planned = planned.into_iter().map(|planned| Planned { stands_for: stands_for.clone(), ..planned }).collect();
-    issue::sign_all(session, batch, planned)
 }
 
 fn operators_folder(service: &str) -> String {
@@ -308,51 +315,67 @@ fn operators_files(
     sheet: String,
 ) -> Result<BTreeMap<String, Vec<u8>>, Refusal> {
     let mut files = publish::for_swap(session, service, next)?;
-    files.insert("SWAP.txt".to_owned(), sheet.into_bytes());
+    files.insert(OPERATORS_SHEET.to_owned(), sheet.into_bytes());
     Ok(files)
 }
 
-/// A folder a holder: `holder-SUBJECT`, with every replacement that is theirs.
+/// A folder a holder, with every replacement that is theirs. One that can't be written keeps nobody else
+/// from theirs.
 fn hand_out(
     session: &mut Session,
-    replacements: &[Issued],
+    replacements: &mut [Issued],
     sheet: &str,
     outbox: &Outbox,
     again: String,
-) -> Result<Vec<String>, Refusal> {
-    let mut folders = Vec::new();
-    let mut fault = None;
-    let mut written = 0;
-    let mut names = HashSet::new();
-    for token in replacements {
-        let folder = format!("holder-{}", safe_name(&token.subject));
-        let path = outbox.path().join(&folder);
-        // Also what an earlier call handed out.
-        let free =
-            |name: &String| !names.contains(&(folder.clone(), name.to_lowercase())) && !is_there(&path.join(name));
-        let plain = &token.file.name;
-        let mut candidates = std::iter::once(plain.clone()).chain((2_usize..).map(|nth| format!("{nth}-{plain}")));
-        let name = candidates.find(free).unwrap_or_else(|| plain.clone());
-        names.insert((folder.clone(), name.to_lowercase()));
-        let put = Outbox::open(&path).and_then(|place| {
-            if !is_there(&path.join("WHEN.txt")) {
-                place.create_file("WHEN.txt", sheet.as_bytes())?;
+) -> Result<BTreeSet<String>, Refusal> {
+    let mut folders = BTreeSet::new();
+    let (mut fault, mut held) = (None, HashSet::new());
+    let mut taken: HashMap<(String, String), usize> = HashMap::new();
+    for token in replacements.iter() {
+        let folder = holders_folder(&token.subject);
+        let names = taken.entry((folder.clone(), token.file.name.to_lowercase())).or_insert(0);
+        let put = outbox.below(&folder).and_then(|place| {
+            if !is_there(&place.path().join(SHEET)) {
+                place.create_file(SHEET, sheet.as_bytes())?;
             }
+            let name = free_name(&place, &token.file.name, names);
             place.create_file(&name, token.file.contents.as_bytes())
         });
         match put {
-            Ok(()) => written += 1,
+            Ok(()) => drop(folders.insert(folder)),
             Err(failed) => {
-                fault = Some(failed);
-                break;
+                fault.get_or_insert(failed);
+                held.insert(token.jti.clone());
             }
         }
-        if !folders.contains(&folder) {
-            folders.push(folder);
+    }
+    replacements.sort_by_key(|token| held.contains(&token.jti));
+    issue::settle(session, replacements, replacements.len() - held.len(), fault, Some(again))?;
+    Ok(folders)
+}
+
+/// A name that nothing has: neither from this call, which has used so many, nor from an earlier one.
+fn free_name(place: &Outbox, plain: &str, used: &mut usize) -> String {
+    loop {
+        *used += 1;
+        let name = if *used > 1 { format!("{used}-{plain}") } else { plain.to_owned() };
+        if !is_there(&place.path().join(&name)) {
+            return name;
         }
     }
-    issue::settle(session, replacements, written, fault, Some(again))?;
-    Ok(folders)
+}
+
+/// Whether a folder is there with that sheet.
+///
+/// # Errors
+/// [`StorageFault::Exists`] where its sheet is of another cutover: what is there is old.
+fn there(outbox: &Outbox, folder: &str, name: &str, sheet: &str) -> Result<bool, StorageFault> {
+    let path = outbox.path().join(folder).join(name);
+    if !is_there(&path) {
+        return Ok(false);
+    }
+    let same = outbox.below(folder)?.holds_file(name, sheet.as_bytes());
+    if same { Ok(true) } else { Err(StorageFault::Exists(path)) }
 }
 
 /// What confirming did.
@@ -369,10 +392,10 @@ pub struct Confirmed {
 /// keyset have it, it signs alone.
 ///
 /// # Errors
-/// [`RotationDenied::NoCutover`], [`RotationDenied::SwapEarly`], or as the store refuses.
-pub fn confirm(session: &mut Session, name: &str) -> Result<Confirmed, Refusal> {
+/// As [`may_confirm`], or as the store refuses.
+pub fn confirm(session: &mut Session, name: &str, accept_outage: bool) -> Result<Confirmed, Refusal> {
     let now = session.now();
-    may_confirm(session.store(), name, now)?;
+    may_confirm(session.store(), name, accept_outage, now)?;
     let (policy, _) = session.store().policy()?;
     let keyset = issue::service_of(&policy, name)?.keyset.clone();
     let Some(open) = open_cutover(session.store(), &keyset) else {
@@ -389,22 +412,30 @@ pub fn confirm(session: &mut Session, name: &str) -> Result<Confirmed, Refusal> 
         lines.push(KeyActivated { kid, reason: Some("cutover".to_owned()) }.line());
     }
     session.record(&lines)?;
-    let published =
-        if publish::would_change(session.store(), now)? { Some(publish::publish(session, false)?) } else { None };
+    let published = publish::follow(session, false, &format!("the swap of {name} is confirmed"))?;
     Ok(Confirmed { waiting, signs, published })
 }
 
-/// Whether a service's swap can be confirmed by then.
+/// Whether a service's swap can be confirmed by then. `accept_outage`: also where some holder has no
+/// replacement, and nothing is made for them any more.
 ///
 /// # Errors
-/// As [`confirm`] refuses.
-pub fn may_confirm(store: &Store, name: &str, now: u64) -> Result<(), Refusal> {
+/// [`RotationDenied::NoCutover`], [`RotationDenied::SwapEarly`], [`RotationDenied::NotServed`].
+pub fn may_confirm(store: &Store, name: &str, accept_outage: bool, now: u64) -> Result<(), Refusal> {
     let (policy, _) = store.policy()?;
     let service = issue::service_of(&policy, name)?;
     let rotation = series(store, &policy, &service.keyset);
     let open = open_cutover(store, &service.keyset).filter(|open| open.waiting().any(|waiting| waiting == name));
     match (open, rotation.cutover) {
-        (Some(_), Some(swap)) => Ok(swap.may_confirm(name, now)?),
+        (Some(_), Some(swap)) => {
+            swap.may_confirm(name, now)?;
+            let without = live(store, &policy, &service.keyset, &Whom::Missing, now);
+            let without = without.iter().filter(|token| token.issued.service == name).count();
+            if without > 0 && !accept_outage {
+                return Err(RotationDenied::NotServed { service: name.to_owned(), without }.into());
+            }
+            Ok(())
+        }
         _ => Err(RotationDenied::NoCutover { service: name.to_owned() }.into()),
     }
 }

@@ -3,9 +3,10 @@
 use super::issue::{self, Batch, Issued};
 use super::keys::{self, find};
 use super::publish::{self, Published};
-use super::replacements::{self, Jtis};
-use super::series::open_cutover;
+use super::replacements::{self, Owed};
+use super::series::{installed, open_cutover};
 use super::{Session, Store, revocations, series};
+use crate::issuing::Policy;
 use crate::issuing::policy::{Consumer, Service, TokenForm};
 use crate::issuing::recall;
 use crate::issuing::record::TokenRecord;
@@ -45,6 +46,8 @@ pub struct Survey {
     pub hits: Vec<Hit>,
     /// Whether it was taken for compromised before: what is left is to issue its tokens again.
     pub declared: bool,
+    /// Whether everything is to be issued again, also what has a replacement.
+    pub again: bool,
     /// Whether another key has to take over.
     pub signs: bool,
     /// The key that takes over: the standby, if there is one. Otherwise one is made.
@@ -52,16 +55,21 @@ pub struct Survey {
     /// Where it ends a cutover: the services whose operators were handed the next key and have not
     /// confirmed that it is installed.
     pub handed: Vec<String>,
-    /// Live tokens of the key, of a declared one those without a delivered replacement: indices into
-    /// the ledger's tokens, oldest first.
-    live: Vec<usize>,
+    /// Where it ends a cutover: the services that had the next key installed, and go back.
+    pub went_over: Vec<String>,
+    owed: Owed,
 }
 
 impl Survey {
-    /// The tokens that are hit: those that have not expired, and were not issued again.
+    /// The tokens to be issued again: not expired, not taken back, and their holders have nothing else
+    /// that works.
     pub fn tokens<'a>(&'a self, store: &'a Store) -> impl Iterator<Item = &'a TokenRecord> {
-        let all = store.ledger().tokens.all();
-        self.live.iter().filter_map(|at| all.get(*at))
+        self.owed.due.iter().filter_map(|at| store.ledger().tokens.all().get(*at))
+    }
+
+    /// The others that have not expired: their holders have another token that works.
+    pub fn served<'a>(&'a self, store: &'a Store) -> impl Iterator<Item = &'a TokenRecord> {
+        self.owed.served.iter().filter_map(|at| store.ledger().tokens.all().get(*at))
     }
 }
 
@@ -104,35 +112,54 @@ fn look(store: &Store, named: &str, left: Option<bool>, now: u64) -> Result<Surv
     let leeway = |token: &TokenRecord| policy.service(&token.issued.service).map_or(0, |service| service.leeway);
     let alive =
         |token: &TokenRecord| token.issued.exp.saturating_add(leeway(token)).saturating_add(policy.timing().skew) > now;
-    let replaced = if left == Some(true) { Jtis::new() } else { replacements::any(store) };
-    let spare = replacements::spare(store, &key.kid);
-    let of_key = tokens.iter().enumerate().filter(|(_, token)| token.issued.kid == key.kid && alive(token));
-    let of_key = of_key.filter(|(_, token)| !replaced.contains(token.issued.jti.as_str()));
-    let of_key = of_key.filter(|(_, token)| !spare.contains(token.issued.jti.as_str()));
-    let live: Vec<usize> = of_key.map(|(at, _)| at).collect();
-    let bundles = revocations::last_bundle_end(store, Some(&policy), now);
+    // Once more for everyone: but who never needed another one needs none now.
+    let counts = |other: usize, at: usize| left != Some(true) || other < at;
+    let owed = replacements::owed(store, &key.kid, alive, |token, other, at| {
+        counts(other, at) && replacements::works_without(store, &policy, &key.kid, token)
+    });
+    let bundles = bundles_end(store, &policy, key, now);
     let hit = |service: &Service| {
         let reader = if service.sees_revocations { Reader::Bundle } else { Reader::File };
         let of_service = |at: &&usize| tokens.get(**at).is_some_and(|token| token.issued.service == service.name);
         Hit {
             service: service.name.clone(),
             reads_bundles: service.sees_revocations,
-            tokens: live.iter().filter(of_service).count(),
+            tokens: owed.due.iter().chain(&owed.served).filter(of_service).count(),
             bound: exposure(bundles, policy.timing().skew, reader, service.leeway, Withdrawn::Key),
             again: rotation.overlap.then_some(known.max(now)).filter(|_| service.consumer == Consumer::Overlap),
         }
     };
-    let handed = open_cutover(store, &key.keyset).filter(|open| signs || open.issued.kid == key.kid);
+    // A service that reads one key is hit where it has that one.
+    let has = |service: &&Service| {
+        let one = service.consumer == Consumer::SingleKey && !declared;
+        !one || installed(store, service).is_some_and(|installed| installed.kid == key.kid)
+    };
+    let ended = open_cutover(store, &key.keyset).filter(|open| signs || open.issued.kid == key.kid);
+    let went_over = ended.filter(|_| !signs).map(|open| open.confirmed.clone());
     Ok(Survey {
-        hits: policy.services_of(&key.keyset).map(hit).collect(),
+        hits: policy.services_of(&key.keyset).filter(has).map(hit).collect(),
         successor: successor.map(|standby| standby.name.clone()),
-        handed: handed.map(|open| open.waiting().cloned().collect()).unwrap_or_default(),
+        handed: ended.map(|open| open.waiting().cloned().collect()).unwrap_or_default(),
+        went_over: went_over.unwrap_or_default(),
         key: key.clone(),
         at: now,
         declared,
+        again: left == Some(true),
         signs,
-        live,
+        owed,
     })
+}
+
+/// When the last bundle ends that holds a key.
+fn bundles_end(store: &Store, policy: &Policy, key: &KeyRecord, now: u64) -> u64 {
+    if key.state != KeyState::Compromised {
+        return revocations::last_bundle_end(store, Some(policy), now);
+    }
+    // Until it was known; a publication since holds it no more.
+    let then = key.compromised_at.unwrap_or(now);
+    let held = store.ledger().publications.all().iter().filter(|one| one.made.kids.contains(&key.kid));
+    let ends = held.filter_map(|one| one.made.bundle.as_ref()).map(|bundle| bundle.exp);
+    ends.max().unwrap_or(then)
 }
 
 /// What was done.
@@ -167,11 +194,11 @@ pub fn declare(session: &mut Session, named: &str, reason: Option<String>) -> Re
     if before.key.has_private_half() {
         session.opened().destroy(&before.key.kid)?;
     }
-    let published = if publish::would_change(session.store(), session.now())? {
-        Some(publish::publish(session, false)?)
-    } else {
-        None
+    let done = match &successor {
+        Some(successor) => format!("{} is compromised and {} signs", before.key.name(), successor.name()),
+        None => format!("{} is compromised", before.key.name()),
     };
+    let published = publish::follow(session, false, &done)?;
     let successor = successor.map(|key| find(session.store(), &key.kid).cloned()).transpose()?;
     Ok(Declared { survey: before, successor, published })
 }
@@ -182,17 +209,14 @@ pub fn declare(session: &mut Session, named: &str, reason: Option<String>) -> Re
 /// As [`survey`], or as the store refuses.
 pub fn resume(session: &mut Session, named: &str, again: bool) -> Result<Declared, Refusal> {
     let survey = left(session.store(), named, again, session.now())?;
-    let published = if publish::would_change(session.store(), session.now())? {
-        Some(publish::publish(session, false)?)
-    } else {
-        None
-    };
+    let published = publish::follow(session, false, &format!("{} is compromised", survey.key.name()))?;
     Ok(Declared { survey, successor: None, published })
 }
 
-/// The command that issues again what has no delivered replacement yet.
-pub fn command(key: &KeyRecord) -> String {
-    format!("coldsign rotate emergency {} --reissue --to .", key.name())
+/// The command that issues again what has no delivered replacement yet, or with `again` everything.
+pub fn command(key: &KeyRecord, again: bool, outbox: &Outbox) -> String {
+    let again = if again { " --again" } else { "" };
+    format!("coldsign rotate emergency {} --reissue{again} --to {}", key.name(), super::path_word(outbox.path()))
 }
 
 /// A token that could not be issued again.
@@ -227,12 +251,8 @@ pub fn reissue(
     for some in batches.chunks(AT_ONCE) {
         let (mut issued, mut lines) = (Vec::with_capacity(some.len()), Vec::with_capacity(some.len()));
         for (lost, batch) in some {
-            match issue::plan(session.store(), batch, now) {
-                Ok(mut planned) => {
-                    for token in &mut planned {
-                        token.stands_for.get_or_insert_with(|| lost.clone());
-                    }
-                    let (signed, recorded) = issue::sign_all(session, batch, planned)?;
+            match replacements::sign(session, batch, None, lost)? {
+                Ok((signed, recorded)) => {
                     issued.extend(signed);
                     lines.extend(recorded);
                 }
@@ -259,7 +279,7 @@ pub fn reissue(
             token.file.name = name;
         }
         session.record(&lines)?;
-        issue::deliver_or(session, &issued, outbox, Some(command(&survey.key)))?;
+        issue::deliver_or(session, &issued, outbox, Some(command(&survey.key, survey.again, outbox)))?;
         reissued.extend(issued);
     }
     Ok((reissued, not))

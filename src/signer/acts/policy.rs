@@ -1,12 +1,15 @@
 //! `policy …`: the edited policy and the one in force.
 
+use super::series::open_cutover;
 use super::{Denied, Session, Store};
 use crate::issuing::Policy;
-use crate::issuing::policy::{Change, diff};
+use crate::issuing::policy::{Change, Consumer, diff};
 use crate::issuing::record::{PolicyApplied, PolicyRecord};
 use crate::journal::{Event, hex, sha256};
 use crate::keystore::KeyState;
 use crate::refusal::Refusal;
+use crate::rotation::RotationDenied;
+use std::collections::BTreeSet;
 
 /// What applying `policy.toml` would change.
 #[derive(Debug)]
@@ -31,6 +34,7 @@ pub fn compare(store: &Store) -> Result<Comparison, Refusal> {
     let text = store.edited_policy()?;
     let edited = Policy::parse(&text)?;
     fits_keys(store, &edited)?;
+    fits_cutovers(store, &edited)?;
     let in_force = store.policy().ok().map(|(policy, _)| policy);
     let keys = &store.ledger().keys;
     let sha256 = hex(&sha256(text.as_bytes()));
@@ -82,6 +86,22 @@ pub fn show(store: &Store, as_of: Option<u64>) -> Result<(String, &PolicyRecord)
         None => Denied::NoPolicy,
     })?;
     Ok((store.policy_text(record)?, record))
+}
+
+/// The single-key services of a keyset stay what they are while they are cut over.
+fn fits_cutovers(store: &Store, edited: &Policy) -> Result<(), RotationDenied> {
+    let keysets: BTreeSet<&str> = store.ledger().keys.all().iter().map(|key| key.keyset.as_str()).collect();
+    for keyset in keysets {
+        let Some(open) = open_cutover(store, keyset) else { continue };
+        let single_key = edited.services_of(keyset).filter(|service| service.consumer == Consumer::SingleKey);
+        let after: BTreeSet<&str> = single_key.map(|service| service.name.as_str()).collect();
+        let before: BTreeSet<&str> = open.issued.services.iter().map(String::as_str).collect();
+        if let Some(service) = before.symmetric_difference(&after).next() {
+            let (service, keyset) = ((*service).to_owned(), keyset.to_owned());
+            return Err(RotationDenied::CutoverServices { service, keyset });
+        }
+    }
+    Ok(())
 }
 
 /// A keyset that has living keys keeps its name and its algorithm.

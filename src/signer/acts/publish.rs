@@ -1,6 +1,7 @@
 //! `publish`: the next numbered folder of public material.
 
 use super::issue::kid_for;
+use super::series::{installed, open_cutover};
 use super::{Denied, Session, Store, revocations};
 use crate::issuing::Policy;
 use crate::issuing::policy::{Consumer, Export, Service};
@@ -10,7 +11,7 @@ use crate::publishing::record::{BundleMade, CertificateMade, PublicationMade};
 use crate::publishing::{
     self, Change, Head, Publication, PublishFault, PublishedKey, ServiceMaterial, Substance, difference,
 };
-use crate::refusal::Refusal;
+use crate::refusal::{Refusal, Refuse};
 use crate::rotation::{self, RootTooShort, Rules, Table};
 use coldsign_verify::Digest;
 use coldsign_verify::revocation::Revocations;
@@ -105,6 +106,44 @@ pub fn would_change(store: &Store, now: u64) -> Result<bool, Refusal> {
     Ok(!difference(&Substance::of(&files), &draft.substance()?).is_empty())
 }
 
+/// Publishes what an act has recorded, where services see it; `renew` as in [`publish`].
+///
+/// # Errors
+/// [`Unpublished`] with what refused: the act itself is done.
+pub(super) fn follow(session: &mut Session, renew: bool, done: &str) -> Result<Option<Published>, Refusal> {
+    let made = would_change(session.store(), session.now())
+        .and_then(|changed| if renew || changed { publish(session, renew).map(Some) } else { Ok(None) });
+    made.map_err(|cause| Unpublished { done: done.to_owned(), cause }.into())
+}
+
+/// An act is done, and what services must hear of it could not be published.
+#[derive(Debug, thiserror::Error)]
+#[error("{done}, but no publication says so: {cause}")]
+struct Unpublished {
+    done: String,
+    cause: Refusal,
+}
+
+impl Refuse for Unpublished {
+    fn rule(&self) -> Option<&'static str> {
+        self.cause.reason().rule()
+    }
+
+    fn why(&self) -> Vec<String> {
+        let mut why = self.cause.reason().why();
+        why.push("don't repeat the act: when that is mended, coldsign publish is all that is missing".to_owned());
+        why
+    }
+
+    fn is_fault(&self) -> bool {
+        self.cause.reason().is_fault()
+    }
+
+    fn hint(&self) -> Option<String> {
+        self.cause.reason().hint().or_else(|| Some("coldsign publish --to .".to_owned()))
+    }
+}
+
 /// Whether the newest bundle ends so soon that a new one must go out now, whatever it says.
 pub fn renews(store: &Store, policy: &Policy, now: u64) -> bool {
     let newest = store.ledger().publications.newest();
@@ -186,12 +225,17 @@ fn keep(session: &mut Session, built: &Publication) -> Result<(), Refusal> {
 }
 
 /// The keys that a publication made at that time carries to some service: every published key of a
-/// keyset that an overlap service reads; of the others only the one that signs.
+/// keyset that an overlap service reads; of the others only the one that signs, and during a cutover
+/// the one that is installed where the swap is confirmed.
 pub fn distributed<'a>(store: &'a Store, policy: &'a Policy, now: u64) -> impl Iterator<Item = &'a KeyRecord> {
     let keys = &store.ledger().keys;
     keys.all().iter().filter(move |key| key.purpose == Purpose::Token && key.published_at(now)).filter(move |key| {
         let signs = keys.signing(&key.keyset).is_some_and(|signing| signing.kid == key.kid);
-        policy.services_of(&key.keyset).any(|service| service.consumer == Consumer::Overlap || signs)
+        let installed = |service: &Service| installed(store, service).is_some_and(|one| one.kid == key.kid);
+        let confirmed = open_cutover(store, &key.keyset).is_some_and(|open| open.issued.kid == key.kid);
+        let carries =
+            |service: &Service| service.consumer == Consumer::Overlap || signs || (confirmed && installed(service));
+        policy.services_of(&key.keyset).any(carries)
     })
 }
 
@@ -200,8 +244,14 @@ fn materials(store: &Store, policy: &Policy, now: u64) -> Result<Vec<ServiceMate
     let withdrawn = revocations::current(store, now);
     let mut materials = Vec::new();
     for service in policy.services() {
-        let signing = store.ledger().keys.signing(&service.keyset).map(|key| key.kid.clone());
-        materials.push(material(store, policy, service, signing.as_deref(), &withdrawn, now)?);
+        let signing = store.ledger().keys.signing(&service.keyset);
+        // Where the swap is confirmed the next key is installed already.
+        let signing = match service.consumer {
+            Consumer::SingleKey if open_cutover(store, &service.keyset).is_some() => installed(store, service),
+            _ => signing,
+        };
+        let signing = signing.map(|key| key.kid.as_str());
+        materials.push(material(store, policy, service, signing, &withdrawn, now)?);
     }
     Ok(materials)
 }
@@ -259,11 +309,7 @@ pub(super) fn for_swap(
     let (policy, _) = store.policy()?;
     let mut material = material(store, &policy, service, Some(&next.kid), &revocations::current(store, now), now)?;
     material.keys.retain(|key| key.signs_now);
-    let seq = store.ledger().publications.newest().map_or(0, |newest| newest.made.seq) + 1;
-    let built = publishing::build(seq, &store.sheet().store_id, now, &[material], &certificates)?;
-    let folder = format!("for-{}/", service.name);
-    let own = built.files.into_iter().filter_map(|(path, bytes)| Some((path.strip_prefix(&folder)?.to_owned(), bytes)));
-    Ok(own.collect())
+    Ok(publishing::for_swap(&store.sheet().store_id, now, &material, &certificates)?)
 }
 
 fn published_key(service: &Service, key: &KeyRecord, signing: Option<&str>) -> PublishedKey {

@@ -51,11 +51,12 @@ pub struct Done {
 }
 
 /// Takes every step that is due. Those of a cutover are the operator's and the holders' too: they
-/// have commands of their own.
+/// have commands of their own. Without `may_end` no key's private half is destroyed, and none is let
+/// sign that would end another.
 ///
 /// # Errors
 /// As the store refuses. What was recorded before stays done.
-pub fn next(session: &mut Session) -> Result<Done, Refusal> {
+pub fn next(session: &mut Session, may_end: bool) -> Result<Done, Refusal> {
     let now = session.now();
     let mut taken: Vec<Step> = Vec::new();
     let mut waiting: Vec<(Step, String)> = Vec::new();
@@ -79,6 +80,10 @@ pub fn next(session: &mut Session) -> Result<Done, Refusal> {
                 continue;
             }
         };
+        if !may_end && step.act.ends_a_key() {
+            waiting.push((step, "nobody was asked whether a private half may be destroyed".to_owned()));
+            continue;
+        }
         let reason = Some("rotation".to_owned());
         let change = Change { key: &step.to, transition, reason, accept_outage: false };
         // Only what the rules say is to be waited for; anything else is a fault.
@@ -97,8 +102,7 @@ pub fn next(session: &mut Session) -> Result<Done, Refusal> {
             taken.push(step);
         }
     }
-    let changed = publish::would_change(session.store(), now)?;
-    let published = if renew || changed { Some(publish::publish(session, renew)?) } else { None };
+    let published = publish::follow(session, renew, "what was due is done")?;
     Ok(Done { taken, waiting, published })
 }
 

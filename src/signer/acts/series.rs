@@ -2,7 +2,7 @@
 
 use super::Store;
 use crate::issuing::Policy;
-use crate::issuing::policy::Consumer;
+use crate::issuing::policy::{Consumer, Service};
 use crate::keystore::{KeyRecord, KeyState};
 use crate::rotation::record::CutoverRecord;
 use crate::rotation::{Key, Series, Swap};
@@ -16,7 +16,11 @@ pub fn series(store: &Store, policy: &Policy, keyset: &str) -> Series {
         keyset: keyset.to_owned(),
         timing: policy.rotation(keyset),
         overlap: policy.services_of(keyset).any(|service| service.consumer == Consumer::Overlap),
-        single_key: single_key.map(|service| service.name.clone()).collect(),
+        // Of a cutover that is under way, those that have not swapped.
+        single_key: match open_cutover(store, keyset) {
+            Some(open) => open.waiting().cloned().collect(),
+            None => single_key.map(|service| service.name.clone()).collect(),
+        },
         keys: ledger.keys.of_keyset(keyset).map(|key| counted(store, key)).collect(),
         publications: publications.map(|publication| (publication.at, publication.made.kids.clone())).collect(),
         verifiers: super::verifiers::must_confirm(store, policy, keyset),
@@ -30,6 +34,14 @@ pub fn open_cutover<'a>(store: &'a Store, keyset: &'a str) -> Option<&'a Cutover
     let ledger = store.ledger();
     let mut next = ledger.keys.of_keyset(keyset).filter(|key| key.state == KeyState::PreActivation);
     next.find_map(|key| ledger.cutovers.open_to(&key.kid))
+}
+
+/// The key that a single-key service has installed, as far as its operator's word goes: the one
+/// activated last, or of a cutover under way the next one, once that is confirmed.
+pub fn installed<'a>(store: &'a Store, service: &'a Service) -> Option<&'a KeyRecord> {
+    let keys = &store.ledger().keys;
+    let open = open_cutover(store, &service.keyset).filter(|open| open.confirmed.contains(&service.name));
+    open.and_then(|open| keys.by_kid(&open.issued.kid)).or_else(|| keys.newest_activated(&service.keyset))
 }
 
 /// A key of the store as rotation counts with it.

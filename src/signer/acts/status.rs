@@ -10,7 +10,7 @@ use crate::journal::{hex, sha256};
 use crate::keystore::{KeyRecord, KeyState, Purpose};
 use crate::publishing::record::PublicationRecord;
 use crate::refusal::Refusal;
-use crate::rotation::Act;
+use crate::rotation::{Act, Step};
 use coldsign_verify::UnixTime;
 
 /// After this time a backup is called old, whatever the policy says.
@@ -119,6 +119,31 @@ fn service_summary(store: &Store, service: &crate::issuing::policy::Service, now
     summary
 }
 
+/// Holders whose token died with its key, or is going to die at a swap, and who have no other.
+fn without_replacement(store: &Store, policy: &Policy, now: u64) -> Result<Vec<(String, String)>, Refusal> {
+    let mut todo = Vec::new();
+    let tokens = |number: usize| if number == 1 { "1 token".to_owned() } else { format!("{number} tokens") };
+    for key in store.ledger().keys.all().iter().filter(|key| key.state == KeyState::Compromised) {
+        let left = super::emergency::left(store, &key.kid, false, now)?.tokens(store).count();
+        if left > 0 {
+            let what = format!("{} is compromised: {} without a replacement", key.name(), tokens(left));
+            todo.push((what, format!("coldsign rotate emergency {} --reissue --to .", key.name())));
+        }
+    }
+    for keyset in policy.keysets() {
+        let Some(service) = super::series::open_cutover(store, &keyset.name).and_then(|open| open.waiting().next())
+        else {
+            continue;
+        };
+        let left = super::cutover::survey(store, service, &super::cutover::Wanted::default(), now)?.tokens;
+        if left > 0 {
+            let what = format!("the cutover of {service} is under way: {} without a replacement", tokens(left));
+            todo.push((what, format!("coldsign rotate cutover issue {service} --to .")));
+        }
+    }
+    Ok(todo)
+}
+
 fn todo(store: &Store, policy: &Policy, now: u64) -> Result<Vec<Todo>, Refusal> {
     let ledger = store.ledger();
     let mut todo = Vec::new();
@@ -145,12 +170,17 @@ fn todo(store: &Store, policy: &Policy, now: u64) -> Result<Vec<Todo>, Refusal> 
             add(format!("keyset {} has no signing key: its services get no tokens", keyset.name), command);
         }
     }
-    let rotation: Vec<String> = super::rotate::due(store, now)?
-        .iter()
-        // The others have lines of their own below.
-        .filter(|step| !matches!(step.act, Act::Publish | Act::Destroy))
-        .map(super::rotate::words)
-        .collect();
+    let due = super::rotate::due(store, now)?;
+    let of_cutovers = |step: &&Step| matches!(step.act, Act::CutoverIssue | Act::CutoverSwap | Act::CutoverConfirm);
+    for step in due.iter().filter(of_cutovers) {
+        add(format!("due in the rotation: {}", super::rotate::words(step)), super::rotate::command(step));
+    }
+    for (what, command) in without_replacement(store, policy, now)? {
+        add(what, command);
+    }
+    // The others have lines of their own.
+    let apart = |step: &&Step| !of_cutovers(step) && !matches!(step.act, Act::Publish | Act::Destroy);
+    let rotation: Vec<String> = due.iter().filter(apart).map(super::rotate::words).collect();
     if !rotation.is_empty() {
         add(format!("due in the rotation: {}", rotation.join("; ")), "coldsign rotate next --to .".to_owned());
     }

@@ -68,6 +68,17 @@ pub enum Fault {
         /// The command that goes on, where copying it out is not all.
         again: Option<String>,
     },
+    /// What is done once must be named so that it can't be done twice.
+    #[error("with --yes the key itself is named: the one that {keyset} signs with is another one after the first time")]
+    Unnamed {
+        /// The keyset.
+        keyset: String,
+        /// The key that signs for it.
+        key: Option<String>,
+    },
+    /// Nothing was issued again for it yet.
+    #[error("{0} was not taken for compromised before: --again is for replacements that got lost")]
+    NotDeclared(String),
     /// A file that is no key set.
     #[error("{file} is no key set to verify with: {what}")]
     Keys {
@@ -109,6 +120,8 @@ impl Refuse for Fault {
         match self {
             Self::Code(_) => Some("UNLOCK-CODE"),
             Self::NotConfirmed => Some("NOT-CONFIRMED"),
+            Self::Unnamed { .. } => Some("EMERGENCY-UNNAMED"),
+            Self::NotDeclared(_) => Some("EMERGENCY-AGAIN"),
             Self::NotTaken => Some("TOKEN-UNDELIVERED"),
             Self::Policy { faults, .. } => faults.rule(),
             Self::Unsound(_) => Some("DOCTOR-BAD"),
@@ -118,7 +131,9 @@ impl Refuse for Fault {
 
     fn why(&self) -> Vec<String> {
         match self {
-            Self::NotConfirmed | Self::NotTheSame(_) | Self::Code(_) => vec!["nothing was done".to_owned()],
+            Self::NotConfirmed | Self::NotTheSame(_) | Self::Code(_) | Self::Unnamed { .. } | Self::NotDeclared(_) => {
+                vec!["nothing was done".to_owned()]
+            }
             Self::PassphraseNotText => {
                 vec!["its first line is the passphrase; `file` shows what it is; nothing was done".to_owned()]
             }
@@ -140,6 +155,8 @@ impl Refuse for Fault {
                 Some(format!("\"${{EDITOR:-vi}}\" +{line} {}", path_word(file)))
             }
             Self::Services(_) => Some("coldsign init --help".to_owned()),
+            Self::Unnamed { key, .. } => key.as_ref().map(|key| format!("coldsign rotate emergency {key} --dry-run")),
+            Self::NotDeclared(key) => Some(format!("coldsign rotate emergency {key} --dry-run")),
             Self::NotCopied { again: Some(again), .. } => Some(again.clone()),
             Self::NotCopied { seq, .. } => Some(format!("coldsign publication copy {seq} --to .")),
             Self::HalfSheet(_) => Some("coldsign unlock test recovery".to_owned()),

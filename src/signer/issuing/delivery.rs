@@ -102,7 +102,20 @@ fn file_name(service: &str, subject: &str, form: TokenForm) -> String {
     if name.len() + extension.len() <= LONGEST_NAME {
         return name + extension;
     }
-    // '~' is never part of a safe name: a cut name can't be that of another subject.
+    marked(&name, subject, extension)
+}
+
+/// `holder-SUBJECT`: the folder of a holder. FAT knows no capitals: a subject that has some is told
+/// from the others by its digest.
+pub fn holders_folder(subject: &str) -> String {
+    let name = format!("holder-{}", safe_name(subject));
+    let capitals = subject.chars().any(|letter| letter.is_ascii_uppercase());
+    if name.len() <= LONGEST_NAME && !capitals { name } else { marked(&name, subject, "") }
+}
+
+/// A name, cut where it is too long, and the subject's digest.
+fn marked(name: &str, subject: &str, extension: &str) -> String {
+    // '~' is never part of a safe name: a marked name can't be that of another subject.
     let digest = Sha256::digest(subject.as_bytes());
     let digest: String = digest.iter().take(DIGEST).map(|byte| format!("{byte:02x}")).collect();
     let room = LONGEST_NAME.saturating_sub(extension.len() + 1 + digest.len());

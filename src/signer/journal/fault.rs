@@ -69,6 +69,10 @@ pub enum JournalFault {
 }
 
 impl Refuse for JournalFault {
+    fn is_fault(&self) -> bool {
+        true
+    }
+
     fn rule(&self) -> Option<&'static str> {
         match self {
             Self::Damaged { .. } | Self::Short { .. } => Some("JOURNAL-DAMAGED"),

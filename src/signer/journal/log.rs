@@ -202,7 +202,8 @@ impl Journal {
         self.torn.len()
     }
 
-    /// Records events: durable, with a signed checkpoint over them, when this returns.
+    /// Records events: durable, with a signed checkpoint over them, when this returns. No events, no
+    /// group.
     ///
     /// # Errors
     /// [`JournalFault::Unfinished`] where the group is durable and only the checkpoint file could not
@@ -214,6 +215,10 @@ impl Journal {
         now: u64,
         by: &str,
     ) -> Result<&[Entry], JournalFault> {
+        // A checkpoint over nothing new is no group: readers take it for damage.
+        if events.is_empty() {
+            return Ok(&[]);
+        }
         let before = self.entries.len();
         let mut lines = Vec::with_capacity(events.len() + 1);
         if !self.torn.is_empty() {

@@ -402,6 +402,15 @@ macro_rules! envelope_member {
 }
 
 #[test]
+fn no_events_are_no_group() {
+    let temp = tempfile::tempdir().unwrap();
+    let (_, mut journal) = store(temp.path());
+    let before = fs::read(temp.path().join(ENTRIES)).unwrap();
+    assert_eq!(journal.commit(&[], &signer(), TIME + 61, "admin").unwrap(), []);
+    assert_eq!(fs::read(temp.path().join(ENTRIES)).unwrap(), before);
+}
+
+#[test]
 fn an_event_that_names_a_member_of_the_envelope_is_not_written() {
     let temp = tempfile::tempdir().unwrap();
     let (directory, mut journal) = store(temp.path());

@@ -63,6 +63,10 @@ pub enum KeystoreFault {
 }
 
 impl Refuse for KeystoreFault {
+    fn is_fault(&self) -> bool {
+        true
+    }
+
     fn rule(&self) -> Option<&'static str> {
         match self {
             Self::NoSuchUnlock(_) => Some("UNLOCK-UNKNOWN"),

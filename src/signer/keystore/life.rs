@@ -74,6 +74,9 @@ impl Refuse for TransitionDenied {
     fn hint(&self) -> Option<String> {
         match self {
             Self::State { key, instead: Some(instead), .. } => Some(format!("coldsign key {instead} {key}")),
+            Self::State { key, verb: "compromise", state, .. } if *state == KeyState::Compromised.words() => {
+                Some(format!("coldsign rotate emergency {key} --reissue --to ."))
+            }
             _ => None,
         }
     }

@@ -12,7 +12,7 @@ use serde_json::{Map, Value};
 use super::distribution::{self, Times};
 use super::fault::PublishFault;
 use super::material::ServiceMaterial;
-use super::page::{self, Edition};
+use super::page::{self, Edition, Of};
 use super::publication::{Publication, folder_files, sealed};
 use super::{Substance, manifest};
 
@@ -69,7 +69,7 @@ pub fn draft(
     let root = head.roots.last().cloned().ok_or(PublishFault::NoRoot)?;
     let made = page::date(head.made_at)?;
     let root_version = Some(root.root_version());
-    let edition = Edition { seq: head.seq, store_id: head.store_id, made: &made, root_version };
+    let edition = Edition { of: Of::Publication(head.seq), store_id: head.store_id, made: &made, root_version };
     let mut files = folder_files(&edition, services, certificates)?;
     let times = Times { arrive_by: head.arrive_by, expires_at: head.expires_at };
     let carrying = distribution::page(&edition, &times, &root, services, &files)?;

@@ -35,7 +35,7 @@ pub(super) fn page(
     let machines = sorted.iter().map(|service| machine(service, files)).collect::<Result<String, _>>()?;
     let body = format!(
         r#"<h1>Carrying this publication</h1>
-{EDITION}Publication {seq} of store {store}, made {made}</p>
+{EDITION}{of} of store {store}, made {made}</p>
 {EDITION}<strong>It must be installed on every machine by {arrive_by}.</strong> A verifier that has no newer one by {expires_at} refuses every token from then on.</p>
 <p>The whole folder goes to every machine below: its parts vouch for each other. Nothing in it is secret.</p>
 <h2>Before you leave</h2>
@@ -47,7 +47,7 @@ pub(super) fn page(
 <p>Where the signing machine is at hand, <code>coldsign publication check FOLDER</code> does both, and says whether there is a newer one.</p>
 {root}<h2>Which folder goes where</h2>
 {machines}"#,
-        seq = edition.seq,
+        of = edition.of,
         store = text(edition.store_id),
         made = text(edition.made),
         arrive_by = page::date(times.arrive_by)?,

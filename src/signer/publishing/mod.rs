@@ -33,6 +33,6 @@ pub use fault::PublishFault;
 pub use fingerprint::{fingerprint, grouped_hex};
 pub use manifest::{Difference, verify_folder};
 pub use material::{Consumer, Export, PublishedKey, ServiceMaterial};
-pub use publication::{Publication, build, folder_name};
+pub use publication::{Publication, build, folder_name, for_swap};
 pub use sheet::{ServiceSheet, SheetFault};
 pub use snippets::{PageBlock, Snippet, snippets, snippets_in};

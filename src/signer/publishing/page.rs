@@ -18,9 +18,27 @@ const STYLE: &str = include_str!("page.css");
 /// How the one line begins that differs between editions of the same substance.
 pub(super) const EDITION: &str = "<p class=\"edition\">";
 
-/// Which publication a page belongs to.
+/// What a folder is.
+#[derive(Clone, Copy)]
+pub(super) enum Of {
+    /// That of a service, in the publication of that number.
+    Publication(u64),
+    /// What the operator of a single-key service installs at a swap.
+    Swap,
+}
+
+impl std::fmt::Display for Of {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Publication(seq) => write!(f, "Publication {seq}"),
+            Self::Swap => f.write_str("For the swap of a key"),
+        }
+    }
+}
+
+/// Which folder a page belongs to.
 pub(super) struct Edition<'a> {
-    pub(super) seq: u64,
+    pub(super) of: Of,
     pub(super) store_id: &'a str,
     /// For people: `2026-11-22 17:40 UTC`.
     pub(super) made: &'a str,
@@ -40,7 +58,7 @@ pub(super) fn page(
         edition.root_version.map(|root_version| with_gate(service, root_version)).unwrap_or_default(),
         installing(service, installed, algorithm)?,
         keys(installed)?,
-        comparing(service, installed),
+        comparing(edition.of, service, installed),
         code(service)?,
     ];
     let name = text(&service.service);
@@ -50,10 +68,10 @@ pub(super) fn page(
     };
     let body = format!(
         r##"<h1>Keys for {name}</h1>
-{EDITION}Publication {seq} of store {store}, made {made}</p>
+{EDITION}{of} of store {store}, made {made}</p>
 <p>This folder holds the public keys by which the service <strong>{name}</strong> checks its access tokens. Nothing in it is secret; that it is <em>genuine</em> is what matters: {genuine} <a href="#compare">compare the fingerprints</a> before installing.</p>
 {sections}"##,
-        seq = edition.seq,
+        of = edition.of,
         store = text(edition.store_id),
         made = text(edition.made),
         sections = sections.concat(),
@@ -228,7 +246,9 @@ fn keys(installed: &[&PublishedKey]) -> Result<String, PublishFault> {
     for key in installed {
         let state = match (key.signs_now, key.verify_until) {
             (true, _) => "signs tokens now".to_owned(),
-            (false, Some(until)) => format!("signs no more; its last tokens are valid until {}", date(until)?),
+            (false, Some(until)) => {
+                format!("signs no more; its last tokens are valid until {}", date(until.saturating_add(59))?)
+            }
             (false, None) => "does not sign now; its tokens are accepted".to_owned(),
         };
         html.push_str(&format!(
@@ -242,17 +262,23 @@ fn keys(installed: &[&PublishedKey]) -> Result<String, PublishFault> {
     Ok(html)
 }
 
-fn comparing(service: &ServiceMaterial, installed: &[&PublishedKey]) -> String {
+fn comparing(of: Of, service: &ServiceMaterial, installed: &[&PublishedKey]) -> String {
     let mut html = String::from(
         r#"<h2 id="compare">Is it genuine?</h2>
 <p>This page came with the files, so it can't vouch for them. Compare by another way than the one the folder came by: the administrator reads the values from the signing machine's screen by telephone, or brings them on paper.</p>
-<ol>
+"#,
+    );
+    html.push_str(match of {
+        Of::Publication(_) => {
+            "<ol>
 <li>In the folder above this one, <code>sha256sum -c SHA256SUMS</code> must say OK for every file: the copy is whole.</li>
 <li>There, <code>sha256sum SHA256SUMS</code> must give the digest that the signing machine printed for this publication: then every file is the one it made.</li>
 <li>Or compare each key's fingerprint, computed here from the key file; it vouches for that file alone:</li>
 </ol>
-"#,
-    );
+"
+        }
+        Of::Swap => "<p>The key's fingerprint, computed here from the key file, must be the one that the signing machine printed:</p>\n",
+    });
     let pem = service.exports.iter().any(|e| matches!(e, Export::SpkiPem | Export::FednEnv | Export::FlowapiEnv));
     let commands: Vec<_> = installed
         .iter()
@@ -359,7 +385,7 @@ mod tests {
         };
         service.keys[0].name = hostile.to_owned();
         service.keys[0].kid = hostile.to_owned();
-        let edition = Edition { seq: 1, store_id: hostile, made: "now", root_version: Some(1) };
+        let edition = Edition { of: Of::Publication(1), store_id: hostile, made: "now", root_version: Some(1) };
         let page = page(&edition, &service, &[&service.keys[0]]).unwrap();
         assert!(page.contains("rootcertbundle") && page.contains("local_jwks"));
         let deceptive = |c: &char| (c.is_control() && *c != '\n') || "\u{202e}\u{2066}\u{200b}\u{feff}".contains(*c);
@@ -372,8 +398,8 @@ mod tests {
         let service = api();
         let installed: Vec<_> = service.keys.iter().collect();
         let of = |edition| page(&edition, &service, &installed).unwrap();
-        let first = of(Edition { seq: 1, store_id: "one", made: "then", root_version: None });
-        let second = of(Edition { seq: 2, store_id: "two", made: "now", root_version: None });
+        let first = of(Edition { of: Of::Publication(1), store_id: "one", made: "then", root_version: None });
+        let second = of(Edition { of: Of::Publication(2), store_id: "two", made: "now", root_version: None });
         assert_ne!(first, second);
         assert_eq!(without_edition(first.as_bytes()), without_edition(second.as_bytes()));
         let line = first.lines().find(|line| line.starts_with(EDITION)).unwrap();

@@ -7,7 +7,7 @@ use coldsign_verify::{Algorithm, Digest};
 use super::fault::PublishFault;
 use super::fingerprint::sha256_hex;
 use super::material::{Export, PublishedKey, ServiceMaterial};
-use super::page::{self, Edition};
+use super::page::{self, Edition, Of};
 use super::sheet::ServiceSheet;
 use super::{environment, key_files, manifest, revoked};
 
@@ -45,8 +45,23 @@ pub fn build(
     certificates: &BTreeMap<String, String>,
 ) -> Result<Publication, PublishFault> {
     let made = page::date(made_at)?;
-    let edition = Edition { seq, store_id, made: &made, root_version: None };
+    let edition = Edition { of: Of::Publication(seq), store_id, made: &made, root_version: None };
     Ok(sealed(seq, folder_files(&edition, services, certificates)?))
+}
+
+/// What the operator of a single-key service installs at a swap, by file name; else as [`build`].
+///
+/// # Errors
+/// As [`build`].
+pub fn for_swap(
+    store_id: &str,
+    made_at: u64,
+    service: &ServiceMaterial,
+    certificates: &BTreeMap<String, String>,
+) -> Result<BTreeMap<String, Vec<u8>>, PublishFault> {
+    let made = page::date(made_at)?;
+    check_name(&service.service)?;
+    service_files(&Edition { of: Of::Swap, store_id, made: &made, root_version: None }, service, certificates)
 }
 
 /// Adds the manifest, over everything else.
@@ -63,8 +78,10 @@ pub(super) fn folder_files(
     services: &[ServiceMaterial],
     certificates: &BTreeMap<String, String>,
 ) -> Result<BTreeMap<String, Vec<u8>>, PublishFault> {
-    if !(1..=999_999).contains(&edition.seq) {
-        return Err(PublishFault::Number { seq: edition.seq });
+    if let Of::Publication(seq) = edition.of
+        && !(1..=999_999).contains(&seq)
+    {
+        return Err(PublishFault::Number { seq });
     }
     let mut files = BTreeMap::new();
     let mut seen = BTreeSet::new();

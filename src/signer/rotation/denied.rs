@@ -68,6 +68,22 @@ pub enum RotationDenied {
         /// The service.
         service: String,
     },
+    /// Some holder would be left with nothing.
+    #[error("{without} of the tokens of {service} have no replacement that got out")]
+    NotServed {
+        /// The service.
+        service: String,
+        /// How many.
+        without: usize,
+    },
+    /// Its services are cut over to another key.
+    #[error("{service} can't come to or leave {keyset} while its services are cut over to another key")]
+    CutoverServices {
+        /// The service.
+        service: String,
+        /// The keyset.
+        keyset: String,
+    },
     /// There is nothing to confirm.
     #[error("no cutover of {service} is under way")]
     NoCutover {
@@ -101,6 +117,8 @@ impl Refuse for RotationDenied {
             Self::SingleKey { .. } => "KEY-SINGLE",
             Self::SwapEarly { .. } => "CUTOVER-EARLY",
             Self::CutoverOpen { .. } => "CUTOVER-OPEN",
+            Self::NotServed { .. } => "CUTOVER-MISSING",
+            Self::CutoverServices { .. } => "CUTOVER-SERVICES",
             Self::NoCutover { .. } => "CUTOVER-NONE",
             Self::NoReplacement { .. } => "CUTOVER-SUBJECT",
             Self::NoCutoverNeeded { .. } => "CUTOVER-OVERLAP",
@@ -137,9 +155,19 @@ impl Refuse for RotationDenied {
                     "if a folder got lost, --again hands out another".to_owned(),
                 ]
             }
+            Self::NotServed { .. } => vec![
+                "once every swap is confirmed nothing more is made for their holders".to_owned(),
+                "--accept-outage confirms all the same".to_owned(),
+            ],
+            Self::CutoverServices { .. } => {
+                vec![
+                    "its tokens would need replacements that nobody gets, or its swap could not be confirmed"
+                        .to_owned(),
+                ]
+            }
             Self::NoCutover { .. } => Vec::new(),
             Self::NoReplacement { .. } => {
-                vec!["what was issued since the cutover began was issued under both keys: issue that again".to_owned()]
+                vec!["only live tokens of the key that is installed are replaced".to_owned()]
             }
             Self::NoCutoverNeeded { .. } => vec!["its keys are replaced without anybody noticing".to_owned()],
         };
@@ -153,8 +181,10 @@ impl Refuse for RotationDenied {
             Self::Carried { .. } => Some("coldsign publish --renew --to .".to_owned()),
             Self::Last { keyset, .. } => Some(format!("coldsign key generate {keyset}")),
             Self::SingleKey { service, .. } => Some(format!("coldsign rotate cutover plan {service}")),
-            Self::CutoverOpen { service } => Some(format!("coldsign rotate cutover confirm {service}")),
-            Self::NoCutover { service } => Some(format!("coldsign rotate cutover plan {service}")),
+            Self::NotServed { service, .. } => Some(format!("coldsign rotate cutover issue {service} --to .")),
+            Self::CutoverOpen { service } | Self::CutoverServices { service, .. } | Self::NoCutover { service } => {
+                Some(format!("coldsign rotate cutover plan {service}"))
+            }
             Self::NoReplacement { service, .. } => Some(format!("coldsign token list --service {service}")),
             Self::NoCutoverNeeded { .. } => Some("coldsign rotate next --to .".to_owned()),
             Self::SwapEarly { service, .. } => Some(format!("coldsign rotate cutover plan {service}")),

@@ -39,6 +39,11 @@ impl Act {
             Self::CutoverConfirm => "cutover-confirm",
         }
     }
+
+    /// Whether it ends a key's signing, by itself or by what follows in the same act.
+    pub fn ends_a_key(self) -> bool {
+        matches!(self, Self::Activate | Self::Deactivate)
+    }
 }
 
 /// One step of a schedule.
@@ -91,8 +96,8 @@ pub fn plan(rules: &dyn Rules, series: &Series, now: u64, until: u64) -> Vec<Ste
     projection.endings();
     if series.overlap {
         projection.overlap(until);
-    } else if let Some(service) = series.single_key.first() {
-        projection.single_key(service, until);
+    } else if !series.single_key.is_empty() {
+        projection.single_key(until);
     }
     let mut steps = projection.steps;
     steps.retain(|step| step.earliest <= until);
@@ -228,14 +233,17 @@ impl<'a> Projection<'a> {
         }
     }
 
-    fn single_key(&mut self, service: &str, until: u64) {
+    fn single_key(&mut self, until: u64) {
+        let series = self.series;
         let Some((mut signs, mut since)) = self.begins() else { return };
         let mut standby = self.series.standby().map(|key| self.projected(key));
         let travel = self.rules.earliest_swap(self.timing, 0);
         if let Some(swap) = self.series.cutover {
             let last_sign = self.rules.last_sign(self.timing, self.timing.planned_end(since));
-            self.step(Act::CutoverSwap, service, (swap.at, SWAP), (Some(last_sign.max(swap.at)), LAST_SIGN));
-            self.step(Act::CutoverConfirm, service, (swap.at, CONFIRM), (None, ""));
+            for service in &series.single_key {
+                self.step(Act::CutoverSwap, service, (swap.at, SWAP), (Some(last_sign.max(swap.at)), LAST_SIGN));
+                self.step(Act::CutoverConfirm, service, (swap.at, CONFIRM), (None, ""));
+            }
             let next = standby.take().unwrap_or_else(|| self.next_key());
             (signs, since) = (next.name, swap.at.max(self.now));
         }
@@ -248,10 +256,15 @@ impl<'a> Projection<'a> {
                 self.step(Act::Generate, &next.name, (issue_from, CUTOVER), (Some(issue_by), CUTOVER_LATE));
                 standby = Some(next);
             }
-            self.step(Act::CutoverIssue, service, (issue_from, CUTOVER), (Some(issue_by), CUTOVER_LATE));
+            // One for all of them.
+            if let Some(first) = series.single_key.first() {
+                self.step(Act::CutoverIssue, first, (issue_from, CUTOVER), (Some(issue_by), CUTOVER_LATE));
+            }
             let swap = self.rules.earliest_swap(self.timing, issue_by.max(self.now));
-            self.step(Act::CutoverSwap, service, (swap, SWAP), (Some(last_sign.max(swap)), LAST_SIGN));
-            self.step(Act::CutoverConfirm, service, (swap, CONFIRM), (None, ""));
+            for service in &series.single_key {
+                self.step(Act::CutoverSwap, service, (swap, SWAP), (Some(last_sign.max(swap)), LAST_SIGN));
+                self.step(Act::CutoverConfirm, service, (swap, CONFIRM), (None, ""));
+            }
             if swap > until || swap <= since {
                 return;
             }

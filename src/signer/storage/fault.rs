@@ -57,6 +57,10 @@ impl StorageFault {
 }
 
 impl Refuse for StorageFault {
+    fn is_fault(&self) -> bool {
+        true
+    }
+
     fn why(&self) -> Vec<String> {
         match self {
             Self::Exists(_) => vec!["nothing is overwritten; nothing was written".to_owned()],

@@ -78,6 +78,26 @@ impl Outbox {
         Ok(names)
     }
 
+    /// A folder in it, which may be there. A link is none: whoever made it says where it leads.
+    ///
+    /// # Errors
+    /// [`StorageFault::Exists`] where something else has that name.
+    pub fn below(&self, name: &str) -> Result<Self, StorageFault> {
+        let path = self.path.join(name);
+        self.make()?;
+        match fs::symlink_metadata(&path) {
+            Ok(found) if !found.is_dir() => Err(StorageFault::Exists(path)),
+            _ => Ok(Self { path }),
+        }
+    }
+
+    /// Whether a file of that name is there with exactly these bytes.
+    pub fn holds_file(&self, name: &str, bytes: &[u8]) -> bool {
+        Directory::open(&self.path)
+            .and_then(|directory| directory.read(name, bytes.len() as u64))
+            .is_ok_and(|found| found == bytes)
+    }
+
     /// Whether a folder of that name is there with exactly these files.
     pub fn holds_folder(&self, name: &str, files: &BTreeMap<String, Vec<u8>>, cap: u64) -> bool {
         Directory::open(&self.path)

@@ -188,7 +188,9 @@ impl World {
     fn emergency(&self, keyset: &str) -> (PathBuf, Value) {
         let stick = self.appliance.empty_folder();
         let to = stick.to_str().unwrap();
-        let declared = self.appliance.told(&["rotate", "emergency", keyset, "--yes", "--reissue", "--to", to]);
+        let shown = self.appliance.told(&["rotate", "emergency", keyset, "--dry-run"]);
+        let key = shown["dry_run"]["key"].as_str().unwrap();
+        let declared = self.appliance.told(&["rotate", "emergency", key, "--yes", "--reissue", "--to", to]);
         assert_eq!(declared["not_reissued"], json!([]), "{declared}");
         (stick, declared)
     }

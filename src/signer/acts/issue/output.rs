@@ -91,7 +91,7 @@ impl crate::refusal::Refuse for Undelivered {
 
     fn why(&self) -> Vec<String> {
         vec![
-            format!("{} tokens were written before it", self.out),
+            format!("written: {}", self.out),
             format!("not written, and recorded so: {}", self.held.join(", ")),
             "nobody has them, but a part of a file may be out: they count as issued until they expire".to_owned(),
             "issue them again when there is room".to_owned(),

@@ -5,6 +5,7 @@ use crate::bin::context::Context;
 use crate::bin::screen::{Screen, many};
 use crate::bin::when;
 use coldsign::acts::cutover::{self, Sheets, Survey, Wanted, Whom};
+use coldsign::publishing::fingerprint;
 use coldsign::storage::Outbox;
 use serde_json::{Value, json};
 use std::path::PathBuf;
@@ -47,6 +48,9 @@ pub enum Command {
     Confirm {
         /// A service that reads one key
         service: String,
+        /// Also where holders have no replacement: they are locked out
+        #[arg(long)]
+        accept_outage: bool,
     },
 }
 
@@ -71,7 +75,7 @@ pub fn run(command: Command, context: &Context, screen: &mut Screen) -> Ended {
             };
             issue(&planned, whom, &to, context, screen)
         }
-        Command::Confirm { service } => confirm(&service, context, screen),
+        Command::Confirm { service, accept_outage } => confirm(&service, accept_outage, context, screen),
     }
 }
 
@@ -119,6 +123,11 @@ fn plan(planned: &Planned, context: &Context, screen: &mut Screen) -> Ended {
         let state = if survey.confirmed.contains(service) { "confirmed" } else { "not confirmed yet" };
         screen.line(&format!("  {service}: {state}"));
     }
+    let service = &planned.service;
+    match (survey.open, survey.tokens) {
+        (false, _) | (true, 1..) => screen.hint(&format!("coldsign rotate cutover issue {service} --to .")),
+        (true, 0) => screen.hint(&format!("coldsign rotate cutover confirm {service}")),
+    }
     Ok(())
 }
 
@@ -133,7 +142,7 @@ fn issue(planned: &Planned, whom: Whom, to: &std::path::Path, context: &Context,
     let swap = set.survey.swap;
     if screen.json() {
         screen.object(&json!({
-            "cutover": as_json(&set.survey), "replacements": set.replacements.len(), "folders": set.folders,
+            "cutover": as_json(&set.survey), "fingerprint": fingerprint(&set.next.public), "replacements": set.replacements.len(), "folders": set.folders,
             "left": set.left.iter().map(|(service, subject, why)| json!({
                 "service": service, "subject": subject, "why": why,
             })).collect::<Vec<_>>(),
@@ -160,6 +169,8 @@ fn issue(planned: &Planned, whom: Whom, to: &std::path::Path, context: &Context,
             when::utc(when::rounded_up(there))
         ));
     }
+    screen.note(&format!("for the operators, by another way: SHA-256 of the public key {}", set.next.name()));
+    screen.line(&fingerprint(&set.next.public));
     for (service, subject, why) in &set.left {
         screen.warning(&format!("no replacement for {subject} at {service}: {why}"));
     }
@@ -172,9 +183,10 @@ const SHEETS: Sheets = Sheets { operator: for_operator, holder: for_holder };
 
 fn for_holder(survey: &Survey) -> String {
     format!(
-        "{} changes its key at {}.\n\n\
+        "The key {} of {} is replaced at {}.\n\n\
          Until then go on with the token that you have. From then on use the one in this folder; it lasts as\n\
          long as the old one would have. Between {} and {} either may be refused: try again later.\n",
+        survey.old.as_deref().unwrap_or("that is installed"),
         survey.services.join(", "),
         when::utc(when::rounded_up(survey.swap.at)),
         when::utc(survey.swap.locked_from),
@@ -201,12 +213,12 @@ fn for_operator(survey: &Survey, service: &str) -> String {
     )
 }
 
-fn confirm(service: &str, context: &Context, screen: &mut Screen) -> Ended {
+fn confirm(service: &str, accept_outage: bool, context: &Context, screen: &mut Screen) -> Ended {
     let store = context.store()?;
-    cutover::may_confirm(&store, service, context.now()?.max(store.journal().newest_time()))?;
+    cutover::may_confirm(&store, service, accept_outage, context.now()?.max(store.journal().newest_time()))?;
     drop(store);
     let mut session = context.session(screen)?;
-    let done = cutover::confirm(&mut session, service)?;
+    let done = cutover::confirm(&mut session, service, accept_outage)?;
     if screen.json() {
         screen.object(&json!({
             "confirmed": service, "waiting": done.waiting, "signs": done.signs,

@@ -8,6 +8,7 @@ use crate::bin::screen::{Screen, many};
 use crate::bin::when;
 use coldsign::acts::emergency::{self, Hit, Survey};
 use coldsign::acts::{Store, publications};
+use coldsign::keystore::KeyRecord;
 use coldsign::publishing::folder_name;
 use coldsign::rotation::Bound;
 use coldsign::storage::Outbox;
@@ -61,20 +62,29 @@ pub fn run(args: &Args, context: &Context, screen: &mut Screen) -> Ended {
         store.refuse_inside(outbox)?;
     }
     let now = context.now()?.max(store.journal().newest_time());
+    let (policy, _) = store.policy()?;
+    if let Some(keyset) = policy.keyset(&args.key).filter(|_| args.yes) {
+        // Done twice by a script, it would end the key that has just taken over.
+        let signs = store.ledger().keys.newest_activated(&keyset.name).map(KeyRecord::name);
+        return Err(Fault::Unnamed { keyset: args.key.clone(), key: signs }.into());
+    }
     let survey = match args.reissue {
         true => emergency::left(&store, &args.key, args.again, now)?,
         false => emergency::survey(&store, &args.key, now)?,
     };
+    if args.again && !survey.declared {
+        return Err(Fault::NotDeclared(survey.key.name()).into());
+    }
     if args.dry_run {
         if screen.json() {
             screen.object(&json!({"dry_run": as_json(&survey, &store)}));
         } else {
-            show(&survey, &store, args.again, screen);
+            show(&survey, &store, screen);
         }
         return Ok(());
     }
     if !screen.json() {
-        show(&survey, &store, args.again, screen);
+        show(&survey, &store, screen);
     }
     if !args.yes && !survey.declared {
         ask::confirm(&format!("{} is taken for compromised, for good; its tokens die.", survey.key.name()))?;
@@ -82,14 +92,21 @@ pub fn run(args: &Args, context: &Context, screen: &mut Screen) -> Ended {
     drop(store);
     let mut session = context.session(screen)?;
     let declared = match survey.declared {
-        true => emergency::resume(&mut session, &args.key, args.again)?,
-        false => emergency::declare(&mut session, &args.key, args.reason.clone())?,
+        true => emergency::resume(&mut session, &survey.key.kid, args.again)?,
+        // The key that was shown, though another act may have replaced it since.
+        false => emergency::declare(&mut session, &survey.key.kid, args.reason.clone())?,
     };
+    if !screen.json() {
+        screen.note(&format!("{} is compromised; its private half is unlinked", declared.survey.key.name()));
+        if let Some(successor) = &declared.successor {
+            screen.note(&format!("{} signs from now on", successor.name()));
+        }
+    }
     let mut folder = None;
     let newest = session.store().ledger().publications.newest().map(|newest| newest.made.seq);
     let carried = newest.filter(|_| survey.declared || declared.published.is_some());
     if let (Some(outbox), Some(seq)) = (&outbox, carried) {
-        let again = args.reissue.then(|| emergency::command(&survey.key));
+        let again = args.reissue.then(|| emergency::command(&survey.key, args.again, outbox));
         publications::copy(session.store(), seq, outbox).map_err(|refusal| Fault::NotCopied {
             seq,
             what: refusal.to_string(),
@@ -115,10 +132,6 @@ pub fn run(args: &Args, context: &Context, screen: &mut Screen) -> Ended {
         }));
         return Ok(());
     }
-    screen.note(&format!("{} is compromised; its private half is unlinked", declared.survey.key.name()));
-    if let Some(successor) = &declared.successor {
-        screen.note(&format!("{} signs from now on", successor.name()));
-    }
     if let Some(published) = &declared.published {
         screen.note(&format!("made publication {}: carry it to every service today", published.seq));
         match &folder {
@@ -138,10 +151,11 @@ pub fn run(args: &Args, context: &Context, screen: &mut Screen) -> Ended {
     Ok(())
 }
 
-fn show(survey: &Survey, store: &Store, again_too: bool, screen: &mut Screen) {
-    let hit = survey.tokens(store).count();
-    let left = if survey.declared && !again_too { ", not issued again yet" } else { "" };
-    screen.line(&format!("{} ({}): {}{left}", survey.key.name(), survey.key.kid, many(hit, "unexpired token")));
+fn show(survey: &Survey, store: &Store, screen: &mut Screen) {
+    let (due, served) = (survey.tokens(store).count(), survey.served(store).count());
+    let left = if survey.declared && !survey.again { ", not issued again yet" } else { "" };
+    let told = if survey.declared { due } else { due + served };
+    screen.line(&format!("{} ({}): {}{left}", survey.key.name(), survey.key.kid, many(told, "unexpired token")));
     for token in survey.tokens(store).take(TOLD) {
         let issued = &token.issued;
         let roles = issued.roles.join(",");
@@ -152,8 +166,16 @@ fn show(survey: &Survey, store: &Store, again_too: bool, screen: &mut Screen) {
             when::utc(issued.exp)
         ));
     }
-    if hit > TOLD {
-        screen.line(&format!("  and {} more: coldsign token list --live", hit - TOLD));
+    if due > TOLD {
+        screen.line(&format!("  and {} more: coldsign token list --live", due - TOLD));
+    }
+    if served > 0 {
+        let whose = match (survey.declared, survey.signs) {
+            (true, _) => "further holders have another token that works",
+            (false, true) => "of them have a replacement under the next key: their holders switch to it now",
+            (false, false) => "of them have another token that works: their holders keep to that one",
+        };
+        screen.line(&format!("{served} {whose}"));
     }
     for hit in &survey.hits {
         let bound = match hit.bound {
@@ -168,20 +190,31 @@ fn show(survey: &Survey, store: &Store, again_too: bool, screen: &mut Screen) {
             screen.line(&format!("    {}", again(hit, survey.at)));
         }
     }
-    if let (Some(service), false) = (survey.handed.first(), survey.declared) {
-        let operators = survey.handed.join(", ");
-        screen.line(&match survey.signs {
-            true => format!("the cutover under way ends: the operators of {operators} swap now, not by their sheets"),
-            false => format!(
-                "the cutover under way ends: the operators of {operators} must not install what they were handed; \
-                 begin another: coldsign rotate cutover plan {service}"
-            ),
-        });
+    if !survey.declared {
+        show_cutover(survey, screen);
     }
     match (&survey.successor, survey.signs) {
         (_, false) => screen.line("it does not sign: no other key has to take over"),
         (Some(successor), true) => screen.line(&format!("{successor} would sign at once")),
         (None, true) => screen.line("there is no standby: a key would be made, and sign before services have it"),
+    }
+}
+
+/// What becomes of the operators of a cutover that it ends.
+fn show_cutover(survey: &Survey, screen: &mut Screen) {
+    let waiting = survey.handed.join(", ");
+    if survey.signs && !waiting.is_empty() {
+        screen.line(&format!("the cutover under way ends: the operators of {waiting} swap now, not by their sheets"));
+    }
+    if !survey.signs && !survey.went_over.is_empty() {
+        let back = survey.went_over.join(", ");
+        screen.line(&format!("the operators of {back} go back to the key before at once: this one is installed there"));
+    }
+    if let (Some(service), false) = (survey.handed.first(), survey.signs) {
+        screen.line(&format!(
+            "the cutover under way ends: the operators of {waiting} must not install what they were handed; begin \
+             another: coldsign rotate cutover plan {service}"
+        ));
     }
 }
 
@@ -196,7 +229,8 @@ fn again(hit: &Hit, now: u64) -> String {
 fn as_json(survey: &Survey, store: &Store) -> Value {
     json!({
         "key": survey.key.name(), "kid": survey.key.kid, "time": survey.at, "signs": survey.signs,
-        "successor": survey.successor, "operators_of": survey.handed,
+        "successor": survey.successor, "operators_of": survey.handed, "went_over": survey.went_over,
+        "served": survey.served(store).count(),
         "tokens": survey.tokens(store).map(|token| json!({
             "jti": token.issued.jti, "service": token.issued.service, "subject": token.issued.sub, "expires": token.issued.exp,
         })).collect::<Vec<_>>(),

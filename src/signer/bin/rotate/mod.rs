@@ -53,7 +53,7 @@ fn as_json(step: &Step) -> Value {
 /// A step on two or three lines: when and what, and why then.
 fn show(step: &Step, now: u64, screen: &mut Screen) {
     let what = rotate::words(step);
-    let from = when::minute(step.earliest);
+    let from = when::minute(when::rounded_up(step.earliest));
     screen.line(&match step.latest {
         // What has to wait longer than it may is late already.
         Some(latest) if latest < step.earliest => format!("{from}  {what}  OVERDUE: by {}", when::minute(latest)),

@@ -10,7 +10,6 @@ use crate::bin::screen::Screen;
 use crate::bin::when;
 use coldsign::acts::{found, publications, rotate};
 use coldsign::publishing::folder_name;
-use coldsign::rotation::Act;
 use coldsign::storage::Outbox;
 use serde_json::json;
 use std::collections::BTreeSet;
@@ -45,16 +44,15 @@ pub fn run(args: &Args, context: &Context, screen: &mut Screen) -> Ended {
         store.refuse_inside(outbox)?;
         publication::tell_met(&found::meet(&store, outbox.path())?, screen);
     }
-    let now = context.now()?;
+    let now = context.now()?.max(store.journal().newest_time());
     let due = rotate::due(&store, now)?;
-    // An activation that is due ends the old key in the same act.
-    let ends = due.iter().any(|step| matches!(step.act, Act::Activate | Act::Deactivate));
+    let ends = due.iter().any(|step| step.act.ends_a_key());
     if ends && !args.yes {
         ask::confirm("A key's private half will be destroyed; backups may still hold it.")?;
     }
     drop(store);
     let mut session = context.session(screen)?;
-    let done = rotate::next(&mut session)?;
+    let done = rotate::next(&mut session, args.yes || ends)?;
     let mut copied = None;
     if let (Some(outbox), Some(published)) = (&outbox, &done.published) {
         publications::copy(session.store(), published.seq, outbox).map_err(|refusal| Fault::NotCopied {
@@ -101,7 +99,8 @@ pub fn run(args: &Args, context: &Context, screen: &mut Screen) -> Ended {
     }
     for step in ahead {
         let by = step.latest.map(|latest| format!(" to {}", when::utc(latest))).unwrap_or_default();
-        screen.note(&format!("next: {} ({}{by})", rotate::words(step), when::utc(step.earliest)));
+        let from = when::utc(when::rounded_up(step.earliest));
+        screen.note(&format!("next: {} ({from}{by})", rotate::words(step)));
     }
     Ok(())
 }
