@@ -125,7 +125,7 @@ pub fn survey(store: &Store, name: &str, wanted: &Wanted, now: u64) -> Result<Su
         swap,
         open: open.is_some(),
         tokens: tokens.len(),
-        late: Some(there).filter(|there| open.is_some() && *there > swap.at),
+        late: Some(there).filter(|there| open.is_some() && wanted.whom != Whom::Operators && *there > swap.at),
     })
 }
 

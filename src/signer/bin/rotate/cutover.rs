@@ -6,6 +6,7 @@ use crate::bin::screen::{Screen, many};
 use crate::bin::when;
 use coldsign::acts::cutover::{self, Sheets, Survey, Wanted, Whom};
 use coldsign::publishing::fingerprint;
+use coldsign::rotation::RotationDenied;
 use coldsign::storage::Outbox;
 use serde_json::{Value, json};
 use std::path::PathBuf;
@@ -88,7 +89,10 @@ fn survey(planned: &Planned, whom: Whom, context: &Context) -> Result<(Survey, W
 }
 
 fn plan(planned: &Planned, context: &Context, screen: &mut Screen) -> Ended {
-    let (survey, _) = survey(planned, Whom::Missing, context)?;
+    let (survey, wanted) = survey(planned, Whom::Missing, context)?;
+    if survey.open && wanted.swap_at.is_some() {
+        return Err(RotationDenied::CutoverOpen { service: planned.service.clone() }.into());
+    }
     if screen.json() {
         screen.object(&as_json(&survey));
         return Ok(());
