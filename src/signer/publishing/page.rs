@@ -57,7 +57,7 @@ pub(super) fn page(
         expectations(service, algorithm)?,
         edition.root_version.map(|root_version| with_gate(service, root_version)).unwrap_or_default(),
         installing(service, installed, algorithm)?,
-        keys(installed)?,
+        keys(edition.of, installed)?,
         comparing(edition.of, service, installed),
         code(service)?,
     ];
@@ -241,11 +241,14 @@ fn each_key(installed: &[&PublishedKey], extension: &str, what: &str) -> String 
     format!("<h3>{}</h3>\n<p>For each key {what}</p>\n", files.join("<br>"))
 }
 
-fn keys(installed: &[&PublishedKey]) -> Result<String, PublishFault> {
+fn keys(of: Of, installed: &[&PublishedKey]) -> Result<String, PublishFault> {
     let mut html = String::from("<h2>Keys</h2>\n");
     for key in installed {
         let state = match (key.signs_now, key.verify_until) {
-            (true, _) => "signs tokens now".to_owned(),
+            (true, _) => match of {
+                Of::Publication(_) => "signs tokens now".to_owned(),
+                Of::Swap => "signs tokens from the swap on".to_owned(),
+            },
             (false, Some(until)) => {
                 format!("signs no more; its last tokens are valid until {}", date(until.saturating_add(59))?)
             }
