@@ -256,7 +256,9 @@ pub fn issue(
     outbox.refuse_taken(&operators.keys().cloned().collect::<Vec<_>>())?;
     session.record(&lines)?;
     let mut folders = Vec::new();
-    let go_on = command(name, &wanted.whom, outbox);
+    // Where nobody needs a token, it is the operators who have nothing.
+    let whom = if replacements.is_empty() { &Whom::Operators } else { &wanted.whom };
+    let go_on = command(name, whom, outbox);
     for (folder, files) in operators {
         if let Err(fault) = outbox.create_folder(&folder, &files) {
             issue::settle(session, &replacements, 0, Some(fault), Some(go_on.clone()))?;
