@@ -333,6 +333,37 @@ fn a_verifier_is_enrolled_by_what_was_compared_and_removed_for_good() {
 }
 
 #[test]
+fn enrolled_again_under_its_key_a_verifier_has_confirmed_nothing_yet() {
+    let world = World::new(POLICY);
+    let mut machines = ["api-1", "api-2"].map(|name| world.machine(name, name.as_bytes()[4], START));
+    keys::generate(&mut world.session(START), "default").unwrap();
+    let folder = world.carry(START, true);
+    for machine in &mut machines {
+        machine.install(&folder, START);
+        machine.trust.note_loaded(UnixTime(START)).unwrap();
+        world.take(&machine.receipt(START), START).unwrap();
+    }
+    let standing = || {
+        let store = world.store();
+        let (policy, _) = store.policy().unwrap();
+        let confirms = verifiers::must_confirm(&store, &policy, "default").remove(0).has.is_some();
+        let told = verifiers::standings(&store, &policy, START + 9).remove(0).last().map(|last| last.taken.counter);
+        (confirms, told)
+    };
+    assert_eq!(standing(), (true, Some(1)));
+    // All within the second in which its receipt was taken.
+    let one = &mut machines[0];
+    verifiers::remove(&mut world.session(START), "api-1", None).unwrap();
+    assert_eq!(world.enrol("api-1", one.key.jwk().as_bytes(), &one.fingerprint().to_string(), START), Ok(()));
+    assert_eq!(standing(), (false, None));
+    assert_eq!(world.activate(START + DAY).unwrap_err().0, "KEY-CARRIED", "by time alone");
+    let next = one.receipt(START + DAY);
+    assert_eq!(world.take(&next, START + DAY).unwrap().counter, 2, "its counter goes on");
+    assert_eq!(standing(), (true, Some(2)));
+    assert_eq!(world.activate(START + DAY), Ok(()));
+}
+
+#[test]
 fn receipts_are_taken_in_the_order_of_their_numbers_and_each_by_itself() {
     let world = World::new(POLICY);
     let mut machine = world.machine("api-1", 1, START);

@@ -94,14 +94,21 @@ pub struct VerifierRecord {
     pub by: String,
     /// When it was removed, if it is.
     pub removed_at: Option<u64>,
-    /// Its receipts, by counter.
+    /// Its receipts, by counter; those from before it was enrolled again hold its counter alone.
     pub receipts: Vec<ReceiptRecord>,
+    /// How many of them are from before.
+    pub from_before: usize,
 }
 
 impl VerifierRecord {
-    /// Its last receipt.
+    /// The last receipt by its key: the next one must go on from it.
     pub fn last(&self) -> Option<&ReceiptRecord> {
         self.receipts.last()
+    }
+
+    /// Its word: its last receipt since it was enrolled.
+    pub fn word(&self) -> Option<&ReceiptRecord> {
+        self.receipts.get(self.from_before..).and_then(<[_]>::last)
     }
 }
 
@@ -126,6 +133,8 @@ impl Verifiers {
                 // The counter of a key goes on, whatever happened to its verifier.
                 Some(known) if known.name == added.verifier => {
                     (known.removed_at, known.added_at, known.by) = (None, entry.time, entry.by.to_string());
+                    // What it confirmed before counts no longer.
+                    known.from_before = known.receipts.len();
                 }
                 Some(_) => return Err(malformed(format!("the key of {} is another's", added.verifier))),
                 None => self.0.push(VerifierRecord {
@@ -136,6 +145,7 @@ impl Verifiers {
                     by: entry.by.to_string(),
                     removed_at: None,
                     receipts: Vec::new(),
+                    from_before: 0,
                 }),
             }
         } else if let Some(removed) = entry.event::<VerifierRemoved>()? {

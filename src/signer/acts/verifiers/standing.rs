@@ -20,9 +20,9 @@ pub struct Standing<'a> {
 }
 
 impl Standing<'_> {
-    /// Its last receipt.
+    /// Its last receipt since it was enrolled.
     pub fn last(&self) -> Option<&ReceiptRecord> {
-        self.record.and_then(VerifierRecord::last)
+        self.record.and_then(VerifierRecord::word)
     }
 
     /// What it has and what it should have, in words.
@@ -51,7 +51,7 @@ pub fn standings<'a>(store: &'a Store, policy: &Policy, now: u64) -> Vec<Standin
     let standing = |name: &str| {
         let record = enrolled.iter().find(|known| known.name == name).copied();
         // Nobody speaks of what came before they were asked.
-        let since = record.filter(|known| known.last().is_none()).map_or(0, |known| known.added_at);
+        let since = record.filter(|known| known.word().is_none()).map_or(0, |known| known.added_at);
         let there = |at: u64| at.max(since).saturating_add(travel) <= now;
         let expected = store.ledger().publications.all().iter().rev().find(|one| there(one.at));
         let services = policy.services().filter(|service| service.confirmed_by.iter().any(|one| one == name));
@@ -76,7 +76,7 @@ pub fn must_confirm(store: &Store, policy: &Policy, keyset: &str) -> Vec<Verifie
     let publications = store.ledger().publications.all();
     let names: BTreeSet<&String> = services.iter().flat_map(|service| &service.confirmed_by).collect();
     let verifier = |name: &String| {
-        let last = store.ledger().verifiers.find(name).and_then(VerifierRecord::last).map(|last| &last.taken);
+        let last = store.ledger().verifiers.find(name).and_then(VerifierRecord::word).map(|last| &last.taken);
         let has = last.and_then(|taken| {
             let publication = publications.iter().position(|one| one.made.seq == taken.seq)?;
             Some(Installed { publication, at: taken.installed_at, loaded: taken.loaded_at.is_some() })
