@@ -11,7 +11,7 @@ use coldsign::acts::verifiers::{self, Enrolment, ReceiptDenied, Standing};
 use coldsign::issuing::policy::duration::words;
 use coldsign::keystore::KeyRecord;
 use coldsign::publishing::fingerprint;
-use coldsign::refusal::Refuse;
+use coldsign::refusal::{Refusal, Refuse};
 use coldsign::storage::{StorageFault, read_file};
 use coldsign_verify::receipt;
 use serde_json::{Value, json};
@@ -76,10 +76,7 @@ pub fn run(command: Command, context: &Context, screen: &mut Screen) -> Ended {
 }
 
 fn add(name: &str, file: &Path, read_out: &str, context: &Context, screen: &mut Screen) -> Ended {
-    let file = match read_file(file, LONGEST) {
-        Err(StorageFault::TooLarge { .. }) => return Err(ReceiptDenied::Length.into()),
-        read => read?,
-    };
+    let file = read_file(file, LONGEST).map_err(unread)?;
     let enrolment = Enrolment { name, file: &file, fingerprint: read_out };
     verifiers::check_add(&context.store()?, &enrolment)?;
     let mut session = context.session(screen)?;
@@ -110,25 +107,32 @@ fn remove(name: &str, reason: Option<String>, yes: bool, context: &Context, scre
     Ok(())
 }
 
+fn unread(fault: StorageFault) -> Refusal {
+    match fault {
+        StorageFault::TooLarge { .. } => ReceiptDenied::Length.into(),
+        fault => fault.into(),
+    }
+}
+
 /// One of several receipts that is refused.
 #[derive(Debug, thiserror::Error)]
 #[error("{} is not taken: {denied}", file.display())]
 struct NotTaken {
     file: PathBuf,
-    denied: ReceiptDenied,
+    denied: Refusal,
 }
 
 impl Refuse for NotTaken {
     fn rule(&self) -> Option<&'static str> {
-        self.denied.rule()
+        self.denied.reason().rule()
     }
 
     fn why(&self) -> Vec<String> {
-        self.denied.why()
+        self.denied.reason().why()
     }
 
     fn hint(&self) -> Option<String> {
-        self.denied.hint()
+        self.denied.reason().hint()
     }
 }
 
@@ -138,13 +142,11 @@ fn take(files: &[PathBuf], context: &Context, screen: &mut Screen) -> Ended {
     let mut refused: Vec<NotTaken> = Vec::new();
     for file in files {
         match read_file(file, LONGEST) {
-            Err(StorageFault::TooLarge { .. }) => {
-                refused.push(NotTaken { file: file.clone(), denied: ReceiptDenied::Length });
-            }
-            read => {
-                receipts.push(read?);
+            Ok(receipt) => {
+                receipts.push(receipt);
                 readable.push(file);
             }
+            Err(fault) => refused.push(NotTaken { file: file.clone(), denied: unread(fault) }),
         }
     }
     let store = context.store()?;
@@ -159,7 +161,7 @@ fn take(files: &[PathBuf], context: &Context, screen: &mut Screen) -> Ended {
     for (file, judged) in readable.into_iter().zip(judged) {
         match judged {
             Ok(one) => taken.push(one),
-            Err(denied) => refused.push(NotTaken { file: file.clone(), denied }),
+            Err(denied) => refused.push(NotTaken { file: file.clone(), denied: denied.into() }),
         }
     }
     taken.sort_by(|a, b| (&a.verifier, a.counter).cmp(&(&b.verifier, b.counter)));
@@ -170,7 +172,7 @@ fn take(files: &[PathBuf], context: &Context, screen: &mut Screen) -> Ended {
     }
     let Some(last) = refused.pop() else { return Ok(()) };
     if files.len() == 1 {
-        return Err(last.denied.into());
+        return Err(last.denied);
     }
     // Of several refusals a script has the others in the product.
     for one in refused.into_iter().filter(|_| !screen.json()).collect::<Vec<_>>() {
