@@ -14,8 +14,10 @@ mod refusal;
 mod screen;
 mod status;
 
+use clap::error::{ContextKind, ContextValue};
 use clap::{Parser, Subcommand};
 use coldsign_verify::UnixTime;
+use coldsign_verify::escape::escaped;
 use refusal::Refusal;
 use screen::Screen;
 use std::path::PathBuf;
@@ -52,12 +54,44 @@ enum Command {
 type Ended = Result<(), Refusal>;
 
 fn main() -> ExitCode {
-    let arguments = Arguments::parse();
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(usage) => return ExitCode::from(told(usage)),
+    };
     let named = || std::env::var_os("COLDSIGN_TRUST").filter(|place| !place.is_empty()).map(PathBuf::from);
     let trust = arguments.trust.or_else(named).unwrap_or_else(|| PathBuf::from(USUAL_PLACE));
     let mut screen = Screen::new(arguments.json, &trust);
     let ended = now().and_then(|now| run(arguments.command, &trust, now, &mut screen));
     ExitCode::from(screen.end(ended))
+}
+
+/// Help, or what is wrong with the command line; the exit status.
+fn told(mut usage: clap::Error) -> u8 {
+    let status = u8::try_from(usage.exit_code()).unwrap_or(2);
+    if usage.use_stderr() {
+        escape_given(&mut usage);
+        screen::usage(&usage.render().to_string());
+        return status;
+    }
+    // `| head` is no error, a full disk is.
+    let lost = usage.print().is_err_and(|error| error.kind() != std::io::ErrorKind::BrokenPipe);
+    if lost { 1 } else { status }
+}
+
+/// What was typed stands in clap's errors as it came: escaped there.
+fn escape_given(usage: &mut clap::Error) {
+    let shown = |text: &String| escaped(text).to_string();
+    let given: Vec<(ContextKind, ContextValue)> = usage
+        .context()
+        .filter_map(|(kind, value)| match value {
+            ContextValue::String(text) => Some((kind, ContextValue::String(shown(text)))),
+            ContextValue::Strings(texts) => Some((kind, ContextValue::Strings(texts.iter().map(shown).collect()))),
+            _ => None,
+        })
+        .collect();
+    for (kind, value) in given {
+        usage.insert(kind, value);
+    }
 }
 
 fn run(command: Command, trust: &std::path::Path, now: UnixTime, screen: &mut Screen) -> Ended {

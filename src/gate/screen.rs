@@ -2,7 +2,7 @@
 //! `coldsign-gate: `, escaped. With `--json` the product is one object, and so is a refusal.
 
 use crate::Ended;
-use coldsign_verify::escape::escaped_up_to;
+use coldsign_verify::escape::{self, escaped_up_to};
 use serde_json::{Value, json};
 use std::io::{self, ErrorKind, Write};
 use std::path::Path;
@@ -76,7 +76,7 @@ impl Screen {
                 let rule = refusal.rule.map(|rule| format!(" [{rule}]")).unwrap_or_default();
                 aside("error: ", &format!("{}{rule}", refusal.fact));
                 refusal.why.iter().for_each(|line| aside("", line));
-                hint.iter().for_each(|hint| aside("hint: ", hint));
+                hint.iter().for_each(|hint| lead("hint: ", &escape::command(hint).to_string()));
             }
         }
         match self.failed {
@@ -108,9 +108,18 @@ pub fn word(path: &Path) -> String {
     }
 }
 
+/// What is wrong with a command line; what it quotes is escaped already.
+pub fn usage(text: &str) {
+    let _ = write!(io::stderr().lock(), "{}", escape::page(text));
+}
+
 fn aside(kind: &str, text: &str) {
+    lead(kind, &escaped_up_to(text, LONGEST).to_string());
+}
+
+fn lead(kind: &str, text: &str) {
     // Nobody is left to tell where stderr fails.
-    let line = format!("coldsign-gate: {kind}{}\n", escaped_up_to(text, LONGEST));
+    let line = format!("coldsign-gate: {kind}{text}\n");
     let _ = io::stderr().lock().write_all(line.as_bytes());
 }
 

@@ -26,6 +26,13 @@ pub fn line(text: &str) -> Escaped<'_> {
     Escaped { text, limit: usize::MAX, form: Form::Line }
 }
 
+/// A command to paste: whole and to the letter, unless it could deceive the eye; then as
+/// [`escaped`], whole.
+pub fn command(text: &str) -> Escaped<'_> {
+    let form = if line(text).is_as_it_stands() { Form::Line } else { Form::Text };
+    Escaped { text, limit: usize::MAX, form }
+}
+
 /// As [`line()`], for a text of several lines: line ends and tabs stay.
 pub fn page(text: &str) -> Escaped<'_> {
     Escaped { text, limit: usize::MAX, form: Form::Page }
@@ -68,6 +75,12 @@ impl fmt::Display for Escaped<'_> {
             0 => Ok(()),
             rest => write!(f, "… ({} characters)", self.limit.saturating_add(rest)),
         }
+    }
+}
+
+impl Escaped<'_> {
+    fn is_as_it_stands(&self) -> bool {
+        self.to_string() == self.text
     }
 }
 
@@ -214,6 +227,15 @@ mod tests {
         assert_eq!(page("a\r\nb\rc").to_string(), "a\r\nb\\u{d}c");
         assert_eq!(first_deceptive("Zoë\r\n\te\u{301}\n"), None);
         assert_eq!(first_deceptive("e\u{301}\u{301}\u{301}"), Some(('\u{301}', 1)));
+    }
+
+    #[test]
+    fn a_command_can_be_pasted_unless_it_deceives() {
+        let long = format!(r"cat 'a\b'\''c' {}", "é".repeat(10_000));
+        assert_eq!(command(&long).to_string(), long);
+        assert_eq!(command(r"a\ \u{1b} \x1b").to_string(), r"a\ \u{1b} \x1b");
+        assert_eq!(command("a\\ \\u{1b} \x1b").to_string(), r"a\\ \\u{1b} \u{1b}");
+        assert_eq!(command("true\nfalse").to_string(), r"true\u{a}false");
     }
 
     #[test]

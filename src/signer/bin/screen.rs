@@ -178,12 +178,7 @@ impl Screen {
 
     /// A command to paste: in one piece and to the letter, unless it could deceive the eye.
     fn paste(&mut self, command: &str) {
-        let shown = escaped_up_to(command, usize::MAX).to_string();
-        if shown.replace("\\\\", "\\") == command {
-            self.lead("36", "hint: ", command);
-        } else {
-            self.lead("36", "hint: ", &shown);
-        }
+        self.lead("36", "hint: ", &escape::command(command).to_string());
     }
 
     fn aside(&mut self, colour: &str, kind: &str, text: &str) {

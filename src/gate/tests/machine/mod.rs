@@ -191,6 +191,12 @@ impl Machine {
         command
     }
 
+    /// A line of the shell, in which `$GATE` is the gate.
+    pub fn shell(&self, line: &str) -> Ran {
+        let mut shell = self.command(Path::new("/bin/sh"));
+        ran(shell.env("GATE", env!("CARGO_BIN_EXE_coldsign-gate")).args(["-c", line]), "")
+    }
+
     pub fn exported(&self, name: &str) -> String {
         std::fs::read_to_string(self.path("export").join(name)).unwrap_or_default()
     }
