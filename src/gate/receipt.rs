@@ -7,8 +7,8 @@ use crate::screen::Screen;
 use coldsign_verify::trust::TrustStore;
 use coldsign_verify::{Digest, UnixTime, receipt};
 use serde_json::json;
-use std::fs::{File, OpenOptions};
-use std::io::Write;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
 /// Sign what is installed and loaded here, to be carried back to the signer
@@ -65,14 +65,40 @@ pub fn run(args: &Args, directory: &Path, now: UnixTime, screen: &mut Screen) ->
     Ok(())
 }
 
+/// Whole under its name, or not there.
 fn write(to: &Path, name: &str, bytes: &[u8]) -> Result<PathBuf, Refusal> {
-    let path = to.join(name);
-    let written = OpenOptions::new().create_new(true).write(true).open(&path).and_then(|mut file| {
-        file.write_all(bytes)?;
-        file.sync_all()
-    });
-    written.and_then(|()| File::open(to)?.sync_all()).map_err(|error| {
+    let (path, partial) = (to.join(name), to.join(format!(".{name}.partial")));
+    let fault = |error: io::Error| {
         Refusal::system("written", &path, &error).why("its number is used up; the next receipt has the next")
-    })?;
+    };
+    // A medium may know no links, nor a rename that spares what is there.
+    if fs::symlink_metadata(&path).is_ok() {
+        return Err(fault(ErrorKind::AlreadyExists.into()));
+    }
+    let written = put(&partial, bytes).and_then(|()| fs::rename(&partial, &path)).and_then(|()| sync_directory(to));
+    if let Err(error) = written {
+        // What could not be written may not be there for a signer to find, nor in the way of a next try.
+        let _ = fs::remove_file(&partial);
+        let _ = fs::remove_file(&path);
+        return Err(fault(error));
+    }
     Ok(path)
+}
+
+fn put(partial: &Path, bytes: &[u8]) -> io::Result<()> {
+    match fs::remove_file(partial) {
+        Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let mut file = OpenOptions::new().create_new(true).write(true).open(partial)?;
+    file.write_all(bytes)?;
+    file.sync_all()
+}
+
+fn sync_directory(directory: &Path) -> io::Result<()> {
+    match File::open(directory)?.sync_all() {
+        // Some removable file systems can't synchronise a directory.
+        Err(error) if error.kind() == ErrorKind::InvalidInput => Ok(()),
+        synced => synced,
+    }
 }
