@@ -9,7 +9,7 @@ use crate::screen::word;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
 use std::io::{self, ErrorKind, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt, symlink};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 
 const DATA: &str = "..data";
@@ -28,14 +28,15 @@ pub struct Export {
 pub struct Staged {
     export: Export,
     names: BTreeSet<String>,
-    is_new: bool,
+    /// Of the folder that they get; `None` where they are in use already.
+    number: Option<u64>,
 }
 
 impl Export {
     /// Opens or makes the directory; waits while another process is at it.
     pub fn open(directory: &Path) -> Result<Self, Refusal> {
         let fault = |error: io::Error| fault(directory, &error);
-        DirBuilder::new().mode(0o755).recursive(true).create(directory).map_err(fault)?;
+        make_directory(directory).map_err(fault)?;
         let lock = OpenOptions::new().create(true).append(true).mode(0o600).open(directory.join("..lock"));
         let lock = lock.map_err(fault)?;
         lock.lock().map_err(fault)?;
@@ -50,11 +51,11 @@ impl Export {
             self.check_free(name)?;
         }
         let fault = |error: io::Error| fault(&self.directory, &error);
-        let is_new = !self.holds(&files);
-        if is_new {
+        let number = if self.holds(&files) { None } else { Some(next(&self.directory).map_err(fault)?) };
+        if number.is_some() {
             self.write(&files).map_err(fault)?;
         }
-        Ok(Staged { export: self, names, is_new })
+        Ok(Staged { export: self, names, number })
     }
 
     /// A name may be free, or a link of ours.
@@ -107,23 +108,25 @@ impl Export {
 impl Staged {
     /// Whether the files are other ones than those in use.
     pub fn is_new(&self) -> bool {
-        self.is_new
+        self.number.is_some()
     }
 
     /// Makes the new files the ones in use; `false` where they were already. Afterwards links and
     /// folders that nothing needs any more are removed, but for the folder that was in use before:
     /// a reader may be on its way into it.
-    pub fn switch(self) -> Result<bool, Refusal> {
+    pub fn switch(&self) -> Result<bool, Refusal> {
         let directory = &self.export.directory;
+        let before = fs::read_link(directory.join(DATA)).ok().and_then(|folder| number(&folder.to_string_lossy()));
         // Names that only the new files have are there, leading nowhere, before the switch, and names
         // that only the old ones had until after it: either way all that is in use can be read.
         self.link()
-            .and_then(|()| if self.is_new { switch(directory) } else { Ok(()) })
+            .and_then(|()| self.number.map_or(Ok(()), |number| switch(directory, number)))
             .and_then(|()| self.unlink())
-            .and_then(|()| sweep(directory))
+            .and_then(|()| self.number.map_or(Ok(()), |number| sweep(directory, &[Some(number), before])))
+            .and_then(|()| remove_tree(&directory.join(PARTIAL)))
             .and_then(|()| sync(directory))
             .map_err(|error| fault(directory, &error))?;
-        Ok(self.is_new)
+        Ok(self.is_new())
     }
 
     fn link(&self) -> io::Result<()> {
@@ -151,8 +154,7 @@ impl Staged {
     }
 }
 
-fn switch(directory: &Path) -> io::Result<()> {
-    let number = numbers(directory)?.last().map_or(1, |last| last + 1);
+fn switch(directory: &Path, number: u64) -> io::Result<()> {
     let folder = format!("{FOLDER}{number:06}");
     step()?;
     fs::rename(directory.join(PARTIAL), directory.join(&folder))?;
@@ -169,32 +171,42 @@ fn switch(directory: &Path) -> io::Result<()> {
     sync(directory)
 }
 
-/// Removes folders older than the one before the one in use, and those that never came into use.
-fn sweep(directory: &Path) -> io::Result<()> {
-    let current = fs::read_link(directory.join(DATA))?;
-    let number =
-        |name: &Path| name.to_string_lossy().strip_prefix(FOLDER).and_then(|number| number.parse::<u64>().ok());
-    let current = number(&current).unwrap_or(0);
-    let numbers = numbers(directory)?;
-    let before = numbers.iter().copied().filter(|number| *number < current).max();
-    for number in numbers {
-        if number != current && Some(number) != before {
+/// Removes all folders but these. After a crash only the next switch knows which one was in use.
+fn sweep(directory: &Path, keep: &[Option<u64>]) -> io::Result<()> {
+    for number in numbers(directory)? {
+        if !keep.contains(&Some(number)) {
             step()?;
             remove_tree(&directory.join(format!("{FOLDER}{number:06}")))?;
         }
     }
-    remove_tree(&directory.join(PARTIAL))
+    Ok(())
 }
 
-/// The numbers of our folders, rising.
+/// A number above those of all folders.
+fn next(directory: &Path) -> io::Result<u64> {
+    let last = numbers(directory)?.into_iter().max().unwrap_or(0);
+    last.checked_add(1).ok_or_else(|| io::Error::other(format!("no number comes after {FOLDER}{last}")))
+}
+
 fn numbers(directory: &Path) -> io::Result<Vec<u64>> {
     let mut numbers = Vec::new();
     for entry in fs::read_dir(directory)? {
-        let name = entry?.file_name().to_string_lossy().into_owned();
-        numbers.extend(name.strip_prefix(FOLDER).and_then(|number| number.parse::<u64>().ok()));
+        numbers.extend(number(&entry?.file_name().to_string_lossy()));
     }
-    numbers.sort_unstable();
     Ok(numbers)
+}
+
+fn number(folder: &str) -> Option<u64> {
+    folder.strip_prefix(FOLDER)?.parse().ok()
+}
+
+/// The directory and all above it, as [`make_folder`]; what is there stays as it is.
+fn make_directory(directory: &Path) -> io::Result<()> {
+    if directory.is_dir() {
+        return Ok(());
+    }
+    directory.parent().filter(|above| !above.as_os_str().is_empty()).map_or(Ok(()), make_directory)?;
+    make_folder(directory)
 }
 
 /// Readable by services of other users, whatever the umask.

@@ -10,7 +10,7 @@ fn files(of: &[(&str, &str)]) -> Files {
 
 fn export(to: &Path, files: &Files) -> Result<bool, &'static str> {
     let staged = Export::open(to).and_then(|export| export.stage(files.clone()));
-    staged.and_then(Staged::switch).map_err(|refusal| refusal.rule.unwrap_or("none"))
+    staged.and_then(|staged| staged.switch()).map_err(|refusal| refusal.rule.unwrap_or("none"))
 }
 
 /// What a service sees: every name that is not the gate's own, through its link.
@@ -82,6 +82,41 @@ fn what_is_not_the_gates_is_left_alone() {
     assert_eq!(seen(temp.path()), files(&[("notes.txt", "mine"), ("jwks.json", "1"), ("a", "2")]));
     fs::write(temp.path().join("file"), "").unwrap();
     assert_eq!(export(&temp.path().join("file"), &wanted), Err("EXPORT-SYSTEM"));
+}
+
+#[test]
+fn the_folder_that_was_in_use_stays_for_readers_on_their_way_into_it() {
+    let of = |text: &str| files(&[("jwks.json", text)]);
+    for steps in 0.. {
+        let temp = tempfile::tempdir().unwrap();
+        assert_eq!(export(temp.path(), &of("1")), Ok(true));
+        assert_eq!(export(temp.path(), &of("2")), Ok(true));
+        STEPS_LEFT.set(steps);
+        let stopped = export(temp.path(), &of("3")).is_err();
+        STEPS_LEFT.set(usize::MAX);
+        let before = fs::read_link(temp.path().join(DATA)).unwrap();
+        let switched = export(temp.path(), &of("3")).unwrap();
+        assert_eq!(seen(temp.path()), of("3"), "step {steps}");
+        let kept = if switched { before } else { PathBuf::from("..export-000002") };
+        assert_eq!(fs::read(temp.path().join(kept).join("jwks.json")).unwrap(), b"2", "step {steps}");
+        // What never came into use goes with the next switch.
+        assert_eq!(export(temp.path(), &of("4")), Ok(true));
+        assert_eq!(numbers(temp.path()).unwrap().len(), 2, "step {steps}");
+        if !stopped {
+            break;
+        }
+    }
+}
+
+#[test]
+fn numbers_end_without_a_panic_and_before_anything_changes() {
+    let temp = tempfile::tempdir().unwrap();
+    assert_eq!(export(temp.path(), &files(&[("jwks.json", "1")])), Ok(true));
+    fs::create_dir(temp.path().join(format!("{FOLDER}{}", u64::MAX))).unwrap();
+    let staged = Export::open(temp.path()).and_then(|export| export.stage(files(&[("jwks.json", "2")])));
+    let refusal = staged.err().unwrap();
+    assert_eq!(refusal.rule, Some("EXPORT-SYSTEM"));
+    assert!(refusal.fact.ends_with("no number comes after ..export-18446744073709551615"), "{}", refusal.fact);
 }
 
 #[test]
