@@ -248,6 +248,30 @@ fn receipts_are_signed_by_a_key_of_their_own_and_count() {
 }
 
 #[test]
+fn whatever_the_umask_services_of_other_users_can_read() {
+    let machine = Machine::new();
+    machine.bring(&contents(1));
+    let print = Digest::of(&machine.root);
+    let mode = |name: &str| fs::metadata(machine.path(name)).unwrap().permissions().mode() & 0o777;
+    let gate = |line: &str| {
+        machine.shell(&format!("umask 077; \"$GATE\" --trust a/trust {line}")).done();
+    };
+    gate(&format!("pin stick/root.1.json --name api-1 --fingerprint {print}"));
+    assert_eq!((mode("a"), mode("a/trust"), mode("a/trust/trust.json")), (0o755, 0o755, 0o644));
+    gate("install stick --export b/keys");
+    assert_eq!(
+        (mode("a/trust/trust.json"), mode("b"), mode("b/keys"), mode("b/keys/bundle.jwt")),
+        (0o644, 0o755, 0o755, 0o644)
+    );
+    gate("receipt");
+    assert_eq!(mode("a/trust/receipt.key"), 0o600);
+    // What an operator made tighter stays so.
+    fs::set_permissions(machine.path("a/trust"), fs::Permissions::from_mode(0o700)).unwrap();
+    gate(&format!("pin stick/root.1.json --name api-1 --fingerprint {print}"));
+    assert_eq!(mode("a/trust"), 0o700);
+}
+
+#[test]
 fn status_says_what_is_trusted_and_until_when() {
     let machine = Machine::pinned();
     let status = machine.gate(&["status"]).done();

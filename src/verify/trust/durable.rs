@@ -1,8 +1,8 @@
 //! The store's files: whole or not at all, and on the disk before anybody is told.
 
-use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
+use std::fs::{self, File, OpenOptions, Permissions, TryLockError};
 use std::io::{self, ErrorKind, Read, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 
 use super::Fault;
@@ -30,11 +30,23 @@ impl Lock {
     }
 }
 
+/// What is made can be read by services of other users, whatever the umask; what is there stays as it is.
 pub(super) fn make_directory(directory: &Path) -> Result<(), Fault> {
-    let made = DirBuilder::new().mode(0o755).recursive(true).create(directory);
+    let made = make_readable(directory);
     // A directory whose name is not durable loses all that is in it.
     let above = directory.parent().filter(|above| !above.as_os_str().is_empty()).unwrap_or(Path::new("."));
     made.and_then(|()| File::open(above)?.sync_all()).map_err(Fault::system("made", directory))
+}
+
+fn make_readable(directory: &Path) -> io::Result<()> {
+    if directory.is_dir() {
+        return Ok(());
+    }
+    directory.parent().filter(|above| !above.as_os_str().is_empty()).map_or(Ok(()), make_readable)?;
+    match fs::create_dir(directory) {
+        Err(error) if error.kind() == ErrorKind::AlreadyExists && directory.is_dir() => Ok(()),
+        made => made.and_then(|()| fs::set_permissions(directory, Permissions::from_mode(0o755))),
+    }
 }
 
 /// At most `limit` bytes of an ordinary file; `None` where there is none.
@@ -58,6 +70,7 @@ pub(super) fn replace(directory: &Path, name: &str, bytes: &[u8]) -> Result<(), 
     let write = || -> io::Result<()> {
         step()?;
         let mut file = OpenOptions::new().create(true).write(true).truncate(true).mode(0o644).open(&partial)?;
+        file.set_permissions(Permissions::from_mode(0o644))?;
         step()?;
         let (half, rest) = bytes.split_at(bytes.len() / 2);
         file.write_all(half)?;
