@@ -39,6 +39,7 @@ pub struct Args {
 
 pub fn run(args: &Args, directory: &Path, now: UnixTime, screen: &mut Screen) -> Ended {
     let mut trust = TrustStore::open(directory)?;
+    check_finished(args).map_err(|refusal| refusal.and_stays(&trust, now))?;
     let publication = Publication::at(&args.publication);
     let refused = |fault: Fault, trust: &TrustStore| {
         let foreign = foreign(&fault, args, trust);
@@ -128,6 +129,21 @@ fn stage(export: &Path, files: BTreeMap<String, Vec<u8>>) -> Result<Staged, Refu
     Export::open(export)?.stage(files)
 }
 
+/// A copy that was broken off has its name until it is whole.
+fn check_finished(args: &Args) -> Result<(), Refusal> {
+    let place = args.publication.canonicalize().unwrap_or_else(|_| args.publication.clone());
+    if !place.is_dir() || place.extension().is_none_or(|extension| extension != "partial") {
+        return Ok(());
+    }
+    let refusal = Refusal::new(format!("{} was not copied to its end", args.publication.display()))
+        .rule("PUBLICATION-PARTIAL")
+        .why("the signer gives a publication its name when all of it is on the stick: take it anew there");
+    Err(match place.parent().and_then(newest_below) {
+        Some(newest) => refusal.hint(with(args, &newest)),
+        None => refusal.hint("coldsign-gate status"),
+    })
+}
+
 /// The hook runs after the switch, and again if nobody noted that it ever ended well.
 fn reload(args: &Args, trust: &mut TrustStore, switched: bool) -> Result<bool, Refusal> {
     let Some(command) = &args.reload else { return Ok(false) };
@@ -213,6 +229,12 @@ fn foreign(fault: &Fault, args: &Args, trust: &TrustStore) -> Option<String> {
 /// The publication with the highest number in a folder of publications, such as a stick.
 fn newest_below(folder: &Path) -> Option<PathBuf> {
     let entries = std::fs::read_dir(folder).ok()?.filter_map(Result::ok);
-    let named = entries.filter(|entry| entry.file_name().to_string_lossy().starts_with("coldsign-publication-"));
-    named.map(|entry| entry.path()).filter(|path| path.join(FILE_NAME).is_file()).max()
+    let numbered = entries.filter_map(|entry| Some((number(&entry.file_name().to_string_lossy())?, entry.path())));
+    numbered.filter(|(_, path)| path.join(FILE_NAME).is_file()).max().map(|(_, path)| path)
+}
+
+/// Of a publication by its folder's name, which has digits only.
+fn number(name: &str) -> Option<u64> {
+    let number = name.strip_prefix("coldsign-publication-")?;
+    number.bytes().all(|byte| byte.is_ascii_digit()).then(|| number.parse().ok())?
 }

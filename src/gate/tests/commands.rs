@@ -156,6 +156,32 @@ fn the_stick_itself_is_no_publication_but_says_which_is() {
     fs::write(other.path("bundle.jwt"), bundle).unwrap();
     let foreign = machine.gate(&["install", &other.at("")]).refused("BUNDLE-KEY");
     assert!(foreign.err.contains(words), "{}", foreign.err);
+    // A copy that was broken off is neither offered nor taken; a number counts as one.
+    for name in [
+        "coldsign-publication-000002.partial",
+        "coldsign-publication-0000003x",
+        "coldsign-publication-+4",
+        "coldsign-publication-",
+    ] {
+        fs::create_dir(machine.path("usb").join(name)).unwrap();
+        fs::copy(
+            machine.path("usb/coldsign-publication-000001/bundle.jwt"),
+            machine.path("usb").join(name).join("bundle.jwt"),
+        )
+        .unwrap();
+    }
+    let refused = machine.gate(&["install", "usb"]).refused("PUBLICATION-MISSING");
+    assert!(refused.err.contains("install usb/coldsign-publication-000001\n"), "{}", refused.err);
+    let half = machine.gate(&["install", "usb/coldsign-publication-000002.partial"]).refused("PUBLICATION-PARTIAL");
+    assert!(half.err.contains("/usb/coldsign-publication-000001\n"), "{}", half.err);
+    let inside = machine.gate(&["install", "usb/coldsign-publication-000002.partial/."]);
+    inside.refused("PUBLICATION-PARTIAL");
+    fs::rename(machine.path("usb/coldsign-publication-000001"), machine.path("usb/coldsign-publication-999999"))
+        .unwrap();
+    fs::create_dir(machine.path("usb/coldsign-publication-1000000")).unwrap();
+    fs::write(machine.path("usb/coldsign-publication-1000000/bundle.jwt"), "").unwrap();
+    let refused = machine.gate(&["install", "usb"]).refused("PUBLICATION-MISSING");
+    assert!(refused.err.contains("install usb/coldsign-publication-1000000\n"), "{}", refused.err);
     let unmounted = machine.gate(&["install", "elsewhere"]).refused("PUBLICATION-MISSING");
     assert!(unmounted.err.contains("there is no folder elsewhere"), "{}", unmounted.err);
 }
