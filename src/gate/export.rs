@@ -43,6 +43,11 @@ impl Export {
         Ok(Self { directory: directory.to_owned(), lock })
     }
 
+    /// The directory's one name, however it was given.
+    pub fn name(&self) -> Result<String, Refusal> {
+        fs::canonicalize(&self.directory).map(|path| name(&path)).map_err(|error| fault(&self.directory, &error))
+    }
+
     /// Writes the files beside those in use, durably. Nothing that a service reads changes.
     pub fn stage(self, files: BTreeMap<String, Vec<u8>>) -> Result<Staged, Refusal> {
         let names: BTreeSet<String> =
@@ -198,6 +203,12 @@ fn numbers(directory: &Path) -> io::Result<Vec<u64>> {
 
 fn number(folder: &str) -> Option<u64> {
     folder.strip_prefix(FOLDER)?.parse().ok()
+}
+
+/// A path as the trust store keeps it.
+pub fn name(path: &Path) -> String {
+    let bytes = path.as_os_str().as_encoded_bytes();
+    path.to_str().map_or_else(|| bytes.escape_ascii().to_string(), str::to_owned)
 }
 
 /// The directory and all above it, as [`make_folder`]; what is there stays as it is.

@@ -1,12 +1,12 @@
 //! `coldsign-gate install`
 
 use crate::Ended;
-use crate::export::{Export, Staged};
+use crate::export::{self, Export, Staged};
 use crate::pin;
 use crate::refusal::Refusal;
 use crate::screen::{Screen, word};
 use coldsign_verify::bundle::FILE_NAME;
-use coldsign_verify::trust::{Accepted, Fault, Publication, TrustStore};
+use coldsign_verify::trust::{Accepted, ExportTo, Fault, Publication, TrustStore};
 use coldsign_verify::{UnixTime, root};
 use serde_json::json;
 use std::collections::BTreeMap;
@@ -35,10 +35,15 @@ pub struct Args {
     /// After the files have changed run this with sh, so that the service reads them
     #[arg(long, value_name = "COMMAND")]
     reload: Option<String>,
+    /// Nothing reads this export directory any more: receipts no longer wait for it
+    #[arg(long, value_name = "DIR")]
+    retire: Option<PathBuf>,
 }
 
 pub fn run(args: &Args, directory: &Path, now: UnixTime, screen: &mut Screen) -> Ended {
     let mut trust = TrustStore::open(directory)?;
+    let retired = args.retire.as_deref().map(|retired| known_export(&trust, retired)).transpose();
+    let retired = retired.map_err(|refusal| refusal.and_stays(&trust, now))?;
     check_finished(args).map_err(|refusal| refusal.and_stays(&trust, now))?;
     let publication = Publication::at(&args.publication);
     let refused = |fault: Fault, trust: &TrustStore| {
@@ -56,18 +61,27 @@ pub fn run(args: &Args, directory: &Path, now: UnixTime, screen: &mut Screen) ->
         None => None,
     };
     let before = trust.clone();
-    trust.install(&accepted, now).map_err(|fault| refused(fault, &before))?;
     let switched = match staged {
-        Some(staged) => {
-            // Whoever noted a load meant other files: a hook that fails after this runs again.
-            if staged.is_new() && trust.loaded_at().is_some() {
-                trust.forget_loaded().map_err(|fault| interrupted(fault.into(), args, &accepted))?;
-            }
-            staged.switch().map_err(|refusal| interrupted(refusal, args, &accepted))?
+        Some((staged, name)) => {
+            // In one write: from then on no receipt is made until the files are switched.
+            let to = ExportTo { directory: &name, service: args.service.as_deref(), changes: staged.is_new() };
+            trust.install_exporting(&accepted, &to, now).map_err(|fault| refused(fault, &before))?;
+            let switched = staged.switch().map_err(|refusal| interrupted(refusal, args, &accepted))?;
+            // While the directory is still locked, by the clock after the switch.
+            let noted = trust.note_exported(&name, crate::now()?);
+            noted.map_err(|fault| not_noted("the files were exported", &fault, args))?;
+            switched
         }
-        None => accepted.is_new(),
+        None => {
+            trust.install(&accepted, now).map_err(|fault| refused(fault, &before))?;
+            accepted.is_new()
+        }
     };
     let reloaded = reload(args, &mut trust, switched)?;
+    // Last: the same command finishes whatever failed before.
+    if let Some(retired) = retired {
+        trust.retire_export(&retired).map_err(|fault| not_noted("the directory was to be retired", &fault, args))?;
+    }
 
     let contents = accepted.bundle().contents();
     let what = if accepted.is_new() { "installed" } else { "installed already" };
@@ -89,8 +103,12 @@ pub fn run(args: &Args, directory: &Path, now: UnixTime, screen: &mut Screen) ->
         "root_version": accepted.root().root_version(), "new_roots": accepted.new_roots(),
         "expires_at": contents.expires_at.0, "services": contents.services.keys().collect::<Vec<_>>(),
         "exported": args.export.is_some(), "switched": args.export.is_some() && switched, "reloaded": reloaded,
+        "exports_due": due(&trust),
     });
     screen.tell(&lines, &object);
+    for directory in due(&trust) {
+        screen.warning(&format!("{directory} may still have other files: no receipt before it is exported there too"));
+    }
     if args.export.is_some() && args.reload.is_none() && switched {
         screen.note("a service that reads files only at its start has to be restarted now");
     }
@@ -125,8 +143,26 @@ fn files(args: &Args, accepted: &Accepted<'_>) -> Result<BTreeMap<String, Vec<u8
     }
 }
 
-fn stage(export: &Path, files: BTreeMap<String, Vec<u8>>) -> Result<Staged, Refusal> {
-    Export::open(export)?.stage(files)
+/// With the directory's name for the trust store.
+fn stage(export: &Path, files: BTreeMap<String, Vec<u8>>) -> Result<(Staged, String), Refusal> {
+    let export = Export::open(export)?;
+    let name = export.name()?;
+    Ok((export.stage(files)?, name))
+}
+
+/// The directories that may not have the installed files.
+pub fn due(trust: &TrustStore) -> Vec<&str> {
+    trust.exports().iter().filter(|(_, export)| export.due).map(|(directory, _)| directory.as_str()).collect()
+}
+
+/// As the trust store has it, also where the directory is gone.
+fn known_export(trust: &TrustStore, retired: &Path) -> Result<String, Refusal> {
+    let places = [retired.canonicalize(), std::path::absolute(retired)].into_iter().flatten();
+    let known = places.map(|place| export::name(&place)).find(|name| trust.exports().contains_key(name));
+    known.ok_or_else(|| {
+        let known = trust.exports().keys().cloned().collect();
+        Fault::ExportUnknown { directory: retired.display().to_string(), known }.into()
+    })
 }
 
 /// A copy that was broken off has its name until it is whole.
@@ -169,12 +205,14 @@ fn reload(args: &Args, trust: &mut TrustStore, switched: bool) -> Result<bool, R
     }
     // By the clock after it: until it ended nobody had loaded anything.
     let noted = trust.note_loaded(crate::now()?);
-    noted.map(|()| true).map_err(|fault| {
-        Refusal::new(format!("the reload command ended well, but that was not noted: {fault}"))
-            .rule(fault.code())
-            .why("the publication is installed; the same installation runs the command again")
-            .hint(again(args))
-    })
+    noted.map(|()| true).map_err(|fault| not_noted("the reload command ended well", &fault, args))
+}
+
+fn not_noted(what: &str, fault: &Fault, args: &Args) -> Refusal {
+    Refusal::new(format!("{what}, but that was not noted: {fault}"))
+        .rule(fault.code())
+        .why("the publication is installed; the same installation does the rest again")
+        .hint(again(args))
 }
 
 fn interrupted(refusal: Refusal, args: &Args, accepted: &Accepted<'_>) -> Refusal {
@@ -200,6 +238,9 @@ fn with(args: &Args, publication: &Path) -> String {
     }
     if let Some(reload) = &args.reload {
         again.push_str(&format!(" --reload {}", word(Path::new(reload))));
+    }
+    if let Some(retire) = &args.retire {
+        again.push_str(&format!(" --retire {}", word(retire)));
     }
     again
 }

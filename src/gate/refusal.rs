@@ -85,6 +85,23 @@ impl From<Fault> for Refusal {
                 .why("nothing is guessed: put the file back from a copy, or pin the root again into an empty directory")
                 .hint(format!("ls -l {}", word(path))),
             Fault::Empty => refusal.hint("coldsign-gate install --help"),
+            Fault::ExportDue { directory, service, seq } => {
+                let directory = Path::new(directory);
+                let service = service.as_ref().map(|service| format!(" --service {}", word(Path::new(service))));
+                refusal
+                    .why("a receipt would vouch for files that no service reads: no receipt was made")
+                    .why(format!(
+                        "install publication {seq}, or a newer one, with this export, and with its --reload if it has one; \
+                         or --retire the directory, where nothing reads it any more"
+                    ))
+                    .hint(format!(
+                        "coldsign-gate install PUBLICATION --export {}{}",
+                        word(directory),
+                        service.unwrap_or_default()
+                    ))
+            }
+            Fault::ExportUnknown { known, .. } if known.is_empty() => refusal.why("no export directory is known here"),
+            Fault::ExportUnknown { known, .. } => refusal.why(format!("those known are {}", known.join(", "))),
             Fault::Service { known, .. } => refusal.why(format!("it has: {}", known.join(", "))),
             Fault::NoKeys { .. } => refusal.why("every token for it is refused"),
             Fault::Changed { .. } => refusal

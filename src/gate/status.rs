@@ -40,11 +40,19 @@ pub fn run(directory: &Path, now: UnixTime, screen: &mut Screen) -> Ended {
                 Some(at) => format!("loaded: {at}"),
                 None => "loaded: not known".to_owned(),
             });
+            for (directory, export) in trust.exports() {
+                let state = if export.due { "export due" } else { "exported" };
+                lines.push(format!("{state}: {directory}"));
+            }
             object["installed"] = json!({
                 "seq": contents.seq, "bundle": bundle.digest().to_string(), "expires_at": contents.expires_at.0,
                 "expired": expired, "services": services, "installed_at": trust.installed_at().map(|at| at.0),
-                "loaded_at": trust.loaded_at().map(|at| at.0),
+                "loaded_at": trust.loaded_at().map(|at| at.0), "exports": trust.exports().keys().collect::<Vec<_>>(),
+                "exports_due": crate::install::due(&trust),
             });
+            for directory in crate::install::due(&trust) {
+                screen.warning(&format!("{directory} may still have other files: no receipt is made"));
+            }
             if !expired && contents.expires_at.0.saturating_sub(now.0) < SOON {
                 screen.warning("a newer publication has to be installed before this one ends");
             }

@@ -19,6 +19,7 @@
 //! ```
 
 mod durable;
+mod exports;
 mod fault;
 mod publication;
 mod state;
@@ -35,6 +36,7 @@ use crate::time::UnixTime;
 use crate::verifier::Verifier;
 
 use durable::Lock;
+pub use exports::{Export, ExportTo};
 pub use fault::Fault;
 pub use publication::{LARGEST_FILE, Publication};
 use state::{Installed, State};
@@ -111,8 +113,13 @@ impl TrustStore {
         Ok(Accepted { publication, root, bundle, roots, is_new: !same || roots > 0 })
     }
 
-    /// Makes what was accepted the state, durably. Only after this may anything of it be used.
+    /// Makes what was accepted the state, durably. Only after this may anything of it be used. Every
+    /// [export directory](Self::exports) is due then.
     pub fn install(&mut self, accepted: &Accepted<'_>, now: UnixTime) -> Result<(), Fault> {
+        self.put(accepted, None, now)
+    }
+
+    fn put(&mut self, accepted: &Accepted<'_>, to: Option<&ExportTo<'_>>, now: UnixTime) -> Result<(), Fault> {
         let before = self.state.clone();
         self.change(|state| {
             // What was examined against another state has to be examined again.
@@ -124,8 +131,10 @@ impl TrustStore {
                 state.used.retain(|kid, _| kids.contains(&kid.as_str()));
                 let bundle = accepted.bundle.clone();
                 state.installed = Some(Installed { bundle, installed_at: now, loaded_at: None });
+                state.exports.values_mut().for_each(|export| export.due = true);
             }
             state.root = accepted.root.clone();
+            to.into_iter().for_each(|to| state.begin_export(to));
             Ok(())
         })
     }
@@ -134,22 +143,13 @@ impl TrustStore {
     ///
     /// [`Fault::Busy`] where another was installed since: nobody said that the service has that one.
     pub fn note_loaded(&mut self, now: UnixTime) -> Result<(), Fault> {
-        self.change_loaded(|loaded_at| loaded_at.or(Some(now)))
-    }
-
-    /// Takes that note back: the service is about to be given other files of this value's bundle.
-    pub fn forget_loaded(&mut self) -> Result<(), Fault> {
-        self.change_loaded(|_| None)
-    }
-
-    fn change_loaded(&mut self, change: impl FnOnce(Option<UnixTime>) -> Option<UnixTime>) -> Result<(), Fault> {
         let known = self.state.bundle_text().map(str::to_owned);
         self.change(|state| {
             if state.bundle_text() != known.as_deref() {
                 return Err(Fault::Busy);
             }
             let installed = state.installed.as_mut().ok_or(Fault::Empty)?;
-            installed.loaded_at = change(installed.loaded_at);
+            installed.loaded_at = installed.loaded_at.or(Some(now));
             Ok(())
         })
     }
@@ -169,6 +169,8 @@ impl TrustStore {
     }
 
     /// The next receipt, by the verifier's own key. Its number is taken, durably, before it is returned.
+    ///
+    /// [`Fault::ExportDue`] while an export directory may still have other files.
     pub fn receipt(&mut self, key: &PublicKey, signer: &dyn Sign, now: UnixTime) -> Result<String, Fault> {
         self.change(|state| {
             let contents = state.next_receipt(now)?;
@@ -217,7 +219,7 @@ impl TrustStore {
         self.state.installed.as_ref().map(|installed| &installed.bundle)
     }
 
-    /// When the bundle was installed.
+    /// When the bundle was installed, exports included.
     pub fn installed_at(&self) -> Option<UnixTime> {
         self.state.installed.as_ref().map(|installed| installed.installed_at)
     }

@@ -67,11 +67,18 @@ fn killed_at(strace: &Path, call: &str, count: u32) -> Option<bool> {
     // The trust store is never behind what services read.
     let exported = [1, 5].into_iter().find(|seq| seen == format!("{{\"seq\": {seq}}}\n"));
     assert!(exported.is_some_and(|exported| exported <= seq), "{call} {count}: {seen:?} is in use, {seq} installed");
+    // No receipt vouches for files that are not in use.
+    let receipt = machine.gate(&["receipt"]);
+    match receipt.status {
+        0 => assert_eq!(exported, Some(seq), "{call} {count}"),
+        _ => drop(receipt.refused("TRUST-EXPORT-DUE")),
+    }
     assert_eq!(machine.exported("service.json").replace("of", "seq"), seen, "{call} {count}");
     let exported = exported.unwrap_or_default();
     assert_eq!(machine.exported(&format!("key-{exported}.pem")), "pem\n", "{call} {count}");
     machine.gate(&install).done();
     assert_eq!(machine.exported("jwks.json"), "{\"seq\": 5}\n", "{call} {count}");
     assert_eq!(machine.exported("key-5.pem"), "pem\n", "{call} {count}");
+    machine.gate(&["receipt"]).done();
     Some(ended.status != 0)
 }

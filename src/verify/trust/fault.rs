@@ -55,6 +55,24 @@ pub enum Fault {
     /// Nothing is installed yet.
     #[error("nothing is installed yet")]
     Empty,
+    /// Services may still read other files than those of the installed bundle.
+    #[error("{} may still have other files than those of publication {seq}", escaped(.directory))]
+    ExportDue {
+        /// The export directory.
+        directory: String,
+        /// The service whose files are exported there; `None` for the whole publication.
+        service: Option<String>,
+        /// The installed publication.
+        seq: u64,
+    },
+    /// Nothing was ever exported there.
+    #[error("nothing is exported to {}", escaped(.directory))]
+    ExportUnknown {
+        /// The one asked for.
+        directory: String,
+        /// Those that are known.
+        known: Vec<String>,
+    },
     /// The installed bundle doesn't have the service.
     #[error("publication has no service {}", escaped(.service))]
     Service {
@@ -117,6 +135,8 @@ impl Fault {
             Self::Damaged { .. } => "TRUST-DAMAGED",
             Self::System { .. } => "TRUST-SYSTEM",
             Self::Empty => "TRUST-EMPTY",
+            Self::ExportDue { .. } => "TRUST-EXPORT-DUE",
+            Self::ExportUnknown { .. } => "TRUST-EXPORT-UNKNOWN",
             Self::Service { .. } => "TRUST-SERVICE",
             Self::NoKeys { .. } => "TRUST-NO-KEYS",
             Self::FileMissing { .. } => "PUBLICATION-MISSING",

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde_json::{Map, Value};
 
-use super::{Fault, durable};
+use super::{Export, ExportTo, Fault, durable};
 use crate::bundle::Bundle;
 use crate::digest::Digest;
 use crate::json;
@@ -27,6 +27,7 @@ pub(super) struct State {
     pub(super) pinned: Digest,
     pub(super) root: Root,
     pub(super) installed: Option<Installed>,
+    pub(super) exports: BTreeMap<String, Export>,
     pub(super) used: BTreeMap<String, UnixTime>,
     pub(super) counter: u64,
     pub(super) receipt: Option<Digest>,
@@ -46,6 +47,7 @@ impl State {
             pinned,
             root,
             installed: None,
+            exports: BTreeMap::new(),
             used: BTreeMap::new(),
             counter: 0,
             receipt: None,
@@ -67,9 +69,25 @@ impl State {
         self.installed.as_ref().map(|installed| installed.bundle.text())
     }
 
+    /// Until its files are switched nobody knows what services read there.
+    pub(super) fn begin_export(&mut self, to: &ExportTo<'_>) {
+        let service = to.service.map(str::to_owned);
+        let known = self.exports.get(to.directory).is_some_and(|known| !known.due && known.service == service);
+        if to.changes || !known {
+            self.exports.insert(to.directory.to_owned(), Export { service, due: true });
+        }
+        if let (true, Some(installed)) = (to.changes, &mut self.installed) {
+            installed.loaded_at = None;
+        }
+    }
+
     pub(super) fn next_receipt(&self, now: UnixTime) -> Result<receipt::Contents, Fault> {
         let installed = self.installed.as_ref().ok_or(Fault::Empty)?;
         let contents = installed.bundle.contents();
+        if let Some((directory, export)) = self.exports.iter().find(|(_, export)| export.due) {
+            let (directory, service) = (directory.clone(), export.service.clone());
+            return Err(Fault::ExportDue { directory, service, seq: contents.seq });
+        }
         Ok(receipt::Contents {
             store: contents.store.clone(),
             verifier: self.verifier.clone(),
@@ -92,6 +110,11 @@ impl State {
             put("bundle", installed.bundle.text().into());
         }
         put("counter", self.counter.into());
+        if !self.exports.is_empty() {
+            let exports: Map<String, Value> =
+                self.exports.iter().map(|(directory, export)| (directory.clone(), export.to_json())).collect();
+            put("exports", exports.into());
+        }
         put("format", FORMAT.into());
         if let Some(installed) = &self.installed {
             put("installed_at", installed.installed_at.0.into());
@@ -137,12 +160,16 @@ impl State {
             pinned,
             root,
             installed,
+            exports: members.table("exports", "not an export", Export::parse).map_err(told)?,
             used: members.table("used", "not a time", |value| json::integer(value).map(UnixTime)).map_err(told)?,
             counter: members.integer("counter", 0).map_err(told)?,
             receipt: members.optional_digest("receipt").map_err(told)?,
         };
         if state.receipt.is_some() != (state.counter > 0) {
             return Err("its counter and its last receipt don't belong together".to_owned());
+        }
+        if state.installed.is_none() && !state.exports.is_empty() {
+            return Err("it has exports, and nothing is installed".to_owned());
         }
         members.end().map_err(told)?;
         Ok(state)

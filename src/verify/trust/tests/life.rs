@@ -135,10 +135,7 @@ fn a_new_installation_is_not_loaded_yet() {
     assert_eq!(machine.trust.loaded_at(), None);
     // A process that has the bundle before in memory says nothing of this one.
     assert_eq!(code(before.note_loaded(NOW)), "TRUST-BUSY");
-    machine.trust.note_loaded(NOW).unwrap();
-    assert_eq!(code(before.forget_loaded()), "TRUST-BUSY");
-    machine.trust.forget_loaded().unwrap();
-    assert_eq!(TrustStore::open(machine.trust.directory()).unwrap().loaded_at(), None);
+    assert_eq!(code(before.note_exported("/keys", NOW)), "TRUST-BUSY");
 }
 
 #[test]
@@ -170,7 +167,7 @@ fn a_store_changed_by_hand_is_damage() {
     };
     assert_eq!(open(&good), "done");
     type Change = fn(&mut serde_json::Value);
-    let changes: [Change; 9] = [
+    let changes: [Change; 14] = [
         |it| it["version"] = 2.into(),
         |it| it["more"] = 1.into(),
         |it| it["root"] = "{}".into(),
@@ -180,6 +177,11 @@ fn a_store_changed_by_hand_is_damage() {
         |it| drop(it.as_object_mut().unwrap().remove("installed_at")),
         |it| drop(it.as_object_mut().unwrap().remove("bundle")),
         |it| *it = serde_json::json!([]),
+        |it| it["exports"] = serde_json::json!({"/keys": {}}),
+        |it| it["exports"] = serde_json::json!({"/keys": {"due": 1}}),
+        |it| it["exports"] = serde_json::json!({"/keys": {"due": true, "service": 1}}),
+        |it| it["exports"] = serde_json::json!({"/keys": {"due": true, "more": 1}}),
+        |it| it["exports"] = serde_json::json!({"": {"due": true}}),
     ];
     for (at, change) in changes.into_iter().enumerate() {
         let mut value = good.clone();
