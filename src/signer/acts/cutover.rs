@@ -147,6 +147,11 @@ fn live<'a>(store: &'a Store, policy: &Policy, keyset: &str, whom: &Whom, now: u
     owed.due.into_iter().filter_map(|at| ledger.tokens.all().get(at)).collect()
 }
 
+/// The tokens of a keyset that have no replacement which got out, one for each grant.
+pub(super) fn missing<'a>(store: &'a Store, policy: &Policy, keyset: &str, now: u64) -> Vec<&'a TokenRecord> {
+    live(store, policy, keyset, &Whom::Missing, now)
+}
+
 /// What goes with the files, in words.
 pub struct Sheets {
     /// For a service's operator.
@@ -195,8 +200,7 @@ pub fn issue(
     // Services of the keyset that hold several keys must have it before it signs for them.
     let rotation = series(session.store(), &policy, &survey.keyset);
     if rotation.overlap && survey.new.is_none() {
-        let number = session.store().ledger().keys.next_number(&survey.keyset);
-        return Err(RotationDenied::Unpublished { key: format!("{}/{number}", survey.keyset) }.into());
+        return Err(RotationDenied::NoStandby { service: name.to_owned(), keyset: survey.keyset }.into());
     }
     if let Some(next) = survey.new.as_ref().filter(|_| !survey.open) {
         rotation.may_activate(&Table, &counted(session.store(), keys::find(session.store(), next)?), true, now)?;
@@ -432,7 +436,9 @@ pub fn may_confirm(store: &Store, name: &str, accept_outage: bool, now: u64) -> 
         (Some(_), Some(swap)) => {
             swap.may_confirm(name, now)?;
             let without = live(store, &policy, &service.keyset, &Whom::Missing, now);
-            let without = without.iter().filter(|token| token.issued.service == name).count();
+            // With the last of them the others' holders are left behind too.
+            let last = open.is_some_and(|open| open.waiting().count() == 1);
+            let without = without.iter().filter(|token| last || token.issued.service == name).count();
             if without > 0 && !accept_outage {
                 return Err(RotationDenied::NotServed { service: name.to_owned(), without }.into());
             }

@@ -4,7 +4,7 @@ use super::issue::{self, Batch, Issued};
 use super::keys::{self, find};
 use super::publish::{self, Published};
 use super::replacements::{self, Owed};
-use super::series::{installed, open_cutover};
+use super::series::open_cutover;
 use super::{Session, Store, revocations, series};
 use crate::issuing::Policy;
 use crate::issuing::policy::{Consumer, Service, TokenForm};
@@ -129,10 +129,16 @@ fn look(store: &Store, named: &str, left: Option<bool>, now: u64) -> Result<Surv
             again: rotation.overlap.then_some(known.max(now)).filter(|_| service.consumer == Consumer::Overlap),
         }
     };
-    // A service that reads one key is hit where it has that one.
+    // A service that reads one key is hit unless it is known by its operator's word to have a later
+    // one, or the key was never installed there.
     let has = |service: &&Service| {
-        let one = service.consumer == Consumer::SingleKey && !declared;
-        !one || installed(store, service).is_some_and(|installed| installed.kid == key.kid)
+        if service.consumer == Consumer::Overlap || declared {
+            return true;
+        }
+        match store.ledger().cutovers.confirmed_by(&service.name, &key.keyset) {
+            Some(last) => last.issued.kid == key.kid || key.activation > Some(last.index),
+            None => key.activation.is_some(),
+        }
     };
     let ended = open_cutover(store, &key.keyset).filter(|open| signs || open.issued.kid == key.kid);
     let went_over = ended.filter(|_| !signs).map(|open| open.confirmed.clone());

@@ -276,12 +276,17 @@ fn render(policy: &Policy, batch: &Batch, subject: &str, token: &str) -> Result<
 }
 
 /// The keys that a token for a service is signed with, each with what goes in front of its file's
-/// name: one, but during a cutover both the key that is installed and the one that will be.
+/// name: one, but until the swap of a cutover is confirmed both the key that is installed and the one
+/// that will be.
 fn keys_for(store: &Store, service: &Service) -> Vec<(&'static str, Option<String>)> {
     let signing = store.ledger().keys.signing(&service.keyset).map(|key| key.kid.clone());
     let mut keys = vec![("", signing)];
     let open = super::series::open_cutover(store, &service.keyset);
     let open = open.filter(|open| open.issued.services.contains(&service.name));
+    // It has swapped already; the others of the keyset have not.
+    if let Some(open) = open.filter(|open| open.confirmed.contains(&service.name)) {
+        return vec![("", Some(open.issued.kid.clone()))];
+    }
     if let Some(open) = open.filter(|_| Table.covers_both(true)) {
         keys.push((AFTER_SWAP, Some(open.issued.kid.clone())));
     }

@@ -97,8 +97,9 @@ fn fits_cutovers(store: &Store, edited: &Policy) -> Result<(), RotationDenied> {
         let after: BTreeSet<&str> = single_key.map(|service| service.name.as_str()).collect();
         let before: BTreeSet<&str> = open.issued.services.iter().map(String::as_str).collect();
         if let Some(service) = before.symmetric_difference(&after).next() {
+            let under_way = open.waiting().next().cloned().unwrap_or_default();
             let (service, keyset) = ((*service).to_owned(), keyset.to_owned());
-            return Err(RotationDenied::CutoverServices { service, keyset });
+            return Err(RotationDenied::CutoverServices { service, keyset, under_way });
         }
     }
     Ok(())

@@ -5,7 +5,7 @@ use super::clock::{act_time, check_gap};
 use super::verifiers::{Standing, standings};
 use super::{ClockDenied, Store};
 use crate::issuing::Policy;
-use crate::issuing::record::Delivery;
+use crate::issuing::record::{Delivery, TokenRecord};
 use crate::journal::{hex, sha256};
 use crate::keystore::{KeyRecord, KeyState, Purpose};
 use crate::publishing::record::PublicationRecord;
@@ -119,14 +119,24 @@ fn service_summary(store: &Store, service: &crate::issuing::policy::Service, now
     summary
 }
 
+/// How many holders without a token are named.
+const NAMED: usize = 3;
+
 /// Holders whose token died with its key, or is going to die at a swap, and who have no other.
 fn without_replacement(store: &Store, policy: &Policy, now: u64) -> Result<Vec<(String, String)>, Refusal> {
     let mut todo = Vec::new();
-    let tokens = |number: usize| if number == 1 { "1 token".to_owned() } else { format!("{number} tokens") };
+    // Some by name, so that somebody can call them.
+    let named = |tokens: Vec<&TokenRecord>| {
+        let some = tokens.iter().take(NAMED).map(|token| format!("{} at {}", token.issued.sub, token.issued.service));
+        let more = tokens.len().saturating_sub(NAMED);
+        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+        format!("without a token that works: {}{more}", some.collect::<Vec<_>>().join(", "))
+    };
     for key in store.ledger().keys.all().iter().filter(|key| key.state == KeyState::Compromised) {
-        let left = super::emergency::left(store, &key.kid, false, now)?.tokens(store).count();
-        if left > 0 {
-            let what = format!("{} is compromised: {} without a replacement", key.name(), tokens(left));
+        let left = super::emergency::left(store, &key.kid, false, now)?;
+        let left: Vec<&TokenRecord> = left.tokens(store).collect();
+        if !left.is_empty() {
+            let what = format!("{} is compromised, and {}", key.name(), named(left));
             todo.push((what, format!("coldsign rotate emergency {} --reissue --to .", key.name())));
         }
     }
@@ -135,9 +145,9 @@ fn without_replacement(store: &Store, policy: &Policy, now: u64) -> Result<Vec<(
         else {
             continue;
         };
-        let left = super::cutover::survey(store, service, &super::cutover::Wanted::default(), now)?.tokens;
-        if left > 0 {
-            let what = format!("the cutover of {service} is under way: {} without a replacement", tokens(left));
+        let left = super::cutover::missing(store, policy, &keyset.name, now);
+        if !left.is_empty() {
+            let what = format!("a cutover is under way, and from the swap on {}", named(left));
             todo.push((what, format!("coldsign rotate cutover issue {service} --to .")));
         }
     }

@@ -124,14 +124,17 @@ fn marked(name: &str, subject: &str, extension: &str) -> String {
 }
 
 /// A name that every file system takes and that only this text has: everything outside
-/// `A-Z a-z 0-9 . _ @ -` as `%XX`, no leading dot or dash, nothing that Windows reserves.
+/// `A-Z a-z 0-9 . _ @ -` as `%XX`, no leading dot or dash, no dot at the end, nothing that Windows
+/// reserves.
 pub fn safe_name(text: &str) -> String {
     let reserved = reserved_on_windows(text);
     let mut name = String::with_capacity(text.len());
     for (at, byte) in text.bytes().enumerate() {
         let plain = byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'@' | b'-');
         let leading = at == 0 && (reserved || matches!(byte, b'.' | b'-'));
-        if plain && !leading {
+        // FAT and Windows drop a dot at the end.
+        let trailing = at + 1 == text.len() && byte == b'.';
+        if plain && !leading && !trailing {
             name.push(char::from(byte));
         } else {
             name.push_str(&format!("%{byte:02X}"));

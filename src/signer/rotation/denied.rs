@@ -69,12 +69,20 @@ pub enum RotationDenied {
         service: String,
     },
     /// Some holder would be left with nothing.
-    #[error("{without} of the tokens of {service} have no replacement that got out")]
+    #[error("{without} of the tokens that {service} and its keyset swap have no replacement that got out")]
     NotServed {
         /// The service.
         service: String,
         /// How many.
         without: usize,
+    },
+    /// There is no next key that services with several keys know.
+    #[error("{service} can't be cut over: {keyset} has no next key yet that its other services know")]
+    NoStandby {
+        /// The service.
+        service: String,
+        /// The keyset.
+        keyset: String,
     },
     /// Its services are cut over to another key.
     #[error("{service} can't come to or leave {keyset} while its services are cut over to another key")]
@@ -83,6 +91,8 @@ pub enum RotationDenied {
         service: String,
         /// The keyset.
         keyset: String,
+        /// A service whose cutover is under way.
+        under_way: String,
     },
     /// There is nothing to confirm.
     #[error("no cutover of {service} is under way")]
@@ -118,6 +128,7 @@ impl Refuse for RotationDenied {
             Self::SwapEarly { .. } => "CUTOVER-EARLY",
             Self::CutoverOpen { .. } => "CUTOVER-OPEN",
             Self::NotServed { .. } => "CUTOVER-MISSING",
+            Self::NoStandby { .. } => "CUTOVER-STANDBY",
             Self::CutoverServices { .. } => "CUTOVER-SERVICES",
             Self::NoCutover { .. } => "CUTOVER-NONE",
             Self::NoReplacement { .. } => "CUTOVER-SUBJECT",
@@ -157,8 +168,10 @@ impl Refuse for RotationDenied {
             }
             Self::NotServed { .. } => vec![
                 "once every swap is confirmed nothing more is made for their holders".to_owned(),
-                "--accept-outage confirms all the same".to_owned(),
+                "what the policy gives no more can't be replaced: revoke it; --accept-outage confirms all the same"
+                    .to_owned(),
             ],
+            Self::NoStandby { .. } => vec!["they would refuse its tokens from the swap on".to_owned()],
             Self::CutoverServices { .. } => {
                 vec![
                     "its tokens would need replacements that nobody gets, or its swap could not be confirmed"
@@ -182,11 +195,11 @@ impl Refuse for RotationDenied {
             Self::Last { keyset, .. } => Some(format!("coldsign key generate {keyset}")),
             Self::SingleKey { service, .. } => Some(format!("coldsign rotate cutover plan {service}")),
             Self::NotServed { service, .. } => Some(format!("coldsign rotate cutover issue {service} --to .")),
-            Self::CutoverOpen { service } | Self::CutoverServices { service, .. } | Self::NoCutover { service } => {
-                Some(format!("coldsign rotate cutover plan {service}"))
-            }
+            Self::CutoverOpen { service }
+            | Self::CutoverServices { under_way: service, .. }
+            | Self::NoCutover { service } => Some(format!("coldsign rotate cutover plan {service}")),
             Self::NoReplacement { service, .. } => Some(format!("coldsign token list --service {service}")),
-            Self::NoCutoverNeeded { .. } => Some("coldsign rotate next --to .".to_owned()),
+            Self::NoCutoverNeeded { .. } | Self::NoStandby { .. } => Some("coldsign rotate next --to .".to_owned()),
             Self::SwapEarly { service, .. } => Some(format!("coldsign rotate cutover plan {service}")),
             Self::Early { key, .. } | Self::Needed { key, .. } => {
                 key.split_once('/').map(|(keyset, _)| format!("coldsign rotate plan --keyset {keyset}"))

@@ -94,8 +94,12 @@ const CONFIRM: &str = "the swap is done; until it is confirmed everything is iss
 pub fn plan(rules: &dyn Rules, series: &Series, now: u64, until: u64) -> Vec<Step> {
     let mut projection = Projection::of(rules, series, now);
     projection.endings();
+    projection.swaps();
     if series.overlap {
-        projection.overlap(until);
+        // What comes after an open cutover is planned when it is over.
+        if series.cutover.is_none() {
+            projection.overlap(until);
+        }
     } else if !series.single_key.is_empty() {
         projection.single_key(until);
     }
@@ -233,17 +237,25 @@ impl<'a> Projection<'a> {
         }
     }
 
+    /// What is left to do about a cutover that is under way, also where the installed key is paused.
+    fn swaps(&mut self) {
+        let series = self.series;
+        let Some(swap) = series.cutover else { return };
+        let since = series.newest_activated().and_then(|key| key.activated_at);
+        let last_sign = since.map(|since| self.rules.last_sign(self.timing, self.timing.planned_end(since)));
+        for service in &series.single_key {
+            let latest = last_sign.map(|last_sign| last_sign.max(swap.at));
+            self.step(Act::CutoverSwap, service, (swap.at, SWAP), (latest, LAST_SIGN));
+            self.step(Act::CutoverConfirm, service, (swap.at, CONFIRM), (None, ""));
+        }
+    }
+
     fn single_key(&mut self, until: u64) {
         let series = self.series;
         let Some((mut signs, mut since)) = self.begins() else { return };
         let mut standby = self.series.standby().map(|key| self.projected(key));
         let travel = self.rules.earliest_swap(self.timing, 0);
-        if let Some(swap) = self.series.cutover {
-            let last_sign = self.rules.last_sign(self.timing, self.timing.planned_end(since));
-            for service in &series.single_key {
-                self.step(Act::CutoverSwap, service, (swap.at, SWAP), (Some(last_sign.max(swap.at)), LAST_SIGN));
-                self.step(Act::CutoverConfirm, service, (swap.at, CONFIRM), (None, ""));
-            }
+        if let Some(swap) = series.cutover {
             let next = standby.take().unwrap_or_else(|| self.next_key());
             (signs, since) = (next.name, swap.at.max(self.now));
         }

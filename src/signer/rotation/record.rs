@@ -79,6 +79,12 @@ impl Cutovers {
         Ok(true)
     }
 
+    /// The newest of a keyset that a service has confirmed.
+    pub fn confirmed_by(&self, service: &str, keyset: &str) -> Option<&CutoverRecord> {
+        let confirmed = |cutover: &&CutoverRecord| cutover.confirmed.iter().any(|one| one == service);
+        self.0.iter().rev().find(|cutover| cutover.issued.keyset == keyset && confirmed(cutover))
+    }
+
     /// The newest to that key that some service has not confirmed.
     pub fn open_to(&self, kid: &str) -> Option<&CutoverRecord> {
         self.0.iter().rev().find(|cutover| cutover.issued.kid == kid && cutover.waiting().next().is_some())

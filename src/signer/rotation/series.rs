@@ -118,7 +118,10 @@ impl Series {
         accept_outage: bool,
         now: u64,
     ) -> Result<(), RotationDenied> {
-        if let (Some(service), false, Some(_)) = (self.single_key.first(), accept_outage, self.signing()) {
+        // Also of a paused key: its tokens are valid there until another one is installed.
+        let installed =
+            self.newest_activated().filter(|key| matches!(key.state, KeyState::Active | KeyState::Suspended));
+        if let (Some(service), false, Some(_)) = (self.single_key.first(), accept_outage, installed) {
             return Err(RotationDenied::SingleKey { key: key.name.clone(), service: service.clone() });
         }
         // A key that only single-key services will read reaches them by hand, at the cutover.

@@ -208,8 +208,8 @@ fn for_operator(survey: &Survey, service: &str) -> String {
          1. Install the files of this folder in the place of those of {old}.\n\
          2. Restart the service: until then it goes on with the old key.\n\
          3. Tell the administrator of coldsign that it is done. Until then every new token is made for both keys.\n\n\
-         From that moment the service refuses every token of the old key. Every holder has a new one that\n\
-         works from the swap on. Between {} and {} a holder may be refused.\n\
+         From that moment the service refuses every token of the old key. Its holders were given new ones that\n\
+         work from the swap on. Between {} and {} a holder may be refused.\n\
          Compare the fingerprint on the page in this folder with the administrator by another way.\n",
         when::utc(when::rounded_up(swap.at)),
         when::utc(swap.locked_from),
