@@ -5,6 +5,7 @@ use super::clock::{act_time, check_gap};
 use super::verifiers::{Standing, standings};
 use super::{ClockDenied, Store};
 use crate::issuing::Policy;
+use crate::issuing::policy::Consumer;
 use crate::issuing::record::{Delivery, TokenRecord};
 use crate::journal::{hex, sha256};
 use crate::keystore::{KeyRecord, KeyState, Purpose};
@@ -12,6 +13,7 @@ use crate::publishing::record::PublicationRecord;
 use crate::refusal::Refusal;
 use crate::rotation::{Act, Step};
 use coldsign_verify::UnixTime;
+use std::collections::HashSet;
 
 /// After this time a backup is called old, whatever the policy says.
 const BACKUP_DUE: u64 = 30 * 86_400;
@@ -149,6 +151,31 @@ fn without_replacement(store: &Store, policy: &Policy, now: u64) -> Result<Vec<(
         if !left.is_empty() {
             let what = format!("a cutover is under way, and from the swap on {}", named(left));
             todo.push((what, format!("coldsign rotate cutover issue {service} --to .")));
+        }
+    }
+    // Of keys that were installed before: whoever was left out when they were replaced.
+    for key in store.ledger().keys.all() {
+        let newest = store.ledger().keys.newest_activated(&key.keyset).is_some_and(|newest| newest.kid == key.kid);
+        if newest || !matches!(key.state, KeyState::Active | KeyState::Suspended | KeyState::Deactivated { .. }) {
+            continue;
+        }
+        let single_key = |name: &str| policy.service(name).is_some_and(|one| one.consumer == Consumer::SingleKey);
+        let alive = |token: &TokenRecord| token.issued.exp > now && single_key(&token.issued.service);
+        let works = |token: &TokenRecord, _, _| super::replacements::works_without(store, policy, &key.kid, token);
+        let left = super::replacements::owed(store, &key.kid, alive, works).due;
+        if left.is_empty() {
+            continue;
+        }
+        // Who was given a new token since, whatever for, can work.
+        let tokens = store.ledger().tokens.all();
+        let since = tokens.iter().filter(|token| alive(token) && works(token, 0, 0));
+        let since = since.filter(|token| token.delivery == Delivery::Delivered);
+        let since: HashSet<_> = since.map(|token| (&token.issued.service, &token.issued.sub)).collect();
+        let left = left.into_iter().filter_map(|at| tokens.get(at));
+        let left: Vec<_> = left.filter(|token| !since.contains(&(&token.issued.service, &token.issued.sub))).collect();
+        if let Some(first) = left.first() {
+            let what = format!("{} was replaced, and {}", key.name(), named(left.clone()));
+            todo.push((what, format!("coldsign token list --service {} --live", first.issued.service)));
         }
     }
     Ok(todo)

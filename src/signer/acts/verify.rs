@@ -1,7 +1,10 @@
 //! `token verify`: the answer a service would give.
 
 use super::issue::{expectations, kid_for, service_of};
+use super::series::installed;
 use super::{Denied, Store};
+use crate::issuing::policy::Consumer;
+use crate::keystore::KeyRecord;
 use crate::publishing::{ServiceSheet, verify_folder};
 use crate::refusal::{Refusal, Refuse};
 use crate::storage::{Directory, StorageFault, folder_above, holds_file};
@@ -20,7 +23,10 @@ pub fn verifier_of_store(store: &Store, service: &str, now: u64) -> Result<Verif
     let (policy, _) = store.policy()?;
     let service = service_of(&policy, service)?;
     let keys = store.ledger().keys.of_keyset(&service.keyset);
-    let set = keys.filter(|key| key.published_at(now)).map(|key| (kid_for(service, key), key.public.clone()));
+    // A service that reads one key has the one that is installed.
+    let one = (service.consumer == Consumer::SingleKey).then(|| installed(store, service).map(|key| key.kid.as_str()));
+    let held = |key: &&KeyRecord| one.map_or_else(|| key.published_at(now), |one| one == Some(key.kid.as_str()));
+    let set = keys.filter(held).map(|key| (kid_for(service, key), key.public.clone()));
     let jwks = Jwks::new(set)
         .map_err(|error| Denied::Damaged { file: "journal/entries.jsonl".to_owned(), what: error.to_string() })?;
     Ok(Verifier::new(jwks, expectations(&store.sheet().issuer, service)))
