@@ -1,5 +1,8 @@
 //! `rotate cutover`: how services that hold one key get another.
 
+mod folders;
+
+use self::folders::{OPERATORS_SHEET, SHEET, hand_out, operators_files, operators_folder, there};
 use super::emergency::again;
 use super::issue::{self, Batch, Issued};
 use super::publish::{self, Published};
@@ -7,21 +10,16 @@ use super::series::{counted, open_cutover};
 use super::{Session, Store, keys, replacements, series};
 use crate::issuing::Policy;
 use crate::issuing::delivery::holders_folder;
-use crate::issuing::policy::{Consumer, Service};
+use crate::issuing::policy::Consumer;
 use crate::issuing::record::TokenRecord;
 use crate::journal::Event;
 use crate::keystore::{self, KeyActivated, KeyRecord};
 use crate::refusal::Refusal;
 use crate::rotation::record::{CutoverConfirmed, CutoverIssued};
 use crate::rotation::{RotationDenied, Rules, Swap, Table};
-use crate::storage::{Outbox, StorageFault, is_there};
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use crate::storage::Outbox;
+use std::collections::BTreeMap;
 use std::path::Path;
-
-/// The sheet in a holder's folder.
-const SHEET: &str = "WHEN.txt";
-/// The sheet in an operator's folder.
-const OPERATORS_SHEET: &str = "SWAP.txt";
 
 /// What a cutover is or would be.
 #[derive(Debug, Clone)]
@@ -308,80 +306,6 @@ fn replacement(token: &TokenRecord, now: u64) -> Batch {
         .lifetime
         .map(|asked| Table.replacement_expiry(start.saturating_add(asked), token.issued.exp).saturating_sub(start));
     batch
-}
-
-fn operators_folder(service: &str) -> String {
-    format!("operator-{service}")
-}
-
-fn operators_files(
-    session: &mut Session,
-    service: &Service,
-    next: &KeyRecord,
-    sheet: String,
-) -> Result<BTreeMap<String, Vec<u8>>, Refusal> {
-    let mut files = publish::for_swap(session, service, next)?;
-    files.insert(OPERATORS_SHEET.to_owned(), sheet.into_bytes());
-    Ok(files)
-}
-
-/// A folder a holder, with every replacement that is theirs. One that can't be written keeps nobody else
-/// from theirs.
-fn hand_out(
-    session: &mut Session,
-    replacements: &mut [Issued],
-    sheet: &str,
-    outbox: &Outbox,
-    again: String,
-) -> Result<BTreeSet<String>, Refusal> {
-    let mut folders = BTreeSet::new();
-    let (mut fault, mut held) = (None, HashSet::new());
-    let mut taken: HashMap<(String, String), usize> = HashMap::new();
-    for token in replacements.iter() {
-        let folder = holders_folder(&token.subject);
-        let names = taken.entry((folder.clone(), token.file.name.to_lowercase())).or_insert(0);
-        let put = outbox.below(&folder).and_then(|place| {
-            if !is_there(&place.path().join(SHEET)) {
-                place.create_file(SHEET, sheet.as_bytes())?;
-            }
-            let name = free_name(&place, &token.file.name, names);
-            place.create_file(&name, token.file.contents.as_bytes())
-        });
-        match put {
-            Ok(()) => drop(folders.insert(folder)),
-            Err(failed) => {
-                fault.get_or_insert(failed);
-                held.insert(token.jti.clone());
-            }
-        }
-    }
-    replacements.sort_by_key(|token| held.contains(&token.jti));
-    issue::settle(session, replacements, replacements.len() - held.len(), fault, Some(again))?;
-    Ok(folders)
-}
-
-/// A name that nothing has: neither from this call, which has used so many, nor from an earlier one.
-fn free_name(place: &Outbox, plain: &str, used: &mut usize) -> String {
-    loop {
-        *used += 1;
-        let name = if *used > 1 { format!("{used}-{plain}") } else { plain.to_owned() };
-        if !is_there(&place.path().join(&name)) {
-            return name;
-        }
-    }
-}
-
-/// Whether a folder is there with that sheet.
-///
-/// # Errors
-/// [`StorageFault::Exists`] where its sheet is of another cutover: what is there is old.
-fn there(outbox: &Outbox, folder: &str, name: &str, sheet: &str) -> Result<bool, StorageFault> {
-    let path = outbox.path().join(folder).join(name);
-    if !is_there(&path) {
-        return Ok(false);
-    }
-    let same = outbox.below(folder)?.holds_file(name, sheet.as_bytes());
-    if same { Ok(true) } else { Err(StorageFault::Exists(path)) }
 }
 
 /// What confirming did.
