@@ -288,7 +288,7 @@ impl Sound {
         policy::apply(&mut session).unwrap();
         publish::publish(&mut session, false).unwrap();
         issue::issue(&mut session, &batch("ben")).unwrap();
-        unlock::change(&mut session, "admin", &passphrase(), unlock::Depth::Reseal).unwrap();
+        unlock::change(&mut session, "admin", &passphrase(), unlock::Depth::Reseal, None).unwrap();
         drop(session);
         let files = files(&place, "");
         assert!(files.len() > 25, "{:?}", files.keys());

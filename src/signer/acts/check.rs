@@ -1,17 +1,15 @@
 //! `store check`: every fault of a store by its file and line; and what of it can be mended.
 
-use super::{Denied, Ledger, StoreSheet, publications};
+use super::sweep::{self, QUARANTINE};
+use super::{Denied, Ledger, StoreSheet, files, publications};
 use crate::issuing::Policy;
 use crate::journal::{Audit, Journal, JournalFault, hex, sha256};
-use crate::keystore::{KeyRecord, Purpose};
 use crate::refusal::{Refusal, Refuse};
 use crate::storage::{Directory, Found, Kind, Lock, StorageFault};
 use std::collections::BTreeSet;
 use std::path::Path;
 
 const LARGEST: u64 = 1 << 20;
-/// The first line of every age file.
-const AGE: &[u8] = b"age-encryption.org/v1\n";
 
 /// Something in a store that is not as it should be.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -95,13 +93,15 @@ pub fn check(path: &Path) -> Result<Report, Refusal> {
     let mut known: BTreeSet<String> = ["store.json", "lock", "policy.toml", "journal", "journal/entries.jsonl"]
         .into_iter()
         .chain(["journal/checkpoint", "policies", "unlock", "sealed", "roots", "certificates", "publications"])
+        .chain([QUARANTINE])
         .map(str::to_owned)
         .collect();
-    policies(&directory, &ledger, &mut known, &mut report);
-    unlocks(&directory, &ledger, &mut known, &mut report);
-    sealed(&directory, &ledger, &mut known, &mut report);
-    certificates(&directory, &ledger, &mut known, &mut report);
-    roots(&directory, &ledger, &mut known, &mut report);
+    known.insert(files::sealed_folder(&ledger));
+    edited_policy(&directory, &ledger, &mut report);
+    let own_sheet = sheet_of(&audit);
+    for file in files::named(&ledger, &own_sheet).iter().filter(|file| file.kind != files::Kind::Sheet) {
+        named(&directory, file, &ledger, &mut known, &mut report);
+    }
     published(&directory, &ledger, &mut known, &mut report);
     unknown(&stock, &known, &ledger, &mut report);
     sort(&mut report);
@@ -218,15 +218,20 @@ fn journal_fault(fault: &JournalFault, report: &mut Report) {
     report.faults.push(Fault { file, line, what, cure: None, advice: None });
 }
 
-/// What this directory is. The journal's first line says all that stands in a sheet.
-fn sheet(directory: &Directory, audit: &Audit, report: &mut Report) -> Result<(), Refusal> {
-    let file = StoreSheet::FILE;
-    let derived = StoreSheet {
+/// The sheet that the journal's first line asks for.
+fn sheet_of(audit: &Audit) -> StoreSheet {
+    StoreSheet {
         format: StoreSheet::FORMAT.to_owned(),
         version: 1,
         store_id: audit.genesis.store_id.clone(),
         issuer: audit.genesis.issuer.clone(),
-    };
+    }
+}
+
+/// What this directory is. The journal's first line says all that stands in a sheet.
+fn sheet(directory: &Directory, audit: &Audit, report: &mut Report) -> Result<(), Refusal> {
+    let file = StoreSheet::FILE;
+    let derived = sheet_of(audit);
     let what = match StoreSheet::read(directory) {
         // Another version's store is for another coldsign to check, and to mend.
         Err(refusal) if refusal.reason().rule() == Some("STORE-VERSION") => return Err(refusal),
@@ -242,12 +247,7 @@ fn sheet(directory: &Directory, audit: &Audit, report: &mut Report) -> Result<()
     Ok(())
 }
 
-fn policies(directory: &Directory, ledger: &Ledger, known: &mut BTreeSet<String>, report: &mut Report) {
-    for record in ledger.policies.all() {
-        let file = format!("policies/{}.toml", record.applied.sha256);
-        compare(directory, &file, &record.applied.sha256, "not the text that was applied", report);
-        known.insert(file);
-    }
+fn edited_policy(directory: &Directory, ledger: &Ledger, report: &mut Report) {
     match directory.read_text("policy.toml", LARGEST) {
         Err(StorageFault::Missing(_)) => {
             let kept = ledger.policies.newest().map(|newest| newest.applied.sha256.clone()).filter(|sha256| {
@@ -271,75 +271,47 @@ fn policies(directory: &Directory, ledger: &Ledger, known: &mut BTreeSet<String>
     }
 }
 
-/// Each unlock's file is the one that the journal names; an act that was interrupted has it under the
-/// name `<name>.next.age` still.
-fn unlocks(directory: &Directory, ledger: &Ledger, known: &mut BTreeSet<String>, report: &mut Report) {
-    for unlock in ledger.unlocks.all() {
-        let (file, next) = (format!("unlock/{}.age", unlock.name), format!("unlock/{}.next.age", unlock.name));
-        if directory.read(&next, LARGEST).is_ok_and(|bytes| hex(&sha256(&bytes)) == unlock.sha256) {
-            report.notes.push(format!("{next} is in force; the next act gives it its name"));
-            known.insert(next);
-        } else {
-            compare(directory, &file, &unlock.sha256, "not the one that the journal names", report);
-            if let Some(other) = ledger.unlocks.other_than(&unlock.name) {
-                let name = &unlock.name;
-                report
-                    .advise(&file, format!("coldsign --unlock {other} unlock change {name}, or unlock remove {name}"));
-            }
-        }
-        known.insert(file);
+/// A file is the one that the journal names. What is in an age file only a passphrase shows.
+fn named(
+    directory: &Directory,
+    file: &files::Named,
+    ledger: &Ledger,
+    known: &mut BTreeSet<String>,
+    report: &mut Report,
+) {
+    let path = file.path.as_str();
+    known.insert(path.to_owned());
+    let read = files::read(directory, file);
+    if let Some(waiting) = waiting_names(path).into_iter().find(|name| read.is_ok() && directory.has(name)) {
+        report.notes.push(format!("{waiting} is in force; the next act gives it its name"));
+        known.insert(waiting);
+    }
+    if read.is_ok() {
+        return;
+    }
+    match directory.read(path, files::LARGEST) {
+        Err(fault) => report.fault(path, file_fault(&fault)),
+        Ok(_) if file.kind == files::Kind::Custodian => report.notes.push(format!(
+            "{path} is not the file that the journal names: its owner may have wrapped it by another code"
+        )),
+        Ok(_) => report.fault(path, "it is not the one that the journal names"),
+    }
+    let unlock = ledger.unlocks.all().iter().find(|unlock| files::unlock_file(&unlock.name) == path);
+    if let Some(name) = unlock.map(|unlock| &unlock.name)
+        && let Some(other) = ledger.unlocks.other_than(name)
+    {
+        report.advise(path, format!("coldsign --unlock {other} unlock change {name}, or unlock remove {name}"));
     }
 }
 
-/// The seal is the one that the journal names. Of the private keys only an unlock shows what is in them.
-fn sealed(directory: &Directory, ledger: &Ledger, known: &mut BTreeSet<String>, report: &mut Report) {
-    let folder = format!("sealed/{}", ledger.unlocks.generation());
-    let seal = format!("{folder}/seal.age");
-    compare(directory, &seal, ledger.unlocks.seal_sha256(), "not the one that the journal names", report);
-    known.insert(seal);
-    let keys = ledger.keys.all().iter();
-    let mut files: Vec<String> =
-        keys.clone().filter(|key| in_seal(key)).map(|key| format!("{folder}/key-{}.age", key.kid)).collect();
-    let roots = keys.filter(|key| key.purpose == Purpose::Root && key.has_private_half());
-    files.extend(roots.map(|key| format!("roots/key-{}.age", key.kid)));
-    known.insert(folder);
-    for file in files {
-        match directory.read(&file, LARGEST) {
-            Err(fault) => report.fault(&file, file_fault(&fault)),
-            Ok(bytes) if !bytes.starts_with(AGE) => report.fault(&file, "it is no age file"),
-            Ok(_) => {}
-        }
-        known.insert(file);
+/// Under which names an interrupted act leaves a file that is in force.
+fn waiting_names(path: &str) -> Vec<String> {
+    let (folder, name) = path.rsplit_once('/').unwrap_or(("", path));
+    let mut names = vec![format!("{folder}/.{name}.partial"), format!("{folder}.partial/{name}")];
+    if folder == "unlock" {
+        names.push(path.replace(".age", ".next.age"));
     }
-}
-
-fn in_seal(key: &KeyRecord) -> bool {
-    key.has_private_half() && key.purpose != Purpose::Root
-}
-
-fn certificates(directory: &Directory, ledger: &Ledger, known: &mut BTreeSet<String>, report: &mut Report) {
-    for (kid, made) in ledger.publications.certificates() {
-        let file = format!("certificates/{kid}.pem");
-        compare(directory, &file, made, "not the certificate that was made", report);
-        known.insert(file);
-    }
-}
-
-fn roots(directory: &Directory, ledger: &Ledger, known: &mut BTreeSet<String>, report: &mut Report) {
-    for (file, sha256, what) in super::root::kept_files(ledger) {
-        compare(directory, &file, sha256, what, report);
-        known.insert(file);
-    }
-}
-
-fn compare(directory: &Directory, file: &str, wanted: &str, what: &str, report: &mut Report) {
-    match directory.read(file, LARGEST) {
-        Err(fault) => report.fault(file, file_fault(&fault)),
-        Ok(bytes) if hex(&sha256(&bytes)) != wanted => {
-            report.fault(file, format!("it is {what}"));
-        }
-        Ok(_) => {}
-    }
+    names
 }
 
 fn published(directory: &Directory, ledger: &Ledger, known: &mut BTreeSet<String>, report: &mut Report) {
@@ -373,11 +345,17 @@ fn unknown(stock: &[Found], known: &BTreeSet<String>, ledger: &Ledger, report: &
             continue;
         }
         strange.push(path);
-        if path.ends_with(".partial") {
+        if path.strip_prefix(QUARANTINE).is_some_and(|rest| rest.starts_with('/')) {
+            report
+                .notes
+                .push(format!("{path} was put aside: no act of this store made it; look at it, then remove it"));
+        } else if path.ends_with(".partial") {
             let cure = if found.kind == Kind::Folder { Cure::RemovePartialFolder } else { Cure::RemovePartial };
             report.add(path, "it is what an interrupted act has left", Some(cure));
         } else if left_over(path, ledger) {
             report.notes.push(format!("{path} is not in force: an act was interrupted, and the next removes it"));
+        } else if sweep::is_unknown(ledger, path) {
+            report.fault(path, "the journal does not know it: it was put back or planted; the next act puts it aside");
         } else {
             report.fault(path, "nothing in the journal speaks of it");
         }
@@ -387,20 +365,7 @@ fn unknown(stock: &[Found], known: &BTreeSet<String>, ledger: &Ledger, report: &
 /// Whether an act that was interrupted leaves such a file, and the next act removes it (store-v1.md).
 /// A check does not: without a passphrase nobody knows that this journal is the store's.
 fn left_over(path: &str, ledger: &Ledger) -> bool {
-    let Some((folder, name)) = path.rsplit_once('/') else { return false };
-    let sealed = format!("sealed/{}", ledger.unlocks.generation());
-    let key = || name.strip_prefix("key-").is_some_and(|name| name.ends_with(".age"));
-    match folder {
-        "unlock" => name.ends_with(".age"),
-        "sealed" => name.parse::<u64>().is_ok(),
-        "publications" => {
-            let newest = ledger.publications.newest().map_or(0, |newest| newest.made.seq);
-            name.len() == 6 && name.parse::<u64>().is_ok_and(|seq| seq > newest)
-        }
-        "certificates" => name.strip_suffix(".pem").is_some_and(|kid| ledger.keys.by_kid(kid).is_some()),
-        "roots" => super::root::is_ours(name),
-        _ => folder == sealed && key(),
-    }
+    sweep::has_ended(ledger, path) || path.starts_with("unlock/") && path.ends_with(".next.age")
 }
 
 fn file_fault(fault: &StorageFault) -> String {

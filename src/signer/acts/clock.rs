@@ -1,12 +1,11 @@
 //! Which time an act uses, and what is done once a clock is found wrong.
 
-use super::{Session, Store};
+use super::{Store, Unlocked};
 use crate::issuing::record::TokenRecord;
 use crate::journal::{ClockCorrected, Entry, Event};
 use crate::keystore::Passphrase;
 use crate::publishing::record::PublicationRecord;
 use crate::refusal::{Refusal, Refuse};
-use std::path::Path;
 
 /// 2026-11-22T00:00:00Z: no clock that is right shows less to this version.
 pub const RELEASED: u64 = 1_795_305_600;
@@ -191,13 +190,12 @@ pub struct Correction<'a> {
 /// # Errors
 /// [`ClockDenied`], or as the store refuses.
 pub fn correct(
-    path: &Path,
-    unlock: Option<&str>,
+    unlocked: Unlocked,
     passphrase: &Passphrase,
     correction: &Correction<'_>,
 ) -> Result<ClockCorrected, Refusal> {
     let (now, since) = (correction.now, correction.since);
-    let mut session = Session::open_at(path, unlock, passphrase, |store| {
+    let mut session = unlocked.begin_at(Some(passphrase), |store| {
         let first = span(store, now, since)?.entries.first().map_or(0, |entry| entry.index);
         let before = store.journal().entries().iter().take_while(|entry| entry.index < first);
         // What came before the span must fit the clock as always.

@@ -22,6 +22,12 @@ pub enum Denied {
         /// What does not hold.
         what: String,
     },
+    /// Between its opening and its lock the store became another one.
+    #[error("the store at {} was exchanged while this act was under way", .0.display())]
+    Exchanged(PathBuf),
+    /// The unlock in use was changed meanwhile.
+    #[error("unlock {0} was changed while this act was under way")]
+    UnlockChanged(String),
     /// A store is there already.
     #[error("there is a store at {} already", .0.display())]
     StoreExists(PathBuf),
@@ -160,6 +166,7 @@ impl Refuse for Denied {
             Self::NoStore(_) => "STORE-NONE",
             Self::StoreVersion(_) => "STORE-VERSION",
             Self::Damaged { .. } => "STORE-DAMAGED",
+            Self::Exchanged(_) | Self::UnlockChanged(_) => "STORE-EXCHANGED",
             Self::StoreExists(_) | Self::NotEmpty(_) => "INIT-EXISTS",
             Self::InGitWorkTree { .. } => "INIT-GIT",
             Self::Issuer { .. } => "INIT-ISSUER",
@@ -188,6 +195,8 @@ impl Refuse for Denied {
         let line = |text: &str| vec![text.to_owned()];
         match self {
             Self::Damaged { .. } => line("nothing was done; keep this store as it is and go on from the newest backup"),
+            Self::Exchanged(_) => line("its journal is not the one that you opened; nothing was done"),
+            Self::UnlockChanged(_) => line("open the store with the new passphrase; nothing was done"),
             Self::StoreVersion(_) => line("it is from another coldsign; nothing was done"),
             Self::StoreExists(_) => line("its keys would be lost; nothing was written"),
             Self::NotEmpty(_) => line("a store needs a directory of its own; nothing was written"),
@@ -216,6 +225,8 @@ impl Refuse for Denied {
             // Nothing can be made where a file or something else's folder is.
             Self::NoStore(path) if !is_vacant(path) => "coldsign --store DIR status".to_owned(),
             Self::NoStore(path) => format!("coldsign --store {} init", path_word(path)),
+            Self::Exchanged(_) => "coldsign journal verify".to_owned(),
+            Self::UnlockChanged(_) => "coldsign unlock list".to_owned(),
             Self::PolicyUnapplied => "coldsign policy diff".to_owned(),
             Self::PolicyGone(path) => format!("coldsign policy show > {}", path_word(path)),
             Self::NoKeyset { nearest: Some(nearest), .. } => format!("coldsign key list {nearest}"),

@@ -5,6 +5,7 @@ mod denied;
 pub use denied::FoundDenied;
 
 use super::backup::record::EpochRecord;
+use super::journal::REPLACED;
 use super::{Store, root};
 use crate::journal::{Checkpoint, hex, sha256};
 use crate::publishing::{Difference, folder_name, verify_folder};
@@ -39,6 +40,8 @@ pub struct Met {
     pub left_behind: Vec<u64>,
     /// Folders that say nothing of this store, with the reason.
     pub unread: Vec<(String, String)>,
+    /// Folders with this store's id under a journal key that was never this store's: forged.
+    pub forged: Vec<(String, String)>,
 }
 
 /// What a bundle is to a store.
@@ -47,6 +50,8 @@ enum Standing {
     LeftBehind(u64),
     /// It says nothing of this store, for that reason.
     Foreign(String),
+    /// It has this store's id, and its checkpoint is by a key that is none of this journal's.
+    OtherKey(String),
     /// The store is not what it was when that bundle was made.
     Accuses(FoundDenied),
 }
@@ -72,7 +77,10 @@ pub fn check(store: &Store, folder: &Path) -> Result<Found, Refusal> {
     let sums = files.get("SHA256SUMS").map(|sums| hex(&sha256(sums))).unwrap_or_default();
     let publications = &store.ledger().publications;
     let seq = match publications.all().iter().find(|record| record.made.manifest == sums) {
-        Some(record) => record.made.seq,
+        Some(record) => {
+            look(store, folder, &files)?;
+            record.made.seq
+        }
         None => return Err(stranger(store, folder, &files)?.into()),
     };
     let own = folder_name(seq);
@@ -81,6 +89,20 @@ pub fn check(store: &Store, folder: &Path) -> Result<Found, Refusal> {
         return Err(FoundDenied::Name { folder: place(), own }.into());
     }
     Ok(Found { seq, newest: publications.newest().map_or(seq, |newest| newest.made.seq) })
+}
+
+/// A folder that the journal knows can still have been made by somebody who wrote both: its checkpoint
+/// must be of this journal's keys too.
+fn look(store: &Store, folder: &Path, files: &BTreeMap<String, Vec<u8>>) -> Result<(), Refusal> {
+    let Some(text) = files.get(bundle::FILE_NAME) else { return Ok(()) };
+    match standing(store, &root::chain(store)?, folder, &String::from_utf8_lossy(text))? {
+        Standing::OtherKey(what) => {
+            let folder = folder.to_owned();
+            Err(FoundDenied::OtherKey { folder, what, authenticated: store.is_vouched() }.into())
+        }
+        Standing::Accuses(denied) => Err(denied.into()),
+        Standing::Known(_) | Standing::LeftBehind(_) | Standing::Foreign(_) => Ok(()),
+    }
 }
 
 /// Refuses a medium with a publication that this store made and can't have made as it is now: its
@@ -110,6 +132,10 @@ pub fn meet(store: &Store, medium: &Path) -> Result<Met, Refusal> {
             Standing::Known(seq) => met.known.push(seq),
             Standing::LeftBehind(seq) => met.left_behind.push(seq),
             Standing::Foreign(what) => met.unread.push((name, what)),
+            Standing::OtherKey(what) if store.is_vouched() => met.forged.push((name, what)),
+            Standing::OtherKey(what) => {
+                return Err(FoundDenied::OtherKey { folder, what, authenticated: false }.into());
+            }
             Standing::Accuses(denied) => return Err(denied.into()),
         }
     }
@@ -183,7 +209,19 @@ fn stranger(store: &Store, folder: &Path, files: &BTreeMap<String, Vec<u8>>) -> 
         }
         Standing::LeftBehind(seq) => FoundDenied::LeftBehind { folder: place(), seq },
         Standing::Foreign(what) => FoundDenied::Foreign { folder: place(), what },
+        Standing::OtherKey(what) => FoundDenied::OtherKey { folder: place(), what, authenticated: store.is_vouched() },
         Standing::Accuses(denied) => denied,
+    })
+}
+
+/// What a bundle says against this store, if it says anything.
+///
+/// # Errors
+/// As the store refuses.
+pub(super) fn accuses(store: &Store, folder: &Path, text: &str) -> Result<Option<FoundDenied>, Refusal> {
+    Ok(match standing(store, &root::chain(store)?, folder, text)? {
+        Standing::Accuses(denied) => Some(denied),
+        _ => None,
     })
 }
 
@@ -197,17 +235,23 @@ fn standing(store: &Store, roots: &[Root], folder: &Path, text: &str) -> Result<
     let publications = &store.ledger().publications;
     let record = publications.by_seq(seq);
     let recorded = record.and_then(|record| record.made.bundle.as_ref());
-    if recorded.is_some_and(|made| made.sha256 == Digest::of(text.as_bytes()).to_string()) {
-        return Ok(Standing::Known(seq));
-    }
+    let known = recorded.is_some_and(|made| made.sha256 == Digest::of(text.as_bytes()).to_string());
     if said.store != store.sheet().store_id {
         return foreign("it is of another store".to_owned());
     }
     let journal = store.journal();
+    let root = roots.iter().find(|root| root.root_version() == said.root_version);
+    let vouched = root.map(|root| Bundle::verify(text, root).map_err(|fault| fault.to_string()));
     // The journal key's word alone accuses: the root that the bundle names may be lost here.
-    let seen = match Checkpoint::verify(&said.checkpoint, &said.store, &journal.key()) {
-        Ok(seen) => seen,
-        Err(what) => return foreign(format!("its checkpoint: {what}")),
+    let (seen, in_its_time) = match (journal.keys().verify(&said.checkpoint), &vouched) {
+        (Ok(by), _) => (by.checkpoint, by.in_its_time),
+        // Our bundle key signed it, a journal key of ours that this journal does not know signed its
+        // checkpoint: the unlocks were changed in a later state of this store.
+        (Err(_), Some(Ok(_))) => match Checkpoint::unverified(&said.checkpoint, &said.store) {
+            Ok(seen) => (seen, true),
+            Err(what) => return foreign(format!("its checkpoint: {what}")),
+        },
+        (Err(what), _) => return Ok(Standing::OtherKey(format!("its checkpoint: {what}"))),
     };
     // Made after the restore, it is of an old store that somebody goes on with.
     let left = |epoch: &&EpochRecord| {
@@ -216,6 +260,9 @@ fn standing(store: &Store, roots: &[Root], folder: &Path, text: &str) -> Result<
     };
     if record.is_none() && store.ledger().backups.epochs().iter().any(|epoch| left(&epoch)) {
         return Ok(Standing::LeftBehind(seq));
+    }
+    if !in_its_time {
+        return Ok(Standing::OtherKey(format!("its checkpoint: {REPLACED}")));
     }
     let (size, covered) = (seen.size, journal.extent().size);
     match journal.root_of_first(size)? {
@@ -226,11 +273,13 @@ fn standing(store: &Store, roots: &[Root], folder: &Path, text: &str) -> Result<
         }
         Some(_) => {}
     }
-    let Some(root) = roots.iter().find(|root| root.root_version() == said.root_version) else {
-        return foreign(format!("it names root {}, which this store never made", said.root_version));
-    };
-    if let Err(fault) = Bundle::verify(text, root) {
-        return foreign(fault.to_string());
+    if known {
+        return Ok(Standing::Known(seq));
+    }
+    match vouched {
+        None => return foreign(format!("it names root {}, which this store never made", said.root_version)),
+        Some(Err(what)) => return foreign(what),
+        Some(Ok(_)) => {}
     }
     // Its checkpoint is from before its own entry: that entry is what this journal lacks.
     Ok(Standing::Accuses(if publications.newest().is_none_or(|newest| newest.made.seq < seq) {

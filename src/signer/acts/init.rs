@@ -3,10 +3,10 @@
 use super::{Denied, Session, StoreSheet};
 use crate::issuing::Policy;
 use crate::issuing::record::PolicyApplied;
-use crate::journal::{self, Event, Line, StoreCreated, hex, sha256};
+use crate::journal::{self, Checkpoint, Event, Line, StoreCreated, hex, sha256};
 use crate::keystore::{
-    self, KdfCost, KeyGenerated, Passphrase, Purpose, RecoveryCode, RsaBits, SealGeneration, SecretKey, Unlocks,
-    WrappedUnlock,
+    self, Anchor, KdfCost, KeyGenerated, KeystoreFault, Passphrase, Purpose, RecoveryCode, RootAnchor, RsaBits,
+    SealGeneration, SecretKey, Unlocks, WrappedUnlock,
 };
 use crate::refusal::Refusal;
 use crate::storage::{self, Directory, Lock, StorageFault};
@@ -155,8 +155,7 @@ impl Prepared {
         })?;
         let lock = self.lock.take().map_or_else(|| Lock::take(&directory), Ok)?;
         let store = super::Store::open(&self.place)?;
-        let unlocks = &store.ledger().unlocks;
-        let opened = keystore::Opened::open(&directory, store.journal(), unlocks, &self.admin, passphrase)?;
+        let opened = keystore::Opened::open(store.kept(), &self.admin, passphrase)?;
         Ok(Session::of_new_store(store, opened, self.now, lock))
     }
 }
@@ -188,36 +187,49 @@ impl Prepared {
             issuer: sheet.issuer.clone(),
             journal_key: journal_key.ed25519_base64url(),
         };
-        let (_, genesis) = journal::genesis_line(&created, request.now, request.admin);
+        let (first_line, genesis) = journal::genesis_line(&created, request.now, request.admin);
+        // The floor of the first unlocks: the first line alone.
+        let anchor = Anchor {
+            store_id: sheet.store_id.clone(),
+            journal_key: journal_key.ed25519_public().ok_or(KeystoreFault::Operation("reading the journal key"))?,
+            floor: Checkpoint::of_lines([first_line.as_bytes()]),
+        };
         let mut events: Vec<Line> = Vec::new();
         let recovery = request.recovery.to_passphrase();
-        let admin = keystore::create_unlock(directory, request.admin, request.passphrase, request.cost)?;
-        let recovery = keystore::create_unlock(directory, Unlocks::RECOVERY, &recovery, request.cost)?;
+        let admin = keystore::create_unlock(directory, request.admin, request.passphrase, request.cost, &anchor)?;
+        let recovery = keystore::create_unlock(directory, Unlocks::RECOVERY, &recovery, request.cost, &anchor)?;
         let recipients = [&admin, &recovery].map(WrappedUnlock::recipient);
         for unlock in [&admin, &recovery] {
             events.push(unlock.added().line());
         }
-        events.push(made("journal", Purpose::Journal, &journal_key, false).line());
-        let (opened, sha256_of_seal) =
+        let journal_key_file = keystore::sealed_name(journal_key.kid());
+        let mut journal_made = made("journal", Purpose::Journal, &journal_key, String::new(), false);
+        let (opened, mut sealed) =
             keystore::create_seal(directory, admin, journal_key, &sheet.store_id, &genesis, &recipients)?;
+        journal_made.sha256 = sealed.get(&journal_key_file).cloned().unwrap_or_default();
+        events.push(journal_made.line());
         let bundle = SecretKey::generate(Algorithm::EdDsa, RsaBits::Two)?;
         let [root_key, root] = self.make_root(request, &sheet, bundle.public())?;
+        let bundle = opened.keep(bundle)?;
         events.push(root_key);
-        events.push(made("bundle", Purpose::Bundle, &bundle, false).line());
+        events.push(made("bundle", Purpose::Bundle, &bundle.key, bundle.sha256.clone(), false).line());
         events.push(root);
-        opened.keep(bundle)?;
+        sealed.insert(keystore::sealed_name(bundle.key.kid()), bundle.sha256);
         for keyset in policy.keysets() {
             let bits = RsaBits::of_policy(keyset.bits);
             let key = SecretKey::generate(keyset.algorithm, bits)?;
             keystore::second_opinion(&key)?;
-            events.push(made(&keyset.name, Purpose::Token, &key, false).line());
-            opened.keep(key)?;
+            let new = opened.keep(key)?;
+            events.push(made(&keyset.name, Purpose::Token, &new.key, new.sha256.clone(), false).line());
+            sealed.insert(keystore::sealed_name(new.key.kid()), new.sha256);
         }
         let sha256 = hex(&sha256(request.policy.as_bytes()));
         directory.below("policies")?.create_file(&format!("{sha256}.toml"), request.policy.as_bytes())?;
         directory.create_file("policy.toml", request.policy.as_bytes())?;
         events.push(PolicyApplied { sha256, bytes: request.policy.len() as u64 }.line());
-        events.push(SealGeneration { generation: 1, sha256: sha256_of_seal }.line());
+        // The store itself is unfinished as a whole: it is renamed last.
+        directory.finish_staged()?;
+        events.push(SealGeneration { generation: 1, files: sealed }.line());
         directory.create_file(StoreSheet::FILE, &sheet.to_bytes())?;
         journal::start(directory, &created, &events, &opened, request.now, request.admin)?;
         Ok(())
@@ -232,17 +244,6 @@ impl Prepared {
         bundle: &PublicKey,
     ) -> Result<[Line; 2], Refusal> {
         let root = SecretKey::generate(Algorithm::EdDsa, RsaBits::Two)?;
-        let code = request.root_code.to_passphrase();
-        let sealed = keystore::seal_root(&root, &code, request.cost)?;
-        let file = format!("key-{}.age", root.kid());
-        match request.root_to {
-            Some(place) => {
-                let path: PathBuf = place.join(format!("coldsign-root-{}", file));
-                storage::create_private_file(&path, &sealed)?;
-                self.outside.push(path);
-            }
-            None => self.directory.below("roots")?.create_file(&file, &sealed)?,
-        }
         let terms = Terms {
             store: sheet.store_id.clone(),
             issuer: sheet.issuer.clone(),
@@ -254,14 +255,27 @@ impl Prepared {
             bundle_keys: vec![bundle.clone()],
         };
         let text = root::sign(&terms, &[&root]).map_err(super::root::RootDenied::from)?;
+        let made_root = super::root::made(1, &text, &terms);
+        let anchor = RootAnchor { store_id: sheet.store_id.clone(), first_root: made_root.sha256.clone() };
+        let sealed = keystore::seal_root(&root, &anchor, &request.root_code.to_passphrase(), request.cost)?;
+        let file = format!("key-{}.age", root.kid());
+        match request.root_to {
+            Some(place) => {
+                let path: PathBuf = place.join(format!("coldsign-root-{}", file));
+                storage::create_private_file(&path, &sealed)?;
+                self.outside.push(path);
+            }
+            None => self.directory.below("roots")?.create_file(&file, &sealed)?,
+        }
         self.directory.below("roots")?.create_file(&root::file_name(1), text.as_bytes())?;
-        let key = made("root", Purpose::Root, &root, request.root_to.is_some()).line();
-        Ok([key, super::root::made(1, &text, &terms).line()])
+        let key = made("root", Purpose::Root, &root, hex(&sha256(&sealed)), request.root_to.is_some()).line();
+        Ok([key, made_root.line()])
     }
 }
 
-fn made(keyset: &str, purpose: Purpose, key: &SecretKey, elsewhere: bool) -> KeyGenerated {
+fn made(keyset: &str, purpose: Purpose, key: &SecretKey, sha256: String, elsewhere: bool) -> KeyGenerated {
     KeyGenerated {
+        sha256,
         keyset: keyset.to_owned(),
         number: 1,
         purpose,

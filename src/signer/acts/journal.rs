@@ -2,10 +2,10 @@
 
 use super::backup::record::EpochRecord;
 use super::tokens::{FilterDenied, interval, known};
-use super::{Denied, Ledger, Store, found, root};
+use super::{Denied, Ledger, Store, found, history, root};
 use crate::issuing::record::TokenIssued;
 use crate::journal::{
-    Audit, Checkpoint, Entry, JournalFault, Prefix, Proof, hex, read_verifier_key, sha256, verifier_key,
+    Audit, Checkpoint, Entry, JournalFault, Prefix, Proof, ProofFile, hex, read_verifier_key, sha256, verifier_key,
 };
 use crate::refusal::{Refusal, Refuse};
 use crate::storage::{Outbox, create_private_file, is_folder, read_file};
@@ -19,6 +19,8 @@ const LARGEST: u64 = 8 << 30;
 const LONGEST_NOTE: u64 = 4 << 10;
 const LONGEST_PROOF: u64 = 2 << 20;
 const LONGEST_POLICY: u64 = 1 << 20;
+/// A checkpoint that somebody signed with a key that had been replaced.
+pub(super) const REPLACED: &str = "it is signed by a journal key that was replaced before: somebody may know that key";
 /// The files of an exported folder.
 const ENTRIES: &str = "entries.jsonl";
 const CHECKPOINT: &str = "checkpoint";
@@ -37,45 +39,13 @@ pub struct Filter {
     pub checkpoints: bool,
 }
 
-/// Every type of entry that this version writes or reads (journal-v1.md).
-const TYPES: [&str; 28] = [
-    "store.created",
-    "checkpoint",
-    "journal.truncated",
-    "clock.corrected",
-    "policy.applied",
-    "token.issued",
-    "token.delivered",
-    "token.undelivered",
-    "revocation.made",
-    "publication.made",
-    "certificate.made",
-    "cutover.issued",
-    "cutover.confirmed",
-    "key.generated",
-    "key.imported",
-    "key.activated",
-    "key.suspended",
-    "key.resumed",
-    "key.deactivated",
-    "key.compromised",
-    "key.destroyed",
-    "unlock.added",
-    "unlock.changed",
-    "unlock.rewrapped",
-    "unlock.removed",
-    "seal.generation",
-    "backup.made",
-    "epoch.started",
-];
-
 /// Refuses a question that nothing can be an answer to.
 ///
 /// # Errors
 /// [`FilterDenied`].
-pub fn check_filter(store: &Store, filter: &Filter) -> Result<(), FilterDenied> {
+pub fn check_filter(filter: &Filter) -> Result<(), FilterDenied> {
     interval(filter.since, filter.until)?;
-    let kinds = || TYPES.into_iter().chain(store.journal().entries().iter().map(|entry| &*entry.kind));
+    let kinds = history::types;
     let families = || kinds().filter_map(|kind| kind.split_once('.').map(|(family, _)| family));
     filter.types.iter().try_for_each(|wanted| {
         known(("type", "coldsign journal show --type", "coldsign journal show"), wanted, kinds().chain(families()))
@@ -150,16 +120,33 @@ fn policy_file(sha256: &str) -> String {
     format!("policies/{sha256}.toml")
 }
 
-/// Holds the journal's key against a verifier key kept elsewhere.
+/// Holds the journal's keys against a verifier key kept elsewhere. Says whether that key was replaced
+/// since: each replacement was signed by the key before it, so an older one vouches for the journal too.
 ///
 /// # Errors
 /// [`AuditDenied::Key`].
-pub fn check_key(audit: &Audit, file: &Path) -> Result<(), Refusal> {
+pub fn check_key(audit: &Audit, file: &Path) -> Result<bool, Refusal> {
     let (store_id, key) = key_in(file)?;
-    if store_id == audit.genesis.store_id && key == audit.key {
-        return Ok(());
+    if store_id == audit.genesis.store_id && audit.keys.has(&key) {
+        return Ok(audit.keys.newest() != key);
     }
     Err(AuditDenied::Key { file: file.to_owned(), what: "it is not this journal's" }.into())
+}
+
+/// Holds the journal's fingerprint against the one that was seen elsewhere: the SHA-256 of a
+/// checkpoint's note, or its first digits. Says which of its checkpoints that is.
+///
+/// # Errors
+/// [`super::backup::BackupDenied::NoFingerprint`], [`AuditDenied::Fingerprint`].
+pub fn find_fingerprint(audit: &Audit, given: &str) -> Result<Checkpoint, Refusal> {
+    let digits = super::backup::outlook::fingerprint_digits(given)?;
+    let mut notes = audit.entries.iter().filter_map(Entry::note);
+    let note = notes.find(|note| hex(&sha256(note.as_bytes())).starts_with(&digits));
+    let by = note.as_deref().map(|note| audit.keys.verify(note));
+    match by {
+        Some(Ok(by)) => Ok(by.checkpoint),
+        _ => Err(AuditDenied::Fingerprint(given.to_owned()).into()),
+    }
 }
 
 /// What a checkpoint kept elsewhere is to a journal.
@@ -184,14 +171,17 @@ pub fn against(audit: &Audit, store: Option<&Store>, file: &Path) -> Result<Olde
         Some(bundled) => bundled.map_err(foreign)?.note,
         None => given,
     };
-    let verified = Checkpoint::verify(&note, &audit.genesis.store_id, &audit.key);
-    let older = verified.map_err(|what| foreign(what.to_owned()))?;
+    let by = audit.keys.verify(&note).map_err(|what| foreign(what.to_owned()))?;
+    let older = by.checkpoint;
     let prefix = audit.prefix(&older);
     if prefix != Prefix::Proven {
         let ledger = fold(audit)?;
         let named = |epoch: &&EpochRecord| epoch.started.checkpoint.as_ref() == Some(&note);
         if let Some(epoch) = ledger.backups.epochs().iter().find(named) {
             return Ok(Older::LeftBehind(older, epoch.clone()));
+        }
+        if !by.in_its_time {
+            return Err(foreign(REPLACED.to_owned()).into());
         }
     }
     match prefix {
@@ -221,7 +211,7 @@ pub fn export(store: &Store, to: &Path) -> Result<Exported, Refusal> {
         create_private_file(to, audit.bytes())?;
         return Ok(Exported { path: to.to_owned(), lines });
     }
-    let key = verifier_key(&audit.genesis.store_id, &audit.key);
+    let key = verifier_key(&audit.genesis.store_id, &audit.keys.newest());
     let mut files = BTreeMap::from([
         (CHECKPOINT.to_owned(), audit.note.clone().into_bytes()),
         (KEY.to_owned(), format!("{key}\n").into_bytes()),
@@ -254,11 +244,12 @@ pub fn index_of(audit: &Audit, jti: &str) -> Result<u64, Refusal> {
 ///
 /// # Errors
 /// [`AuditDenied::NoEntry`].
-pub fn prove(audit: &Audit, index: u64) -> Result<Proof, Refusal> {
+pub fn prove(audit: &Audit, index: u64) -> Result<ProofFile, Refusal> {
     audit.prove(index).ok_or_else(|| AuditDenied::NoEntry { index, covered: audit.checkpoint.size }.into())
 }
 
-/// Checks a proof file with the journal key in another: no store, no journal.
+/// Checks a proof file with a journal key in another: no store, no journal. Where the key was
+/// replaced since, the proof itself leads to the newer one.
 ///
 /// # Errors
 /// [`AuditDenied::Proof`], [`AuditDenied::Key`].
@@ -266,9 +257,9 @@ pub fn verify_proof(file: &Path, key_file: &Path) -> Result<(Proof, Checkpoint),
     let (store_id, key) = key_in(key_file)?;
     let wrong = |what| AuditDenied::Proof { file: file.to_owned(), what };
     let bytes = read_file(file, LONGEST_PROOF)?;
-    let proof = Proof::read(&String::from_utf8_lossy(&bytes)).map_err(wrong)?;
+    let proof = ProofFile::read(&String::from_utf8_lossy(&bytes)).map_err(wrong)?;
     let checkpoint = proof.verify(&store_id, &key).map_err(wrong)?;
-    Ok((proof, checkpoint))
+    Ok((proof.entry, checkpoint))
 }
 
 /// Entries whose members are not those of their type are no journal of ours.
@@ -339,6 +330,9 @@ pub enum AuditDenied {
         /// What is wrong.
         what: &'static str,
     },
+    /// No checkpoint of the journal has that fingerprint.
+    #[error("no checkpoint of this journal has the fingerprint {0}")]
+    Fingerprint(String),
     /// No checkpoint covers such a line.
     #[error("there is no entry {index} that a checkpoint covers: they end at {}", covered.saturating_sub(1))]
     NoEntry {
@@ -368,6 +362,7 @@ impl Refuse for AuditDenied {
             Self::Ahead { .. } => "CHECKPOINT-AHEAD",
             Self::Export { .. } => "JOURNAL-DAMAGED",
             Self::Key { .. } => "JOURNAL-KEY",
+            Self::Fingerprint(_) => "CHECKPOINT-FOREIGN",
             Self::NoEntry { .. } | Self::NoToken(_) => "JOURNAL-NO-ENTRY",
             Self::Proof { .. } => "JOURNAL-PROOF",
         })
@@ -391,6 +386,9 @@ impl Refuse for AuditDenied {
                 "take another copy of it, or have it exported anew: coldsign journal export".to_owned(),
             ],
             Self::Foreign { .. } => vec!["it says nothing about this journal".to_owned()],
+            Self::Fingerprint(_) => {
+                vec!["a digit was mistyped, or the journal is older or another than the one you saw".to_owned()]
+            }
             Self::Key { .. } => vec!["whoever wrote this journal had another key than the one in that file".to_owned()],
             Self::NoEntry { .. } => {
                 vec!["the newest checkpoint line itself is covered by the next act's checkpoint".to_owned()]

@@ -75,6 +75,8 @@ fn take_in(
     }
     keystore::second_opinion(&key)?;
     let number = keys.next_number(&keyset.name);
+    let new = session.opened().keep(key)?;
+    let key = &new.key;
     let state = if number == 1 { "active" } else { "pre-activation" };
     let kid = key.kid().to_owned();
     let jwk = key.public().to_jwk(&kid);
@@ -86,6 +88,7 @@ fn take_in(
             kid: kid.clone(),
             jwk,
             state: state.to_owned(),
+            sha256: new.sha256.clone(),
             elsewhere: false,
         }
         .line(),
@@ -96,11 +99,11 @@ fn take_in(
             kid: kid.clone(),
             jwk,
             state: state.to_owned(),
+            sha256: new.sha256.clone(),
             source,
         }
         .line(),
     };
-    let new = session.opened().keep(key)?;
     if let Err(refusal) = session.record(&[line]) {
         session.discard_if_unknown(&new);
         return Err(refusal);

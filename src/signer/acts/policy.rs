@@ -1,7 +1,7 @@
 //! `policy …`: the edited policy and the one in force.
 
 use super::series::open_cutover;
-use super::{Denied, Session, Store};
+use super::{Denied, Session, Store, files};
 use crate::issuing::Policy;
 use crate::issuing::policy::{Change, Consumer, diff};
 use crate::issuing::record::{PolicyApplied, PolicyRecord};
@@ -60,11 +60,14 @@ pub fn apply(session: &mut Session) -> Result<Comparison, Refusal> {
     if comparison.in_force {
         return Ok(comparison);
     }
-    let file = format!("{}.toml", comparison.sha256);
-    let policies = session.store().directory().below("policies")?;
-    // One that is there already was applied before; its bytes may have changed since.
-    if policies.read(&file, comparison.text.len() as u64).ok().as_deref() != Some(comparison.text.as_bytes()) {
-        policies.replace_file(&file, comparison.text.as_bytes())?;
+    let file = files::policy_file(&comparison.sha256);
+    let directory = session.store().directory();
+    directory.below("policies")?;
+    if !directory.has(&file) {
+        directory.stage_file(&file, comparison.text.as_bytes())?;
+    } else if files::read_named(directory, &file, &comparison.sha256).is_err() {
+        // It was applied before; its bytes have changed since.
+        directory.replace_file(&file, comparison.text.as_bytes())?;
     }
     session
         .record(&[PolicyApplied { sha256: comparison.sha256.clone(), bytes: comparison.text.len() as u64 }.line()])?;

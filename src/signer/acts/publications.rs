@@ -34,7 +34,9 @@ pub fn files(store: &Store, seq: u64) -> Result<BTreeMap<String, Vec<u8>>, Refus
 pub(super) fn kept(store: &Directory, record: &PublicationRecord) -> Result<BTreeMap<String, Vec<u8>>, Refusal> {
     let seq = record.made.seq;
     let folder = format!("publications/{}", folder_in_store(seq));
-    let files = store.read_folder(&folder, LARGEST)?;
+    let unfinished = format!("{folder}.partial");
+    let place = if !store.has(&folder) && store.has(&unfinished) { &unfinished } else { &folder };
+    let files = store.read_folder(place, LARGEST)?;
     let damaged = |what: String| Denied::Damaged { file: folder.clone(), what };
     let sums = files.get("SHA256SUMS").map(|sums| hex(&sha256(sums)));
     if sums.as_deref() != Some(record.made.manifest.as_str()) {

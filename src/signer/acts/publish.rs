@@ -2,7 +2,7 @@
 
 use super::issue::kid_for;
 use super::series::{installed, open_cutover};
-use super::{Denied, Session, Store, revocations};
+use super::{Denied, Session, Store, files, revocations};
 use crate::issuing::Policy;
 use crate::issuing::policy::{Consumer, Export, Service};
 use crate::journal::{Event, Line, hex, sha256};
@@ -21,7 +21,6 @@ use std::collections::BTreeMap;
 /// Certificates outlive every rotation: what ends a key is its removal, not its certificate.
 const CERTIFICATE_YEARS: u64 = 10;
 const YEAR: u64 = 31_556_952;
-const LARGEST: u64 = 1 << 20;
 
 /// What `publish` did.
 pub struct Published {
@@ -211,8 +210,8 @@ fn bundle_key<'a>(store: &'a Store, roots: &[Root]) -> Result<&'a KeyRecord, Ref
 
 fn keep(session: &mut Session, built: &Publication) -> Result<(), Refusal> {
     let store = session.store();
-    let folder = store.directory().below("publications")?;
-    folder.create_folder(&super::publications::folder_in_store(built.seq), &built.files)?;
+    let folder = format!("publications/{}", super::publications::folder_in_store(built.seq));
+    store.directory().stage_files(&folder, &built.files)?;
     let (policy, _) = store.policy()?;
     let kids = distributed(store, &policy, session.now()).map(|key| key.kid.clone()).collect();
     session.record(&[PublicationMade {
@@ -362,12 +361,12 @@ fn certificates(session: &mut Session) -> Result<BTreeMap<String, String>, Refus
     let mut certificates = BTreeMap::new();
     let mut lines: Vec<Line> = Vec::new();
     for key in certified(store, &policy, session.now()) {
-        let file = format!("{}.pem", key.kid);
         let pem = match store.ledger().publications.certificate(&key.kid) {
-            Some(sha256_known) => kept_certificate(store, &file, sha256_known)?,
+            Some(sha256_known) => kept_certificate(store, &key.kid, sha256_known)?,
             None => {
                 let pem = make_certificate(session, key)?;
-                store.directory().below("certificates")?.create_file(&file, pem.as_bytes())?;
+                store.directory().below("certificates")?;
+                store.directory().stage_file(&files::certificate_file(&key.kid), pem.as_bytes())?;
                 lines.push(CertificateMade { kid: key.kid.clone(), sha256: hex(&sha256(pem.as_bytes())) }.line());
                 pem
             }
@@ -380,13 +379,10 @@ fn certificates(session: &mut Session) -> Result<BTreeMap<String, String>, Refus
     Ok(certificates)
 }
 
-pub(super) fn kept_certificate(store: &Store, file: &str, sha256_known: &str) -> Result<String, Refusal> {
-    let file = format!("certificates/{file}");
-    let pem = store.kept_text(&file, LARGEST)?;
-    if hex(&sha256(pem.as_bytes())) != sha256_known {
-        return Err(Denied::Damaged { file, what: "it is not the certificate that was made".to_owned() }.into());
-    }
-    Ok(pem)
+fn kept_certificate(store: &Store, kid: &str, sha256_known: &str) -> Result<String, Refusal> {
+    let file = files::certificate_file(kid);
+    let pem = String::from_utf8(files::read_named(store.directory(), &file, sha256_known)?);
+    Ok(pem.map_err(|_| Denied::Damaged { file, what: "it is not UTF-8 text".to_owned() })?)
 }
 
 fn make_certificate(session: &Session, key: &KeyRecord) -> Result<String, Refusal> {

@@ -3,16 +3,15 @@
 mod change;
 mod custodian;
 
-use super::{Denied, Store};
+use super::{Denied, Store, files};
 use crate::publishing::roots::RootMade;
 use crate::refusal::{Refusal, Refuse};
 use crate::rotation::RootTooShort;
-use crate::storage::{Directory, StorageFault};
+use crate::storage::Directory;
 use coldsign_verify::root::{self, Root, Terms};
 use coldsign_verify::{Digest, UnixTime};
 
 pub use change::{Progress, Waiting, Wish, check, discard, must_wait, propose, sign, waiting};
-pub(super) use change::{kept_files, known_files};
 pub use custodian::{Custodian, LARGEST_KEY, custodians, key_file, may_sign, open, opened_by, signer};
 
 /// How long a root is good, in seconds: five years.
@@ -27,6 +26,17 @@ pub enum RootDenied {
     /// The store was made before there were roots.
     #[error("the store has no root")]
     None,
+    /// The custodian's file was made for another store.
+    #[error("the file of {key} names another store: {what} differs")]
+    OtherStore {
+        /// The custodian's key.
+        key: String,
+        /// What differs.
+        what: &'static str,
+    },
+    /// The store's own folder has a root that its journal does not know.
+    #[error("this store was rolled back: root {0} was made by its custodians, and its journal does not know it")]
+    Ahead(u64),
     /// A root waits for signatures already.
     #[error("root {0} waits for signatures")]
     Waiting(u64),
@@ -92,6 +102,8 @@ impl Refuse for RootDenied {
             Self::Unknown(_) => "ROOT-UNKNOWN",
             Self::Waiting(_) => "ROOT-WAITING",
             Self::NothingWaits => "ROOT-NOTHING-WAITS",
+            Self::OtherStore { .. } => "ROOT-STORE",
+            Self::Ahead(_) => "ROOT-AHEAD",
             Self::NoCustodian { .. } => "ROOT-NO-CUSTODIAN",
             Self::Which { .. } => "ROOT-WHICH",
             Self::Elsewhere(_) => "ROOT-ELSEWHERE",
@@ -105,6 +117,15 @@ impl Refuse for RootDenied {
             Self::Form(_) => vec!["nothing was done".to_owned()],
             Self::None => vec!["a root says which key signs bundles, and verifiers pin it".to_owned()],
             Self::Unknown(_) | Self::NothingWaits => Vec::new(),
+            Self::OtherStore { .. } => vec![
+                "somebody exchanged the store, or it is another store's file; nothing was signed".to_owned(),
+                "compare the fingerprint of root 1 with the one on your recovery sheet".to_owned(),
+            ],
+            Self::Ahead(_) => vec![
+                "an older copy of the store was put back: keys and revocations since then are missing here".to_owned(),
+                "nothing was done; keep this store as evidence and restore the newest backup to another place"
+                    .to_owned(),
+            ],
             Self::Waiting(_) => vec!["it is signed or taken back first; nothing was done".to_owned()],
             Self::NoCustodian { may, .. } => {
                 vec![format!("those who can: {}", may.join(", ")), "nothing was done".to_owned()]
@@ -130,6 +151,8 @@ impl Refuse for RootDenied {
             | Self::NoCustodian { .. }
             | Self::Which { .. }
             | Self::Threshold { .. } => Some("coldsign root show".to_owned()),
+            Self::OtherStore { .. } => Some("coldsign root show 1".to_owned()),
+            Self::Ahead(_) => Some("coldsign --store NEW-PLACE backup restore FILE".to_owned()),
             Self::Waiting(_) => Some("coldsign root sign".to_owned()),
             Self::Short { .. } => Some("coldsign policy show".to_owned()),
             Self::Form(_) | Self::Elsewhere(_) | Self::TooMany(_) => None,
@@ -170,13 +193,7 @@ pub(super) fn kept(store: &Directory, made: &[RootMade]) -> Result<Vec<Root>, Re
     for record in made {
         let file = file_in_store(record.root_version);
         let damaged = |what: String| Denied::Damaged { file: file.clone(), what };
-        let bytes = match store.read(&file, root::LONGEST as u64) {
-            Err(StorageFault::Missing(_)) => return Err(damaged("it is gone".to_owned()).into()),
-            read => read?,
-        };
-        if Digest::of(&bytes).to_string() != record.sha256 {
-            return Err(damaged("it is not the root that was made".to_owned()).into());
-        }
+        let bytes = files::read_named(store, &file, &record.sha256)?;
         let read = match roots.last() {
             None => Root::pinned(&bytes, &Digest::of(&bytes)),
             Some(before) => before.successor(&bytes),
@@ -205,13 +222,4 @@ pub(super) fn ends(roots: &[Root], short: &RootTooShort) -> RootDenied {
 /// The file of a root that waits for signatures.
 pub(super) fn draft_in_store(sha256: &str) -> String {
     format!("roots/draft-{sha256}.json")
-}
-
-/// Whether only this program makes files of that name among the roots.
-pub(super) fn is_ours(name: &str) -> bool {
-    let between = |begin: &str, end: &str| name.strip_prefix(begin).and_then(|rest| rest.strip_suffix(end));
-    let is_kid = |kid: &str| kid.len() == 43;
-    between("root.", ".json").is_some_and(|number| number.parse::<u64>().is_ok())
-        || between("draft-", ".json").is_some_and(|digest| digest.parse::<Digest>().is_ok())
-        || between("key-", ".age").is_some_and(is_kid)
 }

@@ -3,12 +3,12 @@
 use super::backup::record::BackupRecord;
 use super::clock::{act_time, check_gap};
 use super::verifiers::{Standing, standings};
-use super::{ClockDenied, Store};
+use super::{ClockDenied, Store, files};
 use crate::issuing::Policy;
 use crate::issuing::policy::Consumer;
 use crate::issuing::record::{Delivery, TokenRecord};
 use crate::journal::{hex, sha256};
-use crate::keystore::{KeyRecord, KeyState, Purpose};
+use crate::keystore::{KeyRecord, KeyState};
 use crate::publishing::record::PublicationRecord;
 use crate::refusal::Refusal;
 use crate::rotation::{Act, Step};
@@ -343,17 +343,8 @@ pub(super) fn todo_of_roots(store: &Store, now: u64) -> Option<(String, String)>
 /// Files that the journal speaks of and that are not there. Whether those that are there are whole
 /// is not looked at.
 fn missing_files(store: &Store) -> Vec<String> {
-    let (ledger, directory) = (store.ledger(), store.directory());
-    let generation = ledger.unlocks.generation();
-    let unlocks = ledger.unlocks.all().iter().map(|unlock| format!("unlock/{}.age", unlock.name));
-    let keys = ledger.keys.all().iter().filter(|key| key.has_private_half()).map(|key| match key.purpose {
-        Purpose::Root => format!("roots/key-{}.age", key.kid),
-        _ => format!("sealed/{generation}/key-{}.age", key.kid),
-    });
-    let policies = ledger.policies.all().iter().map(|policy| format!("policies/{}.toml", policy.applied.sha256));
-    let roots = super::root::kept_files(ledger).map(|(file, ..)| file);
-    let files = unlocks.chain(keys).chain(policies).chain(roots).chain([format!("sealed/{generation}/seal.age")]);
-    files.filter(|file| !directory.has(file)).collect()
+    let named = files::named(store.ledger(), store.sheet()).into_iter();
+    named.filter(|file| !files::is_there(store.directory(), file)).map(|file| file.path).collect()
 }
 
 /// Why a backup should be made now, if one should.

@@ -1,13 +1,12 @@
-//! A store for reading, and a session for changing it.
+//! A store for reading.
 
-use super::clock::act_time;
-use super::{ClockDenied, Denied, Ledger, StoreSheet};
+use super::{Denied, Ledger, StoreSheet, files};
 use crate::issuing::Policy;
 use crate::issuing::record::PolicyRecord;
 use crate::journal::{Entry, Journal, Line, hex, sha256};
-use crate::keystore::{NewKey, Opened, Passphrase, SealingIdentity, Unlocks, settle_unlocks};
+use crate::keystore::{Kept, Opened, Unlocks};
 use crate::refusal::Refusal;
-use crate::storage::{Directory, Lock, Outbox, StorageFault, holds_file, lies_in};
+use crate::storage::{Directory, Outbox, StorageFault, holds_file, lies_in};
 use std::path::Path;
 
 /// The largest policy there can be, in bytes.
@@ -15,21 +14,16 @@ const LARGEST_POLICY: u64 = 1 << 20;
 /// Where no policy says otherwise: how far the clock may be behind the journal, in seconds.
 const USUAL_SKEW: u64 = 60;
 
-/// A store, read and checked, secrets untouched.
+/// A store, read and checked.
+///
+/// Whoever can write its files can make up everything in it, until the file of an unlock, which only
+/// its passphrase can make, has vouched for its journal: [`Store::is_vouched`].
 pub struct Store {
     directory: Directory,
     sheet: StoreSheet,
-    journal: Journal,
+    pub(super) journal: Journal,
     ledger: Ledger,
-}
-
-/// A store under its lock, with its secrets opened and the time fixed.
-pub struct Session {
-    store: Store,
-    opened: Opened,
-    now: u64,
-    swept: Vec<String>,
-    _lock: Lock,
+    vouched: bool,
 }
 
 impl Store {
@@ -67,7 +61,7 @@ impl Store {
         }
         let mut ledger = Ledger::default();
         ledger.apply(journal.entries())?;
-        Ok(Self { directory, sheet, journal, ledger })
+        Ok(Self { directory, sheet, journal, ledger, vouched: false })
     }
 
     /// Refuses a place for products that lies in the store.
@@ -115,6 +109,49 @@ impl Store {
         &self.ledger
     }
 
+    /// What its unlocks open.
+    pub fn kept(&self) -> Kept<'_> {
+        Kept {
+            directory: &self.directory,
+            journal: &self.journal,
+            unlocks: &self.ledger.unlocks,
+            keys: &self.ledger.keys,
+        }
+    }
+
+    /// Whether an unlock's own file has vouched for it: else it is only what the files say.
+    pub fn is_vouched(&self) -> bool {
+        self.vouched
+    }
+
+    /// The store as vouched for: it was held against the anchor of the unlock that opened it.
+    pub(super) fn vouched_by(mut self, _opened: &Opened) -> Self {
+        self.vouched = true;
+        self
+    }
+
+    /// Records events, signed by an opened unlock.
+    pub(super) fn record(&mut self, events: &[Line], signer: &Opened, now: u64) -> Result<(), Refusal> {
+        let committed = self.journal.commit(events, signer, now, signer.by()).map(<[Entry]>::to_vec);
+        self.take_in(committed?)
+    }
+
+    /// Records events with which the journal gets the key of `next`.
+    pub(super) fn record_rekeyed(
+        &mut self,
+        events: &[Line],
+        signer: &Opened,
+        next: &Opened,
+        now: u64,
+    ) -> Result<(), Refusal> {
+        let committed = self.journal.commit_rekeyed(events, signer, next, now, signer.by()).map(<[Entry]>::to_vec);
+        self.take_in(committed?)
+    }
+
+    fn take_in(&mut self, entries: Vec<Entry>) -> Result<(), Refusal> {
+        Ok(self.ledger.apply(&entries)?)
+    }
+
     /// The unlock to open it with: the one named, or the first person's.
     ///
     /// # Errors
@@ -140,12 +177,10 @@ impl Store {
     /// # Errors
     /// [`Denied::Damaged`].
     pub fn policy_text(&self, record: &PolicyRecord) -> Result<String, Refusal> {
-        let file = format!("policies/{}.toml", record.applied.sha256);
-        let text = self.kept_text(&file, LARGEST_POLICY)?;
-        if hex(&sha256(text.as_bytes())) != record.applied.sha256 {
-            return Err(Denied::Damaged { file, what: "its text is not what was applied".to_owned() }.into());
-        }
-        Ok(text)
+        let file = files::policy_file(&record.applied.sha256);
+        let bytes = files::read_named(&self.directory, &file, &record.applied.sha256)?;
+        let text = String::from_utf8(bytes);
+        Ok(text.map_err(|_| Denied::Damaged { file, what: "it is not UTF-8 text".to_owned() })?)
     }
 
     /// `policy.toml` as it is edited now.
@@ -172,191 +207,8 @@ impl Store {
         Ok(newest.is_some_and(|policy| policy.applied.sha256 == edited))
     }
 
-    /// A file the journal speaks of, as text: one that is not there is damage.
-    pub(super) fn kept_text(&self, file: &str, cap: u64) -> Result<String, Refusal> {
-        match self.directory.read_text(file, cap) {
-            Err(StorageFault::Missing(_)) => {
-                Err(Denied::Damaged { file: file.to_owned(), what: "it is gone".to_owned() }.into())
-            }
-            read => Ok(read?),
-        }
-    }
-
     /// How far the clock may be behind the journal, in seconds.
     pub fn skew(&self) -> u64 {
         self.policy().map_or(USUAL_SKEW, |(policy, _)| policy.timing().skew)
     }
-}
-
-impl Session {
-    /// Takes the lock, reads the store anew, opens its secrets with one unlock, checks the anchor
-    /// and the clock, and removes what crashes left behind.
-    ///
-    /// # Errors
-    /// As those refuse.
-    pub fn open(path: &Path, unlock: Option<&str>, passphrase: &Passphrase, now: u64) -> Result<Self, Refusal> {
-        Self::open_at(path, unlock, passphrase, |store| act_time(now, store.journal.newest_time(), store.skew()))
-    }
-
-    /// As [`Session::open`], at the time that `clock` finds for the store.
-    pub(super) fn open_at(
-        path: &Path,
-        unlock: Option<&str>,
-        passphrase: &Passphrase,
-        clock: impl FnOnce(&Store) -> Result<u64, ClockDenied>,
-    ) -> Result<Self, Refusal> {
-        let lock = Lock::take(&Directory::open(path)?)?;
-        Self::begin(path, lock, clock, |store| {
-            let unlock = store.unlock_name(unlock)?;
-            Ok(Opened::open(&store.directory, &store.journal, &store.ledger.unlocks, &unlock, passphrase)?)
-        })
-    }
-
-    /// As [`Session::open`], with the lock that was taken, an unlock's identity instead of its
-    /// passphrase, and a time that no later one of the journal's is held against.
-    ///
-    /// # Errors
-    /// As [`Session::open`].
-    pub(super) fn open_with(
-        path: &Path,
-        lock: Lock,
-        unlock: &str,
-        identity: SealingIdentity,
-        now: u64,
-    ) -> Result<Self, Refusal> {
-        let clock = |store: &Store| Ok(now.max(store.journal.newest_time()));
-        Self::begin(path, lock, clock, |store| {
-            Ok(Opened::open_with(&store.directory, &store.journal, &store.ledger.unlocks, unlock, identity)?)
-        })
-    }
-
-    fn begin(
-        path: &Path,
-        lock: Lock,
-        clock: impl FnOnce(&Store) -> Result<u64, ClockDenied>,
-        open: impl FnOnce(&Store) -> Result<Opened, Refusal>,
-    ) -> Result<Self, Refusal> {
-        let mut store = Store::open(path)?;
-        let now = clock(&store)?;
-        let opened = open(&store)?;
-        // Now the keys are in memory too.
-        crate::storage::lock_memory();
-        store.journal.roll_forward()?;
-        let swept = sweep(&store, &opened)?;
-        Ok(Self { store, opened, now, swept, _lock: lock })
-    }
-
-    pub(super) fn of_new_store(store: Store, opened: Opened, now: u64, lock: Lock) -> Self {
-        Self { store, opened, now, swept: Vec::new(), _lock: lock }
-    }
-
-    /// The store as it stands after what was recorded last.
-    pub fn store(&self) -> &Store {
-        &self.store
-    }
-
-    /// Its secrets.
-    pub fn opened(&self) -> &Opened {
-        &self.opened
-    }
-
-    /// The time of this act, in seconds since the epoch.
-    pub fn now(&self) -> u64 {
-        self.now
-    }
-
-    /// Files that a crashed act had left behind and this one removed.
-    pub fn swept(&self) -> &[String] {
-        &self.swept
-    }
-
-    /// Takes back a key whose entry could not be recorded. Where the journal has it all the same (its
-    /// checkpoint file failed last), the key stays.
-    pub(super) fn discard_if_unknown(&self, new: &NewKey) {
-        if self.store.journal.mentions(new.key.kid()) {
-            return;
-        }
-        self.opened.discard(new);
-    }
-
-    /// Whether the journal's file has more entries than that, or can't be read now, whatever was said
-    /// of recording them: an act whose checkpoint file could not be replaced may count all the same.
-    pub(super) fn may_be_recorded(&self, before: usize) -> bool {
-        !Journal::open(&self.store.directory).is_ok_and(|journal| journal.entries().len() == before)
-    }
-
-    /// Removes what an act has ended: files of keys and roots that no entry speaks of any more.
-    pub(super) fn sweep(&mut self) -> Result<(), Refusal> {
-        self.opened.sweep(self.store.ledger.keys.all())?;
-        sweep_roots(&self.store).map(drop)
-    }
-
-    /// After a switch of generations: goes on with what is in force now, and removes what was.
-    pub(super) fn settle(&mut self, resealed: Option<Opened>) -> Result<(), Refusal> {
-        if let Some(opened) = resealed {
-            self.opened = opened;
-        }
-        settle_unlocks(&self.store.directory, &self.store.ledger.unlocks)?;
-        self.opened.sweep(self.store.ledger.keys.all())?;
-        Ok(())
-    }
-
-    /// Records events: durable under a signed checkpoint when this returns.
-    ///
-    /// # Errors
-    /// As the journal refuses; then nothing counts as recorded, but for
-    /// [`crate::journal::JournalFault::Unfinished`].
-    pub fn record(&mut self, events: &[Line]) -> Result<(), Refusal> {
-        let entries: &[Entry] = self.store.journal.commit(events, &self.opened, self.now, self.opened.by())?;
-        Ok(self.store.ledger.apply(entries)?)
-    }
-}
-
-/// Finishes what crashed acts began: key files of destroyed keys, blobs no entry names.
-fn sweep(store: &Store, opened: &Opened) -> Result<Vec<String>, Refusal> {
-    let mut swept = settle_unlocks(&store.directory, &store.ledger.unlocks)?;
-    swept.extend(opened.sweep(store.ledger.keys.all())?);
-    for below in ["", "journal", "policies", "certificates", "publications", "roots"] {
-        store.directory.sweep_partials(below)?;
-    }
-    // Only what this program itself can have left there: anything else is not ours to remove.
-    let newest = store.ledger.publications.newest().map_or(0, |newest| newest.made.seq);
-    for name in store.directory.names("publications")? {
-        let ours = name.len() == 6 && name.parse::<u64>().is_ok_and(|seq| seq > newest);
-        if ours && store.directory.has_folder(&format!("publications/{name}")) {
-            store.directory.remove_folder(&format!("publications/{name}"))?;
-            swept.push(format!("publications/{name}"));
-        }
-    }
-    for name in store.directory.names("policies")? {
-        let Some(digest) = name.strip_suffix(".toml").filter(|digest| digest.len() == 64) else { continue };
-        if !store.ledger.policies.all().iter().any(|one| one.applied.sha256 == digest) {
-            store.directory.remove_file(&format!("policies/{name}"))?;
-            swept.push(format!("policies/{name}"));
-        }
-    }
-    for name in store.directory.names("certificates")? {
-        let Some(kid) = name.strip_suffix(".pem") else { continue };
-        let orphan = store.ledger.keys.by_kid(kid).is_some() && store.ledger.publications.certificate(kid).is_none();
-        if orphan {
-            store.directory.remove_file(&format!("certificates/{name}"))?;
-            swept.push(format!("certificates/{name}"));
-        }
-    }
-    swept.extend(sweep_roots(store)?);
-    Ok(swept)
-}
-
-/// Roots and custodians' keys that no entry speaks of.
-fn sweep_roots(store: &Store) -> Result<Vec<String>, Refusal> {
-    let known = super::root::known_files(store);
-    let mut swept = Vec::new();
-    for name in store.directory.names("roots")? {
-        let file = format!("roots/{name}");
-        if super::root::is_ours(&name) && !known.contains(&file) {
-            store.directory.remove_file(&file)?;
-            swept.push(file);
-        }
-    }
-    Ok(swept)
 }

@@ -4,15 +4,20 @@
 //! force and read back, one group of journal entries switches, then what was is removed.
 
 use super::init::check_unlock_name;
-use super::{Session, Store};
+use super::{Session, Store, Unlocked};
 use crate::journal::{Event, Line};
 use crate::keystore::{
-    self, KeyRecord, Opened, Passphrase, Resealed, SealGeneration, UnlockChanged, UnlockRemoved, UnlockRewrapped,
-    Unlocks, WrappedUnlock,
+    self, Anchor, KeyDestroyed, KeyGenerated, KeyRecord, KeystoreFault, NextGeneration, Opened, Passphrase, Purpose,
+    Resealed, RsaBits, SealGeneration, SecretKey, UnlockChanged, UnlockRemoved, UnlockRewrapped, Unlocks,
+    WrappedUnlock, sealed_name,
 };
 use crate::refusal::{Refusal, Refuse};
 use crate::storage::{Lock, StorageFault};
+use coldsign_verify::Algorithm;
 use std::path::Path;
+
+/// The keyset of the journal's own keys.
+const JOURNAL: &str = "journal";
 
 /// Why the ways to open the store stay as they are.
 #[derive(Debug, thiserror::Error)]
@@ -143,11 +148,18 @@ pub fn add(session: &mut Session, name: &str, passphrase: &Passphrase) -> Result
     Staged::or_discard(staged, session, name)?.switch(session)
 }
 
-/// Gives an unlock a new passphrase.
+/// Gives an unlock a new passphrase, and the journal a new key (not where it is only wrapped again).
+/// `own` is the passphrase of the unlock that opened the store: its file names the new key at once.
 ///
 /// # Errors
 /// As [`check_change`]; [`UnlockDenied::Same`]; or as the store refuses.
-pub fn change(session: &mut Session, name: &str, passphrase: &Passphrase, depth: Depth) -> Result<(), Refusal> {
+pub fn change(
+    session: &mut Session,
+    name: &str,
+    passphrase: &Passphrase,
+    depth: Depth,
+    own: Option<&Passphrase>,
+) -> Result<(), Refusal> {
     check_change(session.store(), name, depth, session.opened().by())?;
     let store = session.store();
     let unlocks = &store.ledger().unlocks;
@@ -155,19 +167,19 @@ pub fn change(session: &mut Session, name: &str, passphrase: &Passphrase, depth:
         return Err(UnlockDenied::Same(name.to_owned()).into());
     }
     let staged = match depth {
-        Depth::Reseal => Staged::change(session, name, passphrase),
+        Depth::Reseal => Staged::change(session, name, passphrase, own),
         Depth::RewrapOnly => Staged::rewrap(session, passphrase),
     };
     Staged::or_discard(staged, session, name)?.switch(session)
 }
 
-/// Ends a way to open the store.
+/// Ends a way to open the store, and gives the journal a new key. `own` as in [`change`].
 ///
 /// # Errors
 /// As [`check_remove`], or as the store refuses.
-pub fn remove(session: &mut Session, name: &str) -> Result<(), Refusal> {
+pub fn remove(session: &mut Session, name: &str, own: Option<&Passphrase>) -> Result<(), Refusal> {
     check_remove(session.store(), name, session.opened().by())?;
-    let staged = Staged::remove(session, name);
+    let staged = Staged::remove(session, name, own);
     Staged::or_discard(staged, session, name)?.switch(session)
 }
 
@@ -175,18 +187,29 @@ pub fn remove(session: &mut Session, name: &str) -> Result<(), Refusal> {
 struct Staged {
     lines: Vec<Line>,
     opened: Option<Opened>,
+    /// Whether the journal's key is replaced by the one that `opened` has.
+    rekeyed: bool,
 }
 
 impl Staged {
     fn add(session: &Session, name: &str, passphrase: &Passphrase) -> Result<Self, Refusal> {
-        let new = stage_file(session, name, passphrase)?;
+        let anchor = Anchor::now(session.store().journal());
+        let new = stage_file(session, name, passphrase, &anchor)?;
         let mut recipients = recipients(session, name);
         recipients.push(new.recipient());
-        Self::resealed(session, new.added().line(), &recipients, Some(&new))
+        let next = NextGeneration { recipients, new: vec![&new], journal_key: None };
+        Self::resealed(session, vec![new.added().line()], next)
     }
 
-    fn change(session: &Session, name: &str, passphrase: &Passphrase) -> Result<Self, Refusal> {
-        let new = stage_file(session, name, passphrase)?;
+    fn change(
+        session: &Session,
+        name: &str,
+        passphrase: &Passphrase,
+        own: Option<&Passphrase>,
+    ) -> Result<Self, Refusal> {
+        let (journal_key, anchor) = next_journal_key(session)?;
+        let new = stage_file(session, name, passphrase, &anchor)?;
+        let own = stage_own(session, name, own, &anchor)?;
         let mut recipients = recipients(session, name);
         recipients.push(new.recipient());
         let line = UnlockChanged {
@@ -194,33 +217,54 @@ impl Staged {
             recipient: new.recipient(),
             kdf_log_n: new.kdf_log_n,
             sha256: new.sha256.clone(),
+            journal_key: new.journal_key(),
         };
-        Self::resealed(session, line.line(), &recipients, Some(&new))
+        let mut lines = vec![line.line()];
+        lines.extend(own.iter().map(|own| own.anchored().line()));
+        let new = std::iter::once(&new).chain(&own).collect();
+        Self::resealed(session, lines, NextGeneration { recipients, new, journal_key: Some(journal_key) })
     }
 
     fn rewrap(session: &Session, passphrase: &Passphrase) -> Result<Self, Refusal> {
-        let cost = session.store().ledger().unlocks.cost()?;
-        let new = session.opened().rewrap(passphrase, cost)?;
-        let line = UnlockRewrapped { name: new.name, kdf_log_n: new.kdf_log_n, sha256: new.sha256 };
-        Ok(Self { lines: vec![line.line()], opened: None })
-    }
-
-    fn remove(session: &Session, name: &str) -> Result<Self, Refusal> {
-        let line = UnlockRemoved { name: name.to_owned() }.line();
-        Self::resealed(session, line, &recipients(session, name), None)
-    }
-
-    fn resealed(
-        session: &Session,
-        line: Line,
-        recipients: &[String],
-        new: Option<&WrappedUnlock>,
-    ) -> Result<Self, Refusal> {
         let store = session.store();
-        let Resealed { generation, sha256, opened } =
-            session.opened().reseal(store.journal(), store.ledger().keys.all(), recipients, new)?;
-        let lines = vec![line, SealGeneration { generation, sha256 }.line()];
-        Ok(Self { lines, opened: Some(opened) })
+        let cost = store.ledger().unlocks.cost()?;
+        let new = session.opened().rewrap(passphrase, cost, Anchor::now(store.journal()))?;
+        let journal_key = new.journal_key();
+        let line = UnlockRewrapped { name: new.name, kdf_log_n: new.kdf_log_n, sha256: new.sha256, journal_key };
+        Ok(Self { lines: vec![line.line()], opened: None, rekeyed: false })
+    }
+
+    fn remove(session: &Session, name: &str, own: Option<&Passphrase>) -> Result<Self, Refusal> {
+        let (journal_key, anchor) = next_journal_key(session)?;
+        let own = stage_own(session, name, own, &anchor)?;
+        let mut lines = vec![UnlockRemoved { name: name.to_owned() }.line()];
+        lines.extend(own.iter().map(|own| own.anchored().line()));
+        let recipients = recipients(session, name);
+        let new = own.iter().collect();
+        Self::resealed(session, lines, NextGeneration { recipients, new, journal_key: Some(journal_key) })
+    }
+
+    fn resealed(session: &Session, mut lines: Vec<Line>, next: NextGeneration<'_>) -> Result<Self, Refusal> {
+        let store = session.store();
+        let keys = &store.ledger().keys;
+        let rekeyed = next.journal_key.is_some();
+        let Resealed { generation, files, opened } = session.opened().reseal(store.kept(), next)?;
+        if rekeyed {
+            let (before, key) = (session.opened().journal_key().kid(), opened.journal_key());
+            let made = KeyGenerated {
+                keyset: JOURNAL.to_owned(),
+                number: keys.next_number(JOURNAL),
+                purpose: Purpose::Journal,
+                kid: key.kid().to_owned(),
+                jwk: key.public().to_jwk(key.kid()),
+                state: "active".to_owned(),
+                sha256: files.get(&sealed_name(key.kid())).cloned().unwrap_or_default(),
+                elsewhere: false,
+            };
+            lines.extend([made.line(), KeyDestroyed { kid: before.to_owned(), reason: None }.line()]);
+        }
+        lines.push(SealGeneration { generation, files }.line());
+        Ok(Self { lines, opened: Some(opened), rekeyed })
     }
 
     /// What could not be made durable whole is taken back.
@@ -236,7 +280,11 @@ impl Staged {
 
     fn record(&self, session: &mut Session) -> Result<(), Refusal> {
         let before = session.store().journal().entries().len();
-        session.record(&self.lines).map_err(|refusal| {
+        let recorded = match &self.opened {
+            Some(next) if self.rekeyed => session.record_rekeyed(&self.lines, next),
+            _ => session.record(&self.lines),
+        };
+        recorded.map_err(|refusal| {
             // Whether the journal has them all the same is for its file to say; so nothing is taken
             // back here: the next act keeps what the journal names and removes the rest.
             if session.may_be_recorded(before) { unfinished(refusal) } else { refusal }
@@ -244,10 +292,36 @@ impl Staged {
     }
 }
 
-fn stage_file(session: &Session, name: &str, passphrase: &Passphrase) -> Result<WrappedUnlock, Refusal> {
+/// The journal's next key, and what the unlocks' files that are made with it name.
+fn next_journal_key(session: &Session) -> Result<(SecretKey, Anchor), Refusal> {
+    let key = SecretKey::generate(Algorithm::EdDsa, RsaBits::Two)?;
+    let public = key.ed25519_public().ok_or(KeystoreFault::Operation("reading the journal key"))?;
+    Ok((key, Anchor::now(session.store().journal()).under(public)))
+}
+
+fn stage_file(
+    session: &Session,
+    name: &str,
+    passphrase: &Passphrase,
+    anchor: &Anchor,
+) -> Result<WrappedUnlock, Refusal> {
     let store = session.store();
     let cost = store.ledger().unlocks.cost()?;
-    Ok(keystore::stage_unlock(store.directory(), name, passphrase, cost)?)
+    Ok(keystore::stage_unlock(store.directory(), name, passphrase, cost, anchor)?)
+}
+
+/// The file of the unlock that opened the store, with the new anchor: unless it is the one that is
+/// changed, or its passphrase is not at hand.
+fn stage_own(
+    session: &Session,
+    changed: &str,
+    own: Option<&Passphrase>,
+    anchor: &Anchor,
+) -> Result<Option<WrappedUnlock>, Refusal> {
+    let opened = session.opened();
+    let Some(passphrase) = own.filter(|_| opened.by() != changed) else { return Ok(None) };
+    let cost = session.store().ledger().unlocks.cost()?;
+    Ok(Some(opened.rewrap(passphrase, cost, anchor.clone())?))
 }
 
 /// The recipients of all unlocks but one.
@@ -257,7 +331,9 @@ fn recipients(session: &Session, but: &str) -> Vec<String> {
 }
 
 fn discard(session: &Session, name: &str) {
-    keystore::discard_unlock(session.store().directory(), name);
+    for name in [name, session.opened().by()] {
+        keystore::discard_unlock(session.store().directory(), name);
+    }
     session.opened().discard_resealed();
 }
 
@@ -276,10 +352,8 @@ pub fn test(path: &Path, name: &str, passphrase: &Passphrase) -> Result<Vec<KeyR
         Err(StorageFault::System { source, .. }) if source.kind() == std::io::ErrorKind::ReadOnlyFilesystem => None,
         taken => Some(taken?),
     };
-    let store = Store::open(path)?;
-    let unlocks = &store.ledger().unlocks;
-    let opened = Opened::open(store.directory(), store.journal(), unlocks, name, passphrase)?;
-    let reached = opened.load_all(store.ledger().keys.all())?;
+    let unlocked = Unlocked::open(path, Some(name), passphrase)?;
+    let reached = unlocked.opened().load_all(unlocked.store().ledger().keys.all())?;
     Ok(reached.into_iter().cloned().collect())
 }
 

@@ -6,6 +6,7 @@ use super::fault::Fault;
 use super::screen::Screen;
 use super::token::token_json;
 use super::when;
+use coldsign::acts::Unlocked;
 use coldsign::acts::clock::{self, ClockDenied, Correction, Span};
 use coldsign::issuing::revoked::Revocations;
 use coldsign_verify::escape::escaped;
@@ -39,7 +40,7 @@ pub fn run(command: Command, context: &Context, screen: &mut Screen) -> Ended {
 }
 
 fn show(context: &Context, screen: &mut Screen) -> Ended {
-    let store = context.store()?;
+    let store = context.store(screen)?;
     let (now, newest) = (context.now()?, store.journal().newest_time());
     let verdict = clock::act_time(now, newest, store.skew()).and_then(|time| {
         clock::check_gap(&store, now, false)?;
@@ -91,25 +92,28 @@ fn correct(reason: &str, since: Option<&str>, context: &Context, screen: &mut Sc
     if reason.trim().is_empty() {
         return Err(Fault::Missing("--reason is empty: say why, for whoever reads the journal").into());
     }
-    let store = context.store()?;
     let now = context.now()?;
+    let unlock = context.unlock(&context.unvouched_store()?, None)?;
+    let place = context.place()?;
+    let (unlocked, passphrase) =
+        context.with_passphrase_kept(&unlock, |passphrase| Unlocked::open(&place, Some(&unlock), passphrase))?;
+    screen.shows(true);
+    let store = unlocked.store();
     let since = since.map(|text| when::point(text, now)).transpose()?;
-    let span = clock::span(&store, now, since)?;
+    let span = clock::span(store, now, since)?;
+    let wrong = span_json(&span, &store.ledger().revocations, now);
+    let (tokens, publications) = (span.tokens.is_empty(), span.publications.is_empty());
     if !screen.json() {
         tell(&span, screen);
     }
     if !context.time_is_confirmed() {
         context.confirm_time("Entries later than the right time are put right.", ClockDenied::Unconfirmed { now })?;
     }
-    let unlock = context.unlock(&store, None)?;
-    let request = Correction { now, since, reason };
-    let place = context.place()?;
-    let corrected =
-        context.with_passphrase(&unlock, |passphrase| clock::correct(&place, Some(&unlock), passphrase, &request))?;
+    let corrected = clock::correct(unlocked, &passphrase, &Correction { now, since, reason })?;
     if screen.json() {
         screen.object(&json!({
             "first": corrected.first, "last": corrected.last, "wrong": corrected.wrong, "right": corrected.right,
-            "span": span_json(&span, &store.ledger().revocations, now),
+            "span": wrong,
         }));
         return Ok(());
     }
@@ -119,10 +123,10 @@ fn correct(reason: &str, since: Option<&str>, context: &Context, screen: &mut Sc
         corrected.last,
         when::utc(corrected.right)
     ));
-    if !span.tokens.is_empty() {
+    if !tokens {
         screen.warning("the tokens above keep the dates they carry: issue those again that begin too late");
     }
-    if !span.publications.is_empty() {
+    if !publications {
         screen.hint("coldsign publish --renew --to DIR");
     }
     Ok(())

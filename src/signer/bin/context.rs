@@ -6,7 +6,7 @@ use super::fault::Fault;
 use super::screen::Screen;
 use super::when;
 use coldsign::acts::clock::{act_time, check_gap_since};
-use coldsign::acts::{ClockDenied, Session, Store};
+use coldsign::acts::{ClockDenied, Session, Store, Unlocked, history};
 use coldsign::keystore::{Passphrase, RecoveryCode, unlock_opens};
 use coldsign::refusal::Refusal;
 use coldsign::storage::{read_descriptor, read_file};
@@ -45,15 +45,38 @@ impl Context {
         data.map(|data| data.join("coldsign")).ok_or(Fault::NoPlace)
     }
 
-    /// The store, for reading.
-    pub fn store(&self) -> Result<Store, Refusal> {
+    /// The store, for reading. Where --unlock or --passphrase-file names how to open it, it is opened and
+    /// vouched for; else what is shown is marked as not authenticated.
+    pub fn store(&self, screen: &mut Screen) -> Result<Store, Refusal> {
+        if self.global.passphrase_file.is_some() || self.global.unlock.is_some() {
+            return self.vouched_store(screen);
+        }
+        let store = self.unvouched_store()?;
+        screen.shows(false);
+        Ok(store)
+    }
+
+    /// The store as its files have it: for questions that are asked before it is opened.
+    pub fn unvouched_store(&self) -> Result<Store, Refusal> {
         Store::open(&self.place()?)
     }
 
+    /// The store, opened: for what people pin or carry out.
+    pub fn vouched_store(&self, screen: &mut Screen) -> Result<Store, Refusal> {
+        let (store, _) = self.open_quietly(&self.unlock(&self.unvouched_store()?, None)?)?;
+        screen.shows(true);
+        Ok(store.into_store())
+    }
+
+    /// As [`Context::vouched_store`], unless the operator takes the files' word for it.
+    pub fn store_to_pin(&self, unauthenticated: bool, screen: &mut Screen) -> Result<Store, Refusal> {
+        if unauthenticated { self.store(screen) } else { self.vouched_store(screen) }
+    }
+
     /// The store for reading where there is one; a store that can't be read is a refusal.
-    pub fn store_if_any(&self) -> Result<Option<Store>, Refusal> {
+    pub fn store_if_any(&self, screen: &mut Screen) -> Result<Option<Store>, Refusal> {
         match self.place() {
-            Ok(place) if self.global.store.is_some() || Store::is_at(&place) => Ok(Some(Store::open(&place)?)),
+            Ok(place) if self.global.store.is_some() || Store::is_at(&place) => Ok(Some(self.store(screen)?)),
             _ => Ok(None),
         }
     }
@@ -71,10 +94,46 @@ impl Context {
         when::now()
     }
 
-    /// The store, opened for an act. Asks for the passphrase where no file has it.
+    /// The store, opened for an act that asks nothing more. Asks for the passphrase where no file has it.
     pub fn session(&self, screen: &mut Screen) -> Result<Session, Refusal> {
-        let unlock = self.unlock(&self.store()?, None)?;
-        self.session_by(&unlock, screen)
+        self.open(screen)?.begin(self, screen)
+    }
+
+    /// The store, opened for an act that is planned, shown and asked about first. What the plan says
+    /// rests on a journal that the passphrase vouches for. Where another act came between, it is
+    /// planned and asked about once more, under the lock.
+    pub fn act(
+        &self,
+        screen: &mut Screen,
+        plan: impl FnMut(&Store, &mut Screen) -> Result<(), Refusal>,
+    ) -> Result<Session, Refusal> {
+        let unlock = self.unlock(&self.unvouched_store()?, None)?;
+        self.act_by(&unlock, screen, plan).map(|(session, _)| session)
+    }
+
+    /// As [`Context::act`], by an unlock of the store; and the passphrase that opened it.
+    pub fn act_by(
+        &self,
+        unlock: &str,
+        screen: &mut Screen,
+        mut plan: impl FnMut(&Store, &mut Screen) -> Result<(), Refusal>,
+    ) -> Result<(Session, Passphrase), Refusal> {
+        let open = self.open_by(unlock, screen)?;
+        plan(open.store(), screen)?;
+        let (session, passphrase) = open.begin_kept(self, screen)?;
+        let others: Vec<String> = history::acts(session.meanwhile()).iter().map(describe).collect();
+        if !others.is_empty() {
+            screen.warning("another act changed this store meanwhile:");
+            others.iter().for_each(|other| screen.note(other));
+            plan(session.store(), screen)?;
+        }
+        Ok((session, passphrase))
+    }
+
+    /// The store, opened for an act, without its lock.
+    pub fn open(&self, screen: &mut Screen) -> Result<Open, Refusal> {
+        let unlock = self.unlock(&self.unvouched_store()?, None)?;
+        self.open_by(&unlock, screen)
     }
 
     /// The unlock that opens the store for an act: the one named, or `usual` where none is.
@@ -83,20 +142,21 @@ impl Context {
     }
 
     /// The store, opened for an act by an unlock of it.
-    pub fn session_by(&self, unlock: &str, screen: &mut Screen) -> Result<Session, Refusal> {
-        let place = self.place()?;
-        let store = Store::open(&place)?;
-        // Before anything is typed; the session goes by the time once it has its lock.
+    pub fn open_by(&self, unlock: &str, screen: &mut Screen) -> Result<Open, Refusal> {
+        let (unlocked, passphrase) = self.open_quietly(unlock)?;
+        screen.shows(true);
+        let store = unlocked.store();
+        let last = history::last(store.journal().entries()).map(|act| describe(&act)).unwrap_or_default();
+        screen.note(&format!("opened {} at {}", store.sheet().issuer, store.directory().path().display()));
+        screen.note(&format!("the last act: {last}"));
         act_time(self.now()?, store.journal().newest_time(), store.skew())?;
         self.check_gap(store.journal().newest_time())?;
-        drop(store);
-        let session =
-            self.with_passphrase(unlock, |passphrase| Session::open(&place, Some(unlock), passphrase, self.now()?))?;
-        for file in session.swept() {
-            screen.note(&format!("removed what an interrupted act had left: {file}"));
-        }
-        screen.note(&format!("the time of this act is {}", when::both(session.now())));
-        Ok(session)
+        Ok(Open { unlocked, passphrase })
+    }
+
+    fn open_quietly(&self, unlock: &str) -> Result<(Unlocked, Passphrase), Refusal> {
+        let place = self.place()?;
+        self.with_passphrase_kept(unlock, |passphrase| Unlocked::open(&place, Some(unlock), passphrase))
     }
 
     /// Whether the operator has said in advance that the time is right.
@@ -178,6 +238,54 @@ impl Context {
         }
         Ok(Passphrase::from(text))
     }
+}
+
+/// For what people pin or carry out.
+#[derive(clap::Args, Clone, Copy)]
+pub struct Pin {
+    /// Don't ask for the passphrase: take the word of the store's files, which anybody who can write
+    /// them can make up
+    #[arg(long)]
+    pub unauthenticated: bool,
+}
+
+/// A store that a passphrase has opened, before its lock is taken.
+pub struct Open {
+    unlocked: Unlocked,
+    passphrase: Passphrase,
+}
+
+impl Open {
+    /// The store.
+    pub fn store(&self) -> &Store {
+        self.unlocked.store()
+    }
+
+    /// Takes the lock, for an act.
+    pub fn begin(self, context: &Context, screen: &mut Screen) -> Result<Session, Refusal> {
+        self.begin_kept(context, screen).map(|(session, _)| session)
+    }
+
+    /// As [`Open::begin`], and the passphrase that opened the store.
+    pub fn begin_kept(self, context: &Context, screen: &mut Screen) -> Result<(Session, Passphrase), Refusal> {
+        let session = self.unlocked.begin(&self.passphrase, context.now()?)?;
+        for file in &session.swept().removed {
+            screen.note(&format!("removed what an interrupted act had left: {file}"));
+        }
+        for file in &session.swept().put_aside {
+            screen.warning(&format!("put aside what the journal does not know: {file}"));
+        }
+        if !session.swept().put_aside.is_empty() {
+            screen.hint("coldsign store check");
+        }
+        screen.note(&format!("the time of this act is {}", when::both(session.now())));
+        Ok((session, self.passphrase))
+    }
+}
+
+/// When an act was done, by which unlock, and what it did.
+fn describe(act: &history::Act) -> String {
+    format!("{} by {}: {}", when::both(act.time), act.by, act.what)
 }
 
 /// A passphrase or code: the first line of a file, or of standard input for `-`.

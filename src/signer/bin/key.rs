@@ -102,8 +102,7 @@ pub struct Named {
 pub fn run(command: Command, context: &Context, screen: &mut Screen) -> Ended {
     match command {
         Command::Generate { keyset } => {
-            keys::check_keyset(&context.store()?, &keyset)?;
-            let mut session = context.session(screen)?;
+            let mut session = context.act(screen, |store, _| keys::check_keyset(store, &keyset))?;
             let key = keys::generate(&mut session, &keyset)?;
             made(&key, "made", screen);
             Ok(())
@@ -125,8 +124,7 @@ pub fn run(command: Command, context: &Context, screen: &mut Screen) -> Ended {
 fn import(keyset: &str, file: &Path, context: &Context, screen: &mut Screen) -> Ended {
     let bytes = Zeroizing::new(read_file(file, LARGEST_KEY)?);
     let text = std::str::from_utf8(&bytes).map_err(|_| StorageFault::NotText(file.to_owned()))?;
-    keys::check_keyset(&context.store()?, keyset)?;
-    let mut session = context.session(screen)?;
+    let mut session = context.act(screen, |store, _| keys::check_keyset(store, keyset))?;
     let key = keys::import(&mut session, keyset, text)?;
     made(&key, "took in", screen);
     screen.warning(&format!(
@@ -150,7 +148,7 @@ fn made(key: &KeyRecord, verb: &str, screen: &mut Screen) {
 }
 
 fn list(keyset: Option<&str>, all: bool, context: &Context, screen: &mut Screen) -> Ended {
-    let store = context.store()?;
+    let store = context.store(screen)?;
     let keys: Vec<&KeyRecord> = store
         .ledger()
         .keys
@@ -178,7 +176,7 @@ fn list(keyset: Option<&str>, all: bool, context: &Context, screen: &mut Screen)
 }
 
 fn show(name: &str, pem: bool, jwk: bool, context: &Context, screen: &mut Screen) -> Ended {
-    let store = context.store()?;
+    let store = context.store(screen)?;
     let key = keys::find(&store, name)?;
     if pem {
         screen.product(key.public.to_spki_pem().as_bytes());
@@ -208,16 +206,15 @@ fn show(name: &str, pem: bool, jwk: bool, context: &Context, screen: &mut Screen
 
 fn change(named: Named, transition: Transition, accept_outage: bool, context: &Context, screen: &mut Screen) -> Ended {
     let change = Change { key: &named.key, transition, reason: named.reason.clone(), accept_outage };
-    // Refused before anybody is asked for a passphrase or a confirmation.
-    let store = context.store()?;
-    let key = keys::find(&store, &named.key)?;
-    keys::permitted(&store, key, &change, context.now()?)?;
-    let destroys = matches!(transition, Transition::Deactivate | Transition::Destroy) && key.has_private_half();
-    if destroys && !named.yes {
-        ask::confirm(&format!("The private half of {} will be destroyed; backups may still hold it.", key.name()))?;
-    }
-    drop(store);
-    let mut session = context.session(screen)?;
+    let mut session = context.act(screen, |store, _| {
+        let key = keys::find(store, &named.key)?;
+        keys::permitted(store, key, &change, context.now()?)?;
+        let destroys = matches!(transition, Transition::Deactivate | Transition::Destroy) && key.has_private_half();
+        if destroys && !named.yes {
+            ask::confirm(&format!("The private half of {} will be destroyed; backups may still hold it.", key.name()))?;
+        }
+        Ok(())
+    })?;
     let after = keys::change(&mut session, &change)?;
     if screen.json() {
         screen.object(&as_json(&after));

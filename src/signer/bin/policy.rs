@@ -45,7 +45,7 @@ pub fn run(command: Command, context: &Context, screen: &mut Screen) -> Ended {
             checked(&file.display().to_string(), &policy, None, &[], screen);
         }
         Command::Check { file: None } => {
-            let store = context.store()?;
+            let store = context.store(screen)?;
             let policy = Policy::parse(&store.edited_policy()?)
                 .map_err(|faults| Fault::Policy { file: store.directory().path().join("policy.toml"), faults })?;
             let comparison = policy::compare(&store)?;
@@ -56,14 +56,14 @@ pub fn run(command: Command, context: &Context, screen: &mut Screen) -> Ended {
             }
         }
         Command::Diff => {
-            let comparison = policy::compare(&context.store()?)?;
+            let comparison = policy::compare(&context.store(screen)?)?;
             show_comparison(&comparison, screen);
             if !comparison.in_force {
                 screen.hint("coldsign policy apply");
             }
         }
         Command::Apply => {
-            let store = context.store()?;
+            let store = context.store(screen)?;
             policy::compare(&store)?;
             drop(store);
             let mut session = context.session(screen)?;
@@ -77,7 +77,7 @@ pub fn run(command: Command, context: &Context, screen: &mut Screen) -> Ended {
             }
         }
         Command::Show { as_of } => {
-            let store = context.store()?;
+            let store = context.store(screen)?;
             let time = as_of.map(|text| when::end_of(&text, context.now()?)).transpose()?;
             let (text, record) = policy::show(&store, time)?;
             if screen.json() {

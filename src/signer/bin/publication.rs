@@ -1,7 +1,7 @@
 //! `coldsign publication …`
 
 use super::Ended;
-use super::context::Context;
+use super::context::{Context, Pin};
 use super::screen::Screen;
 use super::table::Table;
 use super::when;
@@ -49,11 +49,16 @@ pub enum Command {
         /// Into this directory
         #[arg(long, value_name = "DIR")]
         to: PathBuf,
+        #[command(flatten)]
+        pin: Pin,
     },
 }
 
 pub fn run(command: Command, context: &Context, screen: &mut Screen) -> Ended {
-    let store = context.store()?;
+    let store = match &command {
+        Command::Copy { pin, .. } => context.store_to_pin(pin.unauthenticated, screen)?,
+        _ => context.store(screen)?,
+    };
     match command {
         Command::List => {
             let all = store.ledger().publications.all();
@@ -120,7 +125,7 @@ pub fn run(command: Command, context: &Context, screen: &mut Screen) -> Ended {
                 screen.warning(&format!("its bundle ended {}: no verifier takes it", when::utc(end)));
             }
         }
-        Command::Copy { number, to } => {
+        Command::Copy { number, to, pin: _ } => {
             let seq = publications::find(&store, number)?.made.seq;
             let manifest = publications::find(&store, number)?.made.manifest.clone();
             let outbox = Outbox::open(&to)?;
@@ -146,6 +151,9 @@ pub fn run(command: Command, context: &Context, screen: &mut Screen) -> Ended {
 pub fn tell_met(met: &Met, screen: &mut Screen) {
     for seq in &met.left_behind {
         screen.note(&format!("publication {seq} there is of the branch that a restore left behind: take it off"));
+    }
+    for (name, what) in &met.forged {
+        screen.warning(&format!("{name} there is forged: it has this store's id, but {what}"));
     }
     for (name, what) in &met.unread {
         screen.warning(&format!("{name} there says nothing of this store: {what}"));

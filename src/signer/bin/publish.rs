@@ -30,12 +30,12 @@ pub struct Args {
 
 pub fn run(args: Args, context: &Context, screen: &mut Screen) -> Ended {
     let outbox = args.to.as_deref().map(Outbox::open).transpose()?;
-    if let Some(outbox) = &outbox {
-        let store = context.store()?;
+    let mut session = context.act(screen, |store, screen| {
+        let Some(outbox) = &outbox else { return Ok(()) };
         store.refuse_inside(outbox)?;
-        super::publication::tell_met(&found::meet(&store, outbox.path())?, screen);
-    }
-    let mut session = context.session(screen)?;
+        super::publication::tell_met(&found::meet(store, outbox.path())?, screen);
+        Ok(())
+    })?;
     let published = publish::publish(&mut session, args.renew)?;
     let mut copied = None;
     if let Some(outbox) = &outbox {

@@ -107,27 +107,32 @@ pub fn run(command: Command, context: &Context, screen: &mut Screen) -> Ended {
 }
 
 fn revoke(request: &Request, how: &How, context: &Context, screen: &mut Screen) -> Ended {
-    let store = context.store()?;
-    // Refused, shown and asked about before anybody types a passphrase.
-    let now = context.now()?.max(store.journal().newest_time());
-    let reach = revocations::reach(&store, request, now)?;
-    if how.dry_run && screen.json() {
-        screen.object(&as_json(&reach.made, &reach, true));
-        return Ok(());
-    }
-    if !screen.json() {
-        show(&reach, &store, how.dry_run, screen);
-    }
     if how.dry_run {
+        let store = context.store(screen)?;
+        let reach = revocations::reach(&store, request, context.now()?.max(store.journal().newest_time()))?;
+        if screen.json() {
+            screen.object(&as_json(&reach.made, &reach, true));
+        } else {
+            show(&reach, &store, true, screen);
+        }
         return Ok(());
     }
-    if !how.yes {
-        ask::confirm(&format!("{} can't be given back, only issued again.", many(reach.tokens.len(), "token")))?;
-    }
-    let mut session = context.session(screen)?;
+    let mut told = Value::Null;
+    let mut session = context.act(screen, |store, screen| {
+        let reach = revocations::reach(store, request, context.now()?.max(store.journal().newest_time()))?;
+        if !screen.json() {
+            show(&reach, store, false, screen);
+        }
+        if !how.yes {
+            ask::confirm(&format!("{} can't be given back, only issued again.", many(reach.tokens.len(), "token")))?;
+        }
+        told = as_json(&reach.made, &reach, false);
+        Ok(())
+    })?;
     let made = revocations::revoke(&mut session, request)?;
     if screen.json() {
-        screen.object(&as_json(&made, &reach, false));
+        told["revocations"] = made.iter().map(made_json).collect();
+        screen.object(&told);
         return Ok(());
     }
     for one in &made {
@@ -195,7 +200,7 @@ fn show(reach: &Reach<'_>, store: &Store, dry_run: bool, screen: &mut Screen) {
 }
 
 fn list(context: &Context, screen: &mut Screen) -> Ended {
-    let store = context.store()?;
+    let store = context.store(screen)?;
     let all = store.ledger().revocations.all();
     if screen.json() {
         let rows = all.iter().map(|one| {

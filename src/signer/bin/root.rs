@@ -2,7 +2,7 @@
 
 use super::Ended;
 use super::ask;
-use super::context::Context;
+use super::context::{Context, Pin};
 use super::screen::Screen;
 use super::sheet;
 use super::when;
@@ -23,6 +23,8 @@ pub enum Command {
     Show {
         /// Its number; the newest without
         number: Option<u64>,
+        #[command(flatten)]
+        pin: Pin,
     },
     /// Make the next root: a later end, another bundle key, another threshold
     #[command(after_help = "\
@@ -111,7 +113,7 @@ pub struct By {
 
 pub fn run(command: Command, context: &Context, screen: &mut Screen) -> Ended {
     match command {
-        Command::Show { number } => show(number, context, screen),
+        Command::Show { number, pin } => show(number, pin, context, screen),
         Command::Rotate { bundle_key, terms, by } => {
             let wish = Wish { bundle_key, ..terms.wish()? };
             propose(&wish, &by, context, screen)
@@ -129,8 +131,8 @@ pub fn run(command: Command, context: &Context, screen: &mut Screen) -> Ended {
             propose(&wish, &by, context, screen)
         }
         Command::Sign { by } => {
-            root::must_wait(&context.store()?)?;
-            let (mut session, custodian) = by.at_hand(context, screen)?;
+            let check = |store: &Store| Ok(root::must_wait(store).map(drop)?);
+            let (mut session, custodian) = by.at_hand(check, context, screen)?;
             let progress = root::sign(&mut session, &custodian)?;
             tell(&session, &progress, screen)
         }
@@ -139,8 +141,7 @@ pub fn run(command: Command, context: &Context, screen: &mut Screen) -> Ended {
 }
 
 fn discard(context: &Context, screen: &mut Screen) -> Ended {
-    root::must_wait(&context.store()?)?;
-    let mut session = context.session(screen)?;
+    let mut session = context.act(screen, |store, _| Ok(root::must_wait(store).map(drop)?))?;
     let elsewhere =
         root::custodians(session.store()).filter(|key| key.state == KeyState::PreActivation && key.elsewhere);
     let elsewhere: Vec<String> = elsewhere.map(|key| format!("coldsign-root-key-{}.age", key.kid)).collect();
@@ -158,14 +159,13 @@ fn discard(context: &Context, screen: &mut Screen) -> Ended {
 
 fn add_key(wish: &Wish<'_>, sheet: Option<&Path>, by: &By, context: &Context, screen: &mut Screen) -> Ended {
     let Some(code) = wish.add else { return Ok(()) };
-    root::check(&context.store()?, wish)?;
-    let (mut session, custodian) = by.at_hand(context, screen)?;
+    let (mut session, custodian) = by.at_hand(|store| root::check(store, wish), context, screen)?;
     let name = format!("root/{}", session.store().ledger().keys.next_number("root"));
     // On paper before there is anything that only it could open.
     sheet::custodian(&session, &name, wish.add_to.is_some(), code, sheet)?;
     let progress = root::propose(&mut session, wish, &custodian).inspect_err(|_| {
         // The only copy of the code is destroyed only where the journal is known not to have its key.
-        let known = context.store().map_or(true, |store| store.ledger().keys.by_name(&name).is_some());
+        let known = context.unvouched_store().map_or(true, |store| store.ledger().keys.by_name(&name).is_some());
         sheet::take_back(sheet, known, screen);
     })?;
     sheet::give_name(sheet, screen);
@@ -173,8 +173,7 @@ fn add_key(wish: &Wish<'_>, sheet: Option<&Path>, by: &By, context: &Context, sc
 }
 
 fn propose(wish: &Wish<'_>, by: &By, context: &Context, screen: &mut Screen) -> Ended {
-    root::check(&context.store()?, wish)?;
-    let (mut session, custodian) = by.at_hand(context, screen)?;
+    let (mut session, custodian) = by.at_hand(|store| root::check(store, wish), context, screen)?;
     let progress = root::propose(&mut session, wish, &custodian)?;
     tell(&session, &progress, screen)
 }
@@ -187,22 +186,34 @@ impl NewTerms {
 }
 
 impl By {
-    /// The store opened, and one custodian's key besides.
-    fn at_hand(&self, context: &Context, screen: &mut Screen) -> Result<(Session, Custodian), Refusal> {
-        let store = context.store()?;
-        let record = root::signer(&store, self.by.as_deref())?;
-        let name = record.name();
-        if record.elsewhere && self.root_file.is_none() {
-            return Err(RootDenied::Elsewhere(name).into());
-        }
-        drop(store);
-        let session = context.session(screen)?;
+    /// The store opened and checked, and one custodian's key besides.
+    fn at_hand(
+        &self,
+        check: impl Fn(&Store) -> Result<(), Refusal>,
+        context: &Context,
+        screen: &mut Screen,
+    ) -> Result<(Session, Custodian), Refusal> {
+        let mut name = String::new();
+        let session = context.act(screen, |store, _| {
+            check(store)?;
+            let record = root::signer(store, self.by.as_deref())?;
+            name = record.name();
+            if record.elsewhere && self.root_file.is_none() {
+                return Err(RootDenied::Elsewhere(name.clone()).into());
+            }
+            Ok(())
+        })?;
         let record = root::signer(session.store(), Some(&name))?;
         let elsewhere = self.root_file.as_deref().map(|file| read_file(file, root::LARGEST_KEY)).transpose()?;
         let elsewhere = self.root_file.as_deref().zip(elsewhere.as_deref());
         let custodian = ask::root_code(self.root_code_file.as_deref(), &format!("root code of {name}: "), |code| {
             root::open(session.store(), record, elsewhere, code)
         })?;
+        if !custodian.as_named {
+            screen.warning(&format!(
+                "the file of {name} is not the one that the journal names: was it wrapped by another code?"
+            ));
+        }
         Ok((session, custodian))
     }
 }
@@ -248,8 +259,8 @@ fn tell(session: &Session, progress: &Progress, screen: &mut Screen) -> Ended {
     Ok(())
 }
 
-fn show(number: Option<u64>, context: &Context, screen: &mut Screen) -> Ended {
-    let store = context.store()?;
+fn show(number: Option<u64>, pin: Pin, context: &Context, screen: &mut Screen) -> Ended {
+    let store = context.store_to_pin(pin.unauthenticated, screen)?;
     let root = root::find(&store, number)?;
     let waiting = root::waiting(&store)?;
     if screen.json() {

@@ -28,6 +28,8 @@ pub struct Screen {
     width: usize,
     failed: Option<io::Error>,
     reader_gone: bool,
+    /// Whether a passphrase vouches for the store that is shown, where one is.
+    authenticated: Option<bool>,
 }
 
 impl Screen {
@@ -45,12 +47,26 @@ impl Screen {
             width: width(),
             failed: None,
             reader_gone: false,
+            authenticated: None,
         }
     }
 
     /// Whether one JSON object is wanted.
     pub fn json(&self) -> bool {
         self.json
+    }
+
+    /// Says whether a passphrase vouches for the store that is shown from here on.
+    pub fn shows(&mut self, authenticated: bool) {
+        if !authenticated && self.authenticated.is_none() {
+            self.note("not authenticated: this is what the files say; --unlock NAME checks them");
+        }
+        self.authenticated = Some(authenticated);
+    }
+
+    /// Whether a passphrase vouches for what is shown.
+    pub fn is_authenticated(&self) -> bool {
+        self.authenticated == Some(true)
     }
 
     /// Columns of the terminal; more than enough where there is none.
@@ -68,8 +84,18 @@ impl Screen {
         self.product(escape::page(text).to_string().as_bytes());
     }
 
-    /// The product as JSON.
+    /// The product as JSON: each object says whether a passphrase vouches for what it shows of a store.
     pub fn object(&mut self, value: &Value) {
+        let mut value = value.clone();
+        if let Some(authenticated) = self.authenticated {
+            let rows = match &mut value {
+                Value::Array(rows) => rows.as_mut_slice(),
+                one => std::slice::from_mut(one),
+            };
+            for row in rows.iter_mut().filter_map(Value::as_object_mut) {
+                row.insert("authenticated".to_owned(), authenticated.into());
+            }
+        }
         self.product(format!("{}\n", plain_ascii(&format!("{value:#}"))).as_bytes());
     }
 

@@ -20,7 +20,7 @@ use serde_json::json;
 pub struct Args {}
 
 pub fn run(_: Args, context: &Context, screen: &mut Screen) -> Ended {
-    let store = context.store()?;
+    let store = context.store(screen)?;
     let summary = summary(&store, context.now()?)?;
     if screen.json() {
         screen.object(&as_json(&summary, &store.sheet().issuer));

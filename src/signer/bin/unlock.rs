@@ -119,7 +119,7 @@ pub fn run(command: Command, context: &Context, screen: &mut Screen) -> Ended {
 }
 
 fn list(context: &Context, screen: &mut Screen) -> Ended {
-    let store = context.store()?;
+    let store = context.store(screen)?;
     let unlocks = store.ledger().unlocks.all();
     if screen.json() {
         screen.object(&Value::Array(unlocks.iter().map(as_json).collect()));
@@ -138,12 +138,8 @@ fn list(context: &Context, screen: &mut Screen) -> Ended {
 }
 
 fn add(name: &str, new: &New, context: &Context, screen: &mut Screen) -> Ended {
-    let store = context.store()?;
-    unlock::check_add(&store, name)?;
     new.fits(name, context)?;
-    let by = context.unlock(&store, None)?;
-    drop(store);
-    let mut session = context.session_by(&by, screen)?;
+    let mut session = context.act(screen, |store, _| unlock::check_add(store, name))?;
     let passphrase = new.passphrase(name, &session, context)?;
     unlock::add(&mut session, name, &passphrase)
         .inspect_err(|refusal| take_back(new.sheet(), may_count(refusal), screen))?;
@@ -159,15 +155,12 @@ fn add(name: &str, new: &New, context: &Context, screen: &mut Screen) -> Ended {
 }
 
 fn change(name: &str, new: &New, depth: Depth, context: &Context, screen: &mut Screen) -> Ended {
-    let store = context.store()?;
-    // A lost code is no reason to ask for it; a person's own passphrase is the one at hand.
-    let by = context.unlock(&store, (name != Unlocks::RECOVERY).then_some(name))?;
-    unlock::check_change(&store, name, depth, &by)?;
     new.fits(name, context)?;
-    drop(store);
-    let mut session = context.session_by(&by, screen)?;
+    // A lost code is no reason to ask for it; a person's own passphrase is the one at hand.
+    let by = context.unlock(&context.unvouched_store()?, (name != Unlocks::RECOVERY).then_some(name))?;
+    let (mut session, own) = context.act_by(&by, screen, |store, _| unlock::check_change(store, name, depth, &by))?;
     let passphrase = new.passphrase(name, &session, context)?;
-    unlock::change(&mut session, name, &passphrase, depth)
+    unlock::change(&mut session, name, &passphrase, depth, Some(&own))
         .inspect_err(|refusal| take_back(new.sheet(), may_count(refusal), screen))?;
     give_name(new.sheet(), screen);
     if name == Unlocks::RECOVERY {
@@ -191,20 +184,22 @@ fn change(name: &str, new: &New, depth: Depth, context: &Context, screen: &mut S
 }
 
 fn remove(name: &str, yes: bool, context: &Context, screen: &mut Screen) -> Ended {
-    let store = context.store()?;
-    let unlocks = &store.ledger().unlocks;
-    let by = context.unlock(&store, unlocks.other_than(name))?;
-    unlock::check_remove(&store, name, &by)?;
-    if !yes {
-        ask::confirm(&format!("{name} will no longer open the store; copies made before still open that way."))?;
-    }
+    let store = context.unvouched_store()?;
+    let by = context.unlock(&store, store.ledger().unlocks.other_than(name))?;
     let own = |refusal| match context.file_opens(&store, name) {
         // The passphrase at hand is the one that is to go.
         true => UnlockDenied::Own { name: name.to_owned(), other: by.clone() }.into(),
         false => refusal,
     };
-    let mut session = context.session_by(&by, screen).map_err(own)?;
-    unlock::remove(&mut session, name)?;
+    let ask = |store: &Store, _: &mut Screen| {
+        unlock::check_remove(store, name, &by)?;
+        if !yes {
+            ask::confirm(&format!("{name} will no longer open the store; copies made before still open that way."))?;
+        }
+        Ok(())
+    };
+    let (mut session, passphrase) = context.act_by(&by, screen, ask).map_err(own)?;
+    unlock::remove(&mut session, name, Some(&passphrase))?;
     if screen.json() {
         told(&session, name, screen);
         return Ok(());
@@ -220,7 +215,7 @@ fn remove(name: &str, yes: bool, context: &Context, screen: &mut Screen) -> Ende
 }
 
 fn test(name: &str, root: Option<(Option<PathBuf>, Option<PathBuf>)>, context: &Context, screen: &mut Screen) -> Ended {
-    let store = context.store()?;
+    let store = context.unvouched_store()?;
     store.ledger().unlocks.find(name)?;
     if context.unlock_named().is_some_and(|named| named != name) {
         return Err(Fault::Missing("it is NAME's own passphrase or code that is tried: leave --unlock out").into());

@@ -78,8 +78,7 @@ pub fn run(command: Command, context: &Context, screen: &mut Screen) -> Ended {
 fn add(name: &str, file: &Path, read_out: &str, context: &Context, screen: &mut Screen) -> Ended {
     let file = read_file(file, LONGEST).map_err(unread)?;
     let enrolment = Enrolment { name, file: &file, fingerprint: read_out };
-    verifiers::check_add(&context.store()?, &enrolment)?;
-    let mut session = context.session(screen)?;
+    let mut session = context.act(screen, |store, _| Ok(verifiers::check_add(store, &enrolment).map(drop)?))?;
     let known = verifiers::add(&mut session, &enrolment)?;
     if screen.json() {
         screen.object(&json!({
@@ -93,11 +92,13 @@ fn add(name: &str, file: &Path, read_out: &str, context: &Context, screen: &mut 
 }
 
 fn remove(name: &str, reason: Option<String>, yes: bool, context: &Context, screen: &mut Screen) -> Ended {
-    verifiers::find(&context.store()?, name)?;
-    if !yes {
-        ask::confirm(&format!("What {name} confirmed will count no longer."))?;
-    }
-    let mut session = context.session(screen)?;
+    let mut session = context.act(screen, |store, _| {
+        verifiers::find(store, name)?;
+        if !yes {
+            ask::confirm(&format!("What {name} confirmed will count no longer."))?;
+        }
+        Ok(())
+    })?;
     verifiers::remove(&mut session, name, reason)?;
     if screen.json() {
         screen.object(&json!({"verifier": name, "removed": true}));
@@ -149,13 +150,11 @@ fn take(files: &[PathBuf], context: &Context, screen: &mut Screen) -> Ended {
             Err(fault) => refused.push(NotTaken { file: file.clone(), denied: unread(fault) }),
         }
     }
-    let store = context.store()?;
-    // Where none holds, nobody has to type a passphrase.
-    let mut judged = verifiers::examine(&store, &receipts, context.now()?);
-    let before = store.ledger().verifiers.clone();
+    let open = context.open(screen)?;
+    let mut judged = verifiers::examine(open.store(), &receipts, context.now()?);
+    let before = open.store().ledger().verifiers.clone();
     if judged.iter().any(Result::is_ok) {
-        drop(store);
-        judged = verifiers::take(&mut context.session(screen)?, &receipts)?;
+        judged = verifiers::take(&mut open.begin(context, screen)?, &receipts)?;
     }
     let mut taken: Vec<ReceiptTaken> = Vec::new();
     for (file, judged) in readable.into_iter().zip(judged) {
@@ -203,7 +202,7 @@ fn told(taken: &[ReceiptTaken], before: &Verifiers, screen: &mut Screen) {
 }
 
 fn list(context: &Context, screen: &mut Screen) -> Ended {
-    let store = context.store()?;
+    let store = context.store(screen)?;
     let (policy, _) = store.policy()?;
     let standings = verifiers::standings(&store, &policy, context.now()?);
     if screen.json() {

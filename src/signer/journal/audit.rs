@@ -1,11 +1,12 @@
 //! A journal read as an auditor reads it: from its bytes alone, every line, every signature.
 
+use super::checkpoint::SignedNote;
 use super::entry::correct_times;
 use super::log::{CHECKPOINT, ENTRIES, LARGEST};
-use super::proof::{Proof, consistency, consistent, inclusion};
-use super::scan::{Scan, SignedBy, damaged, gone, read_genesis};
+use super::proof::{Proof, ProofFile, consistency, consistent, inclusion};
+use super::scan::{Scan, damaged, gone, read_genesis};
 use super::tree::leaf;
-use super::{Checkpoint, Digest, Entry, JournalFault, StoreCreated};
+use super::{Checkpoint, Digest, Entry, JournalFault, KeyChain, StoreCreated};
 use crate::storage::Directory;
 
 /// The longest note.
@@ -13,13 +14,13 @@ const LONGEST_NOTE: u64 = 4096;
 
 /// A journal whose every line and every checkpoint's signature holds.
 ///
-/// Its key is the one of its own first line: only the seal, or a copy kept elsewhere, says whether
-/// it is the store's.
+/// Its keys are followed from the one of its own first line: only an unlock's own file, or a copy kept
+/// elsewhere, says whether it is the store's.
 pub struct Audit {
     /// What the first line says.
     pub genesis: StoreCreated,
-    /// The journal key of the first line.
-    pub key: [u8; 32],
+    /// Every key that the journal has had.
+    pub keys: KeyChain,
     /// Every committed entry, in order.
     pub entries: Vec<Entry>,
     /// The newest signed checkpoint.
@@ -62,13 +63,12 @@ impl Audit {
     /// # Errors
     /// As [`Audit::of_store`].
     pub fn of(mut bytes: Vec<u8>, note: Option<&str>) -> Result<Self, JournalFault> {
-        let (genesis, _, key) = read_genesis(&bytes)?;
+        let (genesis, _, chain) = read_genesis(&bytes)?;
         let promised = match note {
-            Some(note) => Checkpoint::verify(note, &genesis.store_id, &key).map_err(|what| damaged(1, what))?.size,
+            Some(note) => SignedNote::read(note, &genesis.store_id).map_err(|what| damaged(1, what))?.checkpoint.size,
             None => (bytes.split(|byte| *byte == b'\n').count() as u64).saturating_sub(2),
         };
-        let signed = SignedBy { store_id: &genesis.store_id, key: &key };
-        let scan = Scan::of(&bytes, &signed, promised, 0)?;
+        let scan = Scan::of(&bytes, chain, promised, 0)?;
         let found = scan.committed.as_ref().map_or(0, |end| end.lines);
         let Some(end) = scan.committed.filter(|end| end.lines > promised) else {
             return Err(JournalFault::Short { found, promised: promised + 1 });
@@ -84,7 +84,8 @@ impl Audit {
             return Err(damaged(1, "the journal has another one in its place"));
         }
         let newest = note_at(end.lines.saturating_sub(1)).unwrap_or_default();
-        let checkpoint = Checkpoint::verify(&newest, &genesis.store_id, &key).map_err(|what| damaged(1, what))?;
+        let keys = end.chain;
+        let checkpoint = keys.verify(&newest).map_err(|what| damaged(1, what))?.checkpoint;
         let committed = usize::try_from(end.bytes).unwrap_or(usize::MAX).min(bytes.len());
         let torn = bytes.len() - committed;
         if note.is_none() && torn > 0 {
@@ -93,7 +94,7 @@ impl Audit {
         bytes.truncate(committed);
         let leaves = lines_of(&bytes).map(leaf).collect();
         let behind = note.is_some_and(|note| note != newest);
-        Ok(Self { genesis, key, entries, checkpoint, note: newest, behind, torn, bytes, leaves })
+        Ok(Self { genesis, keys, entries, checkpoint, note: newest, behind, torn, bytes, leaves })
     }
 
     /// Every committed line, as bytes.
@@ -114,12 +115,23 @@ impl Audit {
         }
     }
 
-    /// The proof that a line stands in the journal; `None` where no checkpoint covers that line.
-    pub fn prove(&self, index: u64) -> Option<Proof> {
-        let covered = usize::try_from(self.checkpoint.size).ok().and_then(|size| self.leaves.get(..size))?;
+    /// The proof that a line stands in the journal, with those of every replaced journal key; `None`
+    /// where no checkpoint covers that line.
+    pub fn prove(&self, index: u64) -> Option<ProofFile> {
+        let entry = self.prove_under(index, self.checkpoint.size, self.note.clone())?;
+        let replacement = |size: u64| {
+            let own = usize::try_from(size).ok().and_then(|size| self.entries.get(size))?.note()?;
+            self.prove_under(size.checked_sub(1)?, size, own)
+        };
+        let replacements = self.keys.replacements().map(replacement).collect::<Option<_>>()?;
+        Some(ProofFile { entry, replacements })
+    }
+
+    fn prove_under(&self, index: u64, size: u64, note: String) -> Option<Proof> {
+        let covered = usize::try_from(size).ok().and_then(|size| self.leaves.get(..size))?;
         let path = inclusion(covered, index)?;
         let line = lines_of(&self.bytes).nth(usize::try_from(index).ok()?)?.to_vec();
-        Some(Proof { line, index, path, note: self.note.clone() })
+        Some(Proof { line, index, path, note })
     }
 }
 

@@ -62,39 +62,54 @@ impl Checkpoint {
         Self { size: tree.size(), root: tree.root() }
     }
 
+    /// The checkpoint of a journal that has these lines.
+    pub fn of_lines<'a>(lines: impl IntoIterator<Item = &'a [u8]>) -> Self {
+        let mut tree = Tree::default();
+        lines.into_iter().for_each(|line| tree.push(line));
+        Self::of(&tree)
+    }
+
     /// The signed note.
     ///
     /// # Errors
     /// As [`SignNote::sign_note`].
     pub fn sign(&self, store_id: &str, signer: &dyn SignNote) -> Result<String, JournalFault> {
-        let name = origin(store_id);
-        let text = self.text(&name);
-        let signature = signer.sign_note(text.as_bytes())?;
-        let mut blob = key_id(&name, &signer.public_key()).to_vec();
-        blob.extend_from_slice(&signature);
-        Ok(format!("{text}\n\u{2014} {name} {}\n", STANDARD.encode(blob)))
+        self.sign_by(store_id, &[signer])
     }
 
-    /// Reads a note and checks its signature.
+    /// The note with a signature line of each signer, in that order.
     ///
     /// # Errors
-    /// The reason why this is not a checkpoint of that store signed by that key.
-    pub fn verify(note: &str, store_id: &str, key: &[u8; 32]) -> Result<Self, &'static str> {
+    /// As [`SignNote::sign_note`].
+    pub(super) fn sign_by(&self, store_id: &str, signers: &[&dyn SignNote]) -> Result<String, JournalFault> {
         let name = origin(store_id);
-        let (text, signer, blob) = split(note)?;
-        if signer != name {
-            return Err("it is signed under another name");
+        let text = self.text(&name);
+        let mut note = format!("{text}\n");
+        for signer in signers {
+            let signature = signer.sign_note(text.as_bytes())?;
+            let mut blob = key_id(&name, &signer.public_key()).to_vec();
+            blob.extend_from_slice(&signature);
+            note.push_str(&format!("\u{2014} {name} {}\n", STANDARD.encode(blob)));
         }
-        let (id, signature) = blob.split_at_checked(4).ok_or("its signature is too short")?;
-        if id != key_id(&name, key) {
-            return Err("it is signed by another key");
-        }
-        let signature = Signature::from_slice(signature).map_err(|_| "its signature has the wrong length")?;
-        VerifyingKey::from_bytes(key)
-            .map_err(|_| "the journal key is no Ed25519 key")?
-            .verify_strict(text.as_bytes(), &signature)
-            .map_err(|_| "its signature does not verify")?;
-        Self::read(&text, &name)
+        Ok(note)
+    }
+
+    /// Reads a note and checks its one signature.
+    ///
+    /// # Errors
+    /// The reason why this is not a checkpoint of that store signed by that key alone.
+    pub fn verify(note: &str, store_id: &str, key: &[u8; 32]) -> Result<Self, &'static str> {
+        let signed = SignedNote::read(note, store_id)?;
+        signed.is_by(&[*key])?;
+        Ok(signed.checkpoint)
+    }
+
+    /// What a note of that store says, its signatures unchecked: for one that something else vouches for.
+    ///
+    /// # Errors
+    /// The reason why this is not a checkpoint of that store.
+    pub fn unverified(note: &str, store_id: &str) -> Result<Self, &'static str> {
+        Ok(SignedNote::read(note, store_id)?.checkpoint)
     }
 
     fn text(&self, name: &str) -> String {
@@ -116,17 +131,78 @@ impl Checkpoint {
     }
 }
 
-/// A note's text with its final newline, its one signer's name, and the signature's bytes.
-fn split(note: &str) -> Result<(String, &str, Vec<u8>), &'static str> {
+/// A note that was taken apart; its signatures are not checked yet.
+pub(super) struct SignedNote {
+    pub checkpoint: Checkpoint,
+    name: String,
+    text: String,
+    blobs: Vec<Vec<u8>>,
+}
+
+impl SignedNote {
+    /// The most signature lines: two where the journal's key is replaced.
+    const MOST: usize = 2;
+
+    /// Reads a note of that store, strictly.
+    pub fn read(note: &str, store_id: &str) -> Result<Self, &'static str> {
+        let name = origin(store_id);
+        let (text, lines) = split(note)?;
+        let mut blobs = Vec::new();
+        for (signer, blob) in lines {
+            if signer != name {
+                return Err("it is signed under another name");
+            }
+            blobs.push(blob);
+        }
+        let checkpoint = Checkpoint::read(&text, &name)?;
+        Ok(Self { checkpoint, name, text, blobs })
+    }
+
+    /// Checks that exactly these keys have signed it, in that order.
+    pub fn is_by(&self, keys: &[[u8; 32]]) -> Result<(), &'static str> {
+        for (at, key) in keys.iter().enumerate() {
+            self.holds(self.blobs.get(at).ok_or("a signature is missing")?, key)?;
+        }
+        if self.blobs.len() > keys.len() { Err("it has a signature too many") } else { Ok(()) }
+    }
+
+    /// Whether one of its signatures is that key's, and holds.
+    pub fn has_valid(&self, key: &[u8; 32]) -> bool {
+        self.blobs.iter().any(|blob| self.holds(blob, key).is_ok())
+    }
+
+    fn holds(&self, blob: &[u8], key: &[u8; 32]) -> Result<(), &'static str> {
+        let (id, signature) = blob.split_at_checked(4).ok_or("its signature is too short")?;
+        if id != key_id(&self.name, key) {
+            return Err("it is signed by another key");
+        }
+        let signature = Signature::from_slice(signature).map_err(|_| "its signature has the wrong length")?;
+        VerifyingKey::from_bytes(key)
+            .map_err(|_| "the journal key is no Ed25519 key")?
+            .verify_strict(self.text.as_bytes(), &signature)
+            .map_err(|_| "its signature does not verify")
+    }
+
+    /// Whether a signature line names that key.
+    pub fn names(&self, key: &[u8; 32]) -> bool {
+        let id = key_id(&self.name, key);
+        self.blobs.iter().any(|blob| blob.get(..4) == Some(&id[..]))
+    }
+}
+
+/// A note's text with its final newline, and its signature lines: the signer's name, the bytes.
+fn split(note: &str) -> Result<(String, Vec<(&str, Vec<u8>)>), &'static str> {
+    let malformed = "its signature line is malformed";
     let (text, signatures) = note.split_once("\n\n").ok_or("it has no signature")?;
-    let (signer, blob) = signatures
-        .strip_suffix('\n')
-        .and_then(|line| line.strip_prefix("\u{2014} "))
-        .filter(|line| !line.contains('\n'))
-        .and_then(|line| line.split_once(' '))
-        .ok_or("its signature line is malformed")?;
-    let blob = STANDARD.decode(blob).map_err(|_| "its signature is not base64")?;
-    Ok((format!("{text}\n"), signer, blob))
+    let mut lines = Vec::new();
+    for line in signatures.strip_suffix('\n').ok_or(malformed)?.split('\n') {
+        if lines.len() == SignedNote::MOST {
+            return Err("it has a signature too many");
+        }
+        let (signer, blob) = line.strip_prefix("\u{2014} ").and_then(|line| line.split_once(' ')).ok_or(malformed)?;
+        lines.push((signer, STANDARD.decode(blob).map_err(|_| "its signature is not base64")?));
+    }
+    Ok((format!("{text}\n"), lines))
 }
 
 fn key_id(name: &str, key: &[u8; 32]) -> [u8; 4] {
@@ -201,7 +277,8 @@ pub(super) mod tests {
         let key: [u8; 32] = key[1..].try_into().unwrap();
         assert_eq!(super::super::hex(&key_id(name, &key)), id);
         assert!(read_verifier_key(example["vkey"].as_str().unwrap()).is_err(), "it is no journal's");
-        let (text, _, blob) = split(example["note"].as_str().unwrap()).unwrap();
+        let (text, lines) = split(example["note"].as_str().unwrap()).unwrap();
+        let blob = &lines[0].1;
         assert_eq!(blob[..4], key_id(name, &key));
         let signature = Signature::from_slice(&blob[4..]).unwrap();
         let key = VerifyingKey::from_bytes(&key).unwrap();

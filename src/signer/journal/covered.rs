@@ -5,12 +5,15 @@
 
 use super::entry::{Body, Entry};
 use super::scan::LONGEST_LINE;
-use super::{Checkpoint, Digest, Event, StoreCreated, Tree, sha256};
+use super::{Checkpoint, Digest, Event, JournalRekeyed, KeyChain, StoreCreated, Tree, sha256};
 use std::ops::Range;
 use std::sync::Arc;
 
 /// Members of so many bytes share one text.
 const BLOCK: usize = 256 << 10;
+
+/// No line of the type `journal.rekeyed` is longer, in bytes.
+const LONGEST_REKEYED: usize = 512;
 
 /// A journal's first lines.
 #[derive(Default)]
@@ -21,29 +24,59 @@ pub(super) struct Covered {
     pub last: Digest,
     /// How long they are together.
     pub bytes: usize,
+    /// The keys that they name, from the first line's on.
+    pub chain: Option<KeyChain>,
 }
 
 impl Covered {
     /// `None` where the lines don't have the checkpoint's root, or not the shape that the journal
-    /// writes.
-    pub fn read(bytes: &[u8], checkpoint: &Checkpoint) -> Option<Self> {
+    /// writes, or name keys that have not signed. `chain` begins with the first line's key.
+    pub fn read(bytes: &[u8], checkpoint: &Checkpoint, chain: KeyChain) -> Option<Self> {
         if checkpoint.size == 0 {
             return None;
         }
         let mut tree = Tree::default();
         let (mut rest, mut last): (&[u8], &[u8]) = (bytes, &[]);
+        let mut rekeyed = Vec::new();
         while tree.size() < checkpoint.size {
             (last, rest) = rest.split_at_checked(rest.iter().position(|byte| *byte == b'\n')?)?;
             rest = rest.get(1..)?;
             tree.push(last);
+            if names_key(last) {
+                rekeyed.push(Checkpoint::of(&tree));
+            }
         }
         if tree.root() != checkpoint.root {
             return None;
         }
         let length = bytes.len() - rest.len();
         let entries = entries(std::str::from_utf8(bytes.get(..length)?).ok()?)?;
-        Some(Self { entries, tree, last: sha256(last), bytes: length })
+        let chain = follow(&entries, &rekeyed, chain)?;
+        Some(Self { entries, tree, last: sha256(last), bytes: length, chain: Some(chain) })
     }
+}
+
+/// Whether a line is of the type `journal.rekeyed`.
+fn names_key(line: &[u8]) -> bool {
+    line.len() < LONGEST_REKEYED
+        && std::str::from_utf8(line)
+            .ok()
+            .and_then(Envelope::of)
+            .is_some_and(|envelope| envelope.kind == JournalRekeyed::TYPE)
+}
+
+/// Follows the journal's keys: each group that names one must be signed by it and by the one before.
+/// Where the last of these lines names one, the line after them has the signatures.
+fn follow(entries: &[Entry], rekeyed: &[Checkpoint], mut chain: KeyChain) -> Option<KeyChain> {
+    for at in rekeyed {
+        let size = usize::try_from(at.size).ok()?;
+        let Some(committed) = entries.get(size) else { break };
+        let next = entries.get(size.checked_sub(1)?)?.next_key().ok()??;
+        if chain.follow(&committed.note()?, Some(next)).ok()? != *at {
+            return None;
+        }
+    }
+    Some(chain)
 }
 
 fn entries(text: &str) -> Option<Vec<Entry>> {

@@ -1,5 +1,6 @@
 //! One line of the journal.
 
+use super::chain::{JournalKey, key_at};
 use super::{Digest, JournalFault, hex};
 use coldsign_verify::json::{self, Member};
 use serde::de::DeserializeOwned;
@@ -77,10 +78,17 @@ impl Entry {
             .map_err(|error| JournalFault::Malformed { line: self.index + 1, what: error.to_string() })
     }
 
-    /// Whether it is the journal's own (its beginning, a checkpoint, a torn tail cut off, a corrected
-    /// clock).
+    /// Whether it is the journal's own (its beginning, a checkpoint, a torn tail cut off, a new key, a
+    /// corrected clock).
     pub fn is_bookkeeping(&self) -> bool {
-        [StoreCreated::TYPE, Committed::TYPE, Truncated::TYPE, ClockCorrected::TYPE].contains(&&*self.kind)
+        [StoreCreated::TYPE, Committed::TYPE, Truncated::TYPE, JournalRekeyed::TYPE, ClockCorrected::TYPE]
+            .contains(&&*self.kind)
+    }
+
+    /// The key that the journal has after this entry's group, where the entry names one.
+    pub(super) fn next_key(&self) -> Result<Option<JournalKey>, JournalFault> {
+        let rekeyed = self.event::<JournalRekeyed>()?;
+        rekeyed.map(|rekeyed| key_at(&rekeyed.journal_key, self.index + 1)).transpose()
     }
 
     /// Whether it only ends a group: a checkpoint.
@@ -89,7 +97,7 @@ impl Entry {
     }
 
     /// A checkpoint line's note.
-    pub(super) fn note(&self) -> Option<String> {
+    pub fn note(&self) -> Option<String> {
         self.event::<Committed>().ok().flatten().map(|committed| committed.note)
     }
 
@@ -204,6 +212,19 @@ pub(super) struct Truncated {
 
 impl Event for Truncated {
     const TYPE: &'static str = "journal.truncated";
+}
+
+/// The journal has a new key: the checkpoint of this group is signed by the old one and by this one,
+/// every later checkpoint by this one alone. Always its group's last entry.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct JournalRekeyed {
+    /// The new Ed25519 public key, base64url.
+    pub journal_key: String,
+}
+
+impl Event for JournalRekeyed {
+    const TYPE: &'static str = "journal.rekeyed";
 }
 
 /// The machine's clock was wrong while some entries were made.

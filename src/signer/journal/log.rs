@@ -1,9 +1,14 @@
 //! The journal as a file: opening, and the commit protocol.
 
+use super::checkpoint::SignedNote;
 use super::entry::{Committed, Truncated, correct_times};
-use super::scan::{LONGEST_LINE, Scan, SignedBy, damaged, gone, read_genesis, read_line};
-use super::{Checkpoint, Digest, Entry, Event, JournalFault, Line, SignNote, StoreCreated, Tree, hex, sha256};
+use super::scan::{LONGEST_LINE, Scan, damaged, gone, read_genesis, read_line};
+use super::{
+    Checkpoint, Digest, Entry, Event, JournalFault, JournalKey, JournalRekeyed, KeyChain, Line, SignNote, StoreCreated,
+    Tree, hex, sha256,
+};
 use crate::storage::Directory;
+use coldsign_verify::base64url;
 
 pub(super) const ENTRIES: &str = "journal/entries.jsonl";
 pub(super) const CHECKPOINT: &str = "journal/checkpoint";
@@ -15,7 +20,7 @@ pub struct Journal {
     store: Directory,
     genesis: StoreCreated,
     genesis_hash: Digest,
-    key: [u8; 32],
+    chain: KeyChain,
     entries: Vec<Entry>,
     tree: Tree,
     last: Digest,
@@ -23,6 +28,23 @@ pub struct Journal {
     note: String,
     torn: Vec<u8>,
     behind: bool,
+}
+
+/// Who signs a group's checkpoint.
+struct Signers<'a> {
+    present: &'a dyn SignNote,
+    /// The journal's next key, where this group puts it in force.
+    next: Option<&'a dyn SignNote>,
+}
+
+impl<'a> Signers<'a> {
+    fn one(present: &'a dyn SignNote) -> Self {
+        Self { present, next: None }
+    }
+
+    fn all(&self) -> Vec<&'a dyn SignNote> {
+        std::iter::once(self.present).chain(self.next).collect()
+    }
 }
 
 /// The first line of a new store's journal, and its SHA-256.
@@ -53,7 +75,7 @@ pub fn start(
         store: store.clone(),
         genesis: created.clone(),
         genesis_hash: digest,
-        key: signer.public_key(),
+        chain: KeyChain::new(&created.store_id, signer.public_key()),
         entries: vec![entry],
         tree,
         last: digest,
@@ -63,7 +85,7 @@ pub fn start(
         behind: false,
     };
     // A store that has no checkpoint yet has not begun: nothing of it counts.
-    journal.write(format!("{line}\n"), events, signer, now, by).map_err(|fault| match fault {
+    journal.write(format!("{line}\n"), events, &Signers::one(signer), now, by).map_err(|fault| match fault {
         JournalFault::Unfinished(fault) => JournalFault::Storage(fault),
         other => other,
     })?;
@@ -73,8 +95,8 @@ pub fn start(
 impl Journal {
     /// Reads and checks the journal of a store. Changes nothing.
     ///
-    /// The journal key is taken from the first line: until the seal has confirmed it
-    /// ([`Journal::key`], [`Journal::genesis_hash`]) it is not authenticated.
+    /// The keys are followed from the one that the first line names: until an unlock's own file has
+    /// vouched for one of them ([`Journal::keys`]), nothing in it is authenticated.
     ///
     /// # Errors
     /// [`JournalFault::Damaged`] or [`JournalFault::Short`] where something acknowledged does not
@@ -83,10 +105,10 @@ impl Journal {
         // In this order: an act beside this reading appends first and replaces the checkpoint then.
         let note = store.read_text(CHECKPOINT, 4096).map_err(|fault| gone("checkpoint", fault))?;
         let bytes = store.read(ENTRIES, LARGEST).map_err(|fault| gone("entries.jsonl", fault))?;
-        let (genesis, genesis_hash, key) = read_genesis(&bytes)?;
-        let promised = Checkpoint::verify(&note, &genesis.store_id, &key).map_err(|what| damaged(1, what))?;
-        let signed = SignedBy { store_id: &genesis.store_id, key: &key };
-        let scan = Scan::beyond(&promised, &bytes, &signed)?;
+        let (genesis, genesis_hash, chain) = read_genesis(&bytes)?;
+        // Its signature is checked at its own line, where the keys that lead there are known.
+        let promised = SignedNote::read(&note, &genesis.store_id).map_err(|what| damaged(1, what))?.checkpoint;
+        let scan = Scan::beyond(&promised, &bytes, chain)?;
         let found = scan.committed.as_ref().map_or(0, |end| end.lines);
         let Some(end) = scan.committed.filter(|end| end.lines > promised.size) else {
             return Err(JournalFault::Short { found, promised: promised.size + 1 });
@@ -109,7 +131,7 @@ impl Journal {
             store: store.clone(),
             genesis,
             genesis_hash,
-            key,
+            chain: end.chain,
             entries,
             tree: end.tree,
             last: end.last,
@@ -130,9 +152,14 @@ impl Journal {
         self.genesis_hash
     }
 
-    /// The journal key of the first line, as its 32 bytes.
-    pub fn key(&self) -> [u8; 32] {
-        self.key
+    /// The key that signs its checkpoints now.
+    pub fn key(&self) -> JournalKey {
+        self.chain.newest()
+    }
+
+    /// Every key it has had.
+    pub fn keys(&self) -> &KeyChain {
+        &self.chain
     }
 
     /// Every committed entry, in order.
@@ -215,17 +242,45 @@ impl Journal {
         now: u64,
         by: &str,
     ) -> Result<&[Entry], JournalFault> {
-        // A checkpoint over nothing new is no group: readers take it for damage.
+        // Never write an empty group: readers report it as damage.
         if events.is_empty() {
             return Ok(&[]);
         }
+        self.commit_signed(events, &Signers::one(signer), now, by)
+    }
+
+    /// Records events, and that the journal's key is `next` from now on: both keys sign this group,
+    /// later ones only the next.
+    ///
+    /// # Errors
+    /// As [`Journal::commit`].
+    pub fn commit_rekeyed(
+        &mut self,
+        events: &[Line],
+        signer: &dyn SignNote,
+        next: &dyn SignNote,
+        now: u64,
+        by: &str,
+    ) -> Result<&[Entry], JournalFault> {
+        let mut lines = events.to_vec();
+        lines.push(JournalRekeyed { journal_key: base64url::encode(&next.public_key()) }.line());
+        self.commit_signed(&lines, &Signers { present: signer, next: Some(next) }, now, by)
+    }
+
+    fn commit_signed(
+        &mut self,
+        events: &[Line],
+        signers: &Signers<'_>,
+        now: u64,
+        by: &str,
+    ) -> Result<&[Entry], JournalFault> {
         let before = self.entries.len();
         let mut lines = Vec::with_capacity(events.len() + 1);
         if !self.torn.is_empty() {
             lines.push(Truncated { bytes: self.torn.len() as u64, sha256: hex(&sha256(&self.torn)) }.line());
         }
         lines.extend_from_slice(events);
-        self.write(String::new(), &lines, signer, now, by)?;
+        self.write(String::new(), &lines, signers, now, by)?;
         Ok(self.entries.get(before..).unwrap_or_default())
     }
 
@@ -242,6 +297,12 @@ impl Journal {
         Ok(())
     }
 
+    /// As somebody else's program would go on: with another key as the journal's.
+    #[cfg(test)]
+    pub(super) fn under_another_key(&mut self, key: JournalKey) {
+        self.chain = KeyChain::new(&self.genesis.store_id, key);
+    }
+
     fn acknowledge(&mut self) -> Result<(), JournalFault> {
         self.store.replace_file(CHECKPOINT, self.note.as_bytes())?;
         self.behind = false;
@@ -252,7 +313,7 @@ impl Journal {
         &mut self,
         mut text: String,
         events: &[Line],
-        signer: &dyn SignNote,
+        signers: &Signers<'_>,
         now: u64,
         by: &str,
     ) -> Result<(), JournalFault> {
@@ -275,13 +336,18 @@ impl Journal {
         for event in events {
             add(event, &mut tree)?;
         }
-        let note = Checkpoint::of(&tree).sign(&self.genesis.store_id, signer)?;
+        let note = Checkpoint::of(&tree).sign_by(&self.genesis.store_id, &signers.all())?;
+        // What no reader would follow is never written.
+        let mut chain = self.chain.clone();
+        let next = signers.next.map(SignNote::public_key);
+        chain.follow(&note, next).map_err(|what| JournalFault::Unreadable(what.to_owned()))?;
         add(&Committed { note: note.clone() }.line(), &mut tree)?;
         self.store.append(ENTRIES, self.committed_bytes, text.as_bytes()).map_err(JournalFault::NotRecorded)?;
         // From here on the group is recorded, whatever becomes of the checkpoint file.
         self.committed_bytes += text.len() as u64;
         self.tree = tree;
         self.last = last;
+        self.chain = chain;
         self.entries.extend(entries);
         self.torn.clear();
         self.note = note;

@@ -5,6 +5,7 @@
 //! own state over them. It never sees the key that signs checkpoints, only a [`SignNote`].
 
 mod audit;
+mod chain;
 mod checkpoint;
 mod covered;
 mod entry;
@@ -17,11 +18,12 @@ mod tests;
 mod tree;
 
 pub use audit::{Audit, Prefix};
+pub use chain::{ByChain, JournalKey, KeyChain};
 pub use checkpoint::{Checkpoint, SignNote, origin, read_verifier_key, verifier_key};
-pub use entry::{ClockCorrected, Entry, Event, Line, StoreCreated};
+pub use entry::{ClockCorrected, Entry, Event, JournalRekeyed, Line, StoreCreated};
 pub use fault::JournalFault;
 pub use log::{Journal, genesis_line, start};
-pub use proof::{Proof, consistency, consistent, includes, inclusion};
+pub use proof::{Proof, ProofFile, consistency, consistent, includes, inclusion};
 pub use tree::{Digest, Tree};
 
 /// Lower-case hex.
@@ -34,6 +36,18 @@ pub fn hex(bytes: &[u8]) -> String {
         text.push(digit(byte & 0xf));
     }
     text
+}
+
+/// A digest from lower-case hex.
+pub fn unhex(text: &str) -> Option<Digest> {
+    let mut digest = Digest::default();
+    if text.len() != 2 * digest.len() || !text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f')) {
+        return None;
+    }
+    for (at, byte) in digest.iter_mut().enumerate() {
+        *byte = u8::from_str_radix(text.get(2 * at..2 * at + 2)?, 16).ok()?;
+    }
+    Some(digest)
 }
 
 /// SHA-256.

@@ -1,8 +1,9 @@
 //! Proofs over the journal's tree (RFC 6962 §2.1), and the file in which one travels
 //! (c2sp.org/tlog-proof).
 
+use super::checkpoint::SignedNote;
 use super::tree::{leaf, node};
-use super::{Checkpoint, Digest, sha256};
+use super::{Checkpoint, Digest, Entry, JournalKey, KeyChain, sha256};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
@@ -10,6 +11,8 @@ use base64::engine::general_purpose::STANDARD;
 const HEADER: &str = "c2sp.org/tlog-proof@v1";
 /// A tree of 2^64 leaves has no longer path.
 const LONGEST_PATH: usize = 64;
+/// More often no journal's key is replaced in the life of a proof.
+const MOST_REPLACEMENTS: usize = 1000;
 
 /// That one line stands in a journal: whoever trusts the journal key needs nothing else.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,6 +25,86 @@ pub struct Proof {
     pub path: Vec<Digest>,
     /// The signed checkpoint whose root they lead to.
     pub note: String,
+}
+
+/// A proof file: the proof of one line, and for each time that the journal's key was replaced the
+/// proof of the line that says so, oldest first. Whoever trusts an older key follows these.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProofFile {
+    /// The line that is proved.
+    pub entry: Proof,
+    /// The lines of type `journal.rekeyed`, each under its own group's checkpoint.
+    pub replacements: Vec<Proof>,
+}
+
+impl ProofFile {
+    /// The file's text.
+    pub fn render(&self) -> String {
+        let mut text = self.entry.render();
+        for replacement in &self.replacements {
+            text.push('\n');
+            text.push_str(&replacement.render());
+        }
+        text
+    }
+
+    /// Reads a file, strictly; nothing in it is checked yet.
+    ///
+    /// # Errors
+    /// A word on what is wrong.
+    pub fn read(text: &str) -> Result<Self, &'static str> {
+        let begin = format!("\n{HEADER}\n");
+        let mut starts: Vec<usize> = vec![0];
+        // The blank line before a proof ends the checkpoint of the one before.
+        starts.extend(text.match_indices(&begin).map(|(at, _)| at + 1).take(MOST_REPLACEMENTS + 1));
+        if starts.len() > MOST_REPLACEMENTS + 1 {
+            return Err("it has too many proofs");
+        }
+        let mut proofs = Vec::new();
+        for (at, start) in starts.iter().enumerate() {
+            let part = match starts.get(at + 1) {
+                Some(next) => text.get(*start..next.saturating_sub(1)),
+                None => text.get(*start..),
+            };
+            proofs.push(Proof::read(part.ok_or("it is not written as the format has it")?)?);
+        }
+        let entry = proofs.remove(0);
+        let file = Self { entry, replacements: proofs };
+        if file.render() == text { Ok(file) } else { Err("it is not written as the format has it") }
+    }
+
+    /// Follows the journal's keys from the one that is trusted, and checks that the path leads from
+    /// the line to a root that the last of them signed.
+    ///
+    /// # Errors
+    /// A word on what does not hold.
+    pub fn verify(&self, store_id: &str, trusted: &JournalKey) -> Result<Checkpoint, &'static str> {
+        let mut chain = KeyChain::new(store_id, *trusted);
+        let mut made_before = None;
+        for replacement in &self.replacements {
+            let next = replacement.next_key().ok_or("a proof in it is of no replaced journal key")?;
+            match chain.follow(&replacement.note, Some(next)) {
+                Ok(checkpoint) if replacement.leads_to(&checkpoint) => {}
+                Ok(_) => return Err("the path of a replaced journal key does not lead to its checkpoint"),
+                // Replaced before the trusted key was made: that key stands in the newer one's place.
+                Err(_) if next == *trusted => made_before = Some(&replacement.note),
+                Err(_) => {}
+            }
+        }
+        let signed = SignedNote::read(&self.entry.note, store_id)?;
+        let checkpoint = match chain.verify(&self.entry.note) {
+            Ok(by) if by.in_its_time => by.checkpoint,
+            Ok(_) => return Err("its checkpoint is signed by a journal key that was replaced before"),
+            // The very checkpoint with which the trusted key was put in force.
+            Err(_) if made_before == Some(&self.entry.note) && signed.has_valid(trusted) => signed.checkpoint,
+            Err(what) => return Err(what),
+        };
+        if self.entry.leads_to(&checkpoint) {
+            Ok(checkpoint)
+        } else {
+            Err("its path does not lead from the entry to the checkpoint's root")
+        }
+    }
 }
 
 impl Proof {
@@ -53,17 +136,13 @@ impl Proof {
         if proof.render() == text { Ok(proof) } else { Err("it is not written as the format has it") }
     }
 
-    /// Checks the checkpoint's signature and that the path leads from the line to its root.
-    ///
-    /// # Errors
-    /// A word on what does not hold.
-    pub fn verify(&self, store_id: &str, key: &[u8; 32]) -> Result<Checkpoint, &'static str> {
-        let checkpoint = Checkpoint::verify(&self.note, store_id, key)?;
-        if includes(&checkpoint, self.index, &leaf(&self.line), &self.path) {
-            Ok(checkpoint)
-        } else {
-            Err("its path does not lead from the entry to the checkpoint's root")
-        }
+    fn leads_to(&self, checkpoint: &Checkpoint) -> bool {
+        includes(checkpoint, self.index, &leaf(&self.line), &self.path)
+    }
+
+    /// The key that the line puts in force, where it does so under the checkpoint of its own group.
+    fn next_key(&self) -> Option<JournalKey> {
+        Entry::read(&self.line).ok()?.0.next_key().ok()?
     }
 }
 

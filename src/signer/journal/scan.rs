@@ -1,10 +1,10 @@
 //! Reading a journal's lines one by one, strictly.
 
+use super::chain::key_of;
 use super::covered::Covered;
 use super::entry::Committed;
-use super::{Checkpoint, Digest, Entry, Event, JournalFault, StoreCreated, Tree, hex, sha256};
+use super::{Checkpoint, Digest, Entry, Event, JournalFault, KeyChain, StoreCreated, Tree, hex, sha256};
 use crate::storage::StorageFault;
-use coldsign_verify::base64url;
 
 pub(super) const LONGEST_LINE: usize = 1 << 20;
 
@@ -15,12 +15,7 @@ pub(super) struct End {
     pub bytes: u64,
     pub tree: Tree,
     pub last: Digest,
-}
-
-/// Whose signature checkpoints must carry.
-pub(super) struct SignedBy<'a> {
-    pub store_id: &'a str,
-    pub key: &'a [u8; 32],
+    pub chain: KeyChain,
 }
 
 pub(super) struct Scan {
@@ -30,39 +25,41 @@ pub(super) struct Scan {
 
 impl Scan {
     /// Reads line by line up to the first that doesn't hold. One at or before the `promised` line
-    /// is damage; one beyond it begins the torn tail. Checkpoints before the line `signatures_from`
-    /// are not held against their signatures.
-    pub fn of(bytes: &[u8], signed: &SignedBy<'_>, promised: u64, signatures_from: u64) -> Result<Self, JournalFault> {
-        Self::after(Covered::default(), bytes, signed, promised, signatures_from)
+    /// is damage; one beyond it begins the torn tail. `chain` begins with the first line's key.
+    /// Checkpoints before the line `signatures_from` are not held against their signatures, but for
+    /// those that name a key.
+    pub fn of(bytes: &[u8], chain: KeyChain, promised: u64, signatures_from: u64) -> Result<Self, JournalFault> {
+        Self::after(Covered::default(), chain, bytes, promised, signatures_from)
     }
 
     /// The lines that a checkpoint covers, as signed; from its own line on as [`Scan::of`]. Where they
     /// aren't what it covers, all is read line by line: that names the one that doesn't hold.
-    pub fn beyond(promised: &Checkpoint, bytes: &[u8], signed: &SignedBy<'_>) -> Result<Self, JournalFault> {
-        if let Some(covered) = Covered::read(bytes, promised) {
-            let scan = Self::after(covered, bytes, signed, promised.size, promised.size)?;
+    pub fn beyond(promised: &Checkpoint, bytes: &[u8], chain: KeyChain) -> Result<Self, JournalFault> {
+        if let Some(mut covered) = Covered::read(bytes, promised, chain.clone()) {
+            let followed = covered.chain.take().unwrap_or_else(|| chain.clone());
+            let scan = Self::after(covered, followed, bytes, promised.size, promised.size)?;
             if scan.committed.is_some() {
                 return Ok(scan);
             }
         }
-        Self::of(bytes, signed, promised.size, promised.size)
+        Self::of(bytes, chain, promised.size, promised.size)
     }
 
     fn after(
         covered: Covered,
+        mut chain: KeyChain,
         bytes: &[u8],
-        signed: &SignedBy<'_>,
         promised: u64,
         signatures_from: u64,
     ) -> Result<Self, JournalFault> {
-        let Covered { entries, mut tree, mut last, bytes: passed } = covered;
+        let Covered { entries, mut tree, mut last, bytes: passed, .. } = covered;
         let mut scan = Self { entries, committed: None };
         let mut at = passed as u64;
         let mut rest = bytes.get(passed..).unwrap_or_default();
         while let Some(end) = rest.iter().position(|byte| *byte == b'\n') {
             let (line, beyond) = rest.split_at(end);
             let number = tree.size() + 1;
-            let read = scan.line(line, &tree, &last, signed, signatures_from);
+            let read = scan.line(line, &tree, &last, &mut chain, signatures_from);
             let (entry, commits) = match read {
                 Ok(read) => read,
                 Err(what) if tree.size() <= promised => {
@@ -76,7 +73,8 @@ impl Scan {
             scan.entries.push(entry);
             rest = beyond.get(1..).unwrap_or_default();
             if commits {
-                scan.committed = Some(End { lines: tree.size(), bytes: at, tree: tree.clone(), last });
+                let (lines, tree, chain) = (tree.size(), tree.clone(), chain.clone());
+                scan.committed = Some(End { lines, bytes: at, tree, last, chain });
             }
         }
         Ok(scan)
@@ -88,7 +86,7 @@ impl Scan {
         line: &[u8],
         tree: &Tree,
         last: &Digest,
-        signed: &SignedBy<'_>,
+        chain: &mut KeyChain,
         signatures_from: u64,
     ) -> Result<(Entry, bool), String> {
         if line.len() > LONGEST_LINE {
@@ -105,16 +103,21 @@ impl Scan {
             return Err("a second beginning".to_owned());
         }
         let committed = entry.event::<Committed>().map_err(|fault| fault.to_string())?;
+        let before = self.entries.last();
+        let next = before.map_or(Ok(None), Entry::next_key).map_err(|fault| fault.to_string())?;
         let Some(committed) = committed else {
-            return Ok((entry, false));
+            return match next {
+                None => Ok((entry, false)),
+                Some(_) => Err("a new journal key is always the last entry of its group".to_owned()),
+            };
         };
         // No signature covers the newest checkpoint line itself: it may say nothing of its own.
-        let own = self.entries.last().map(|before| committed.line().render(entry.index, last, before.time, &before.by));
+        let own = before.map(|before| committed.line().render(entry.index, last, before.time, &before.by));
         if own.is_none_or(|own| own.as_bytes() != line) {
             return Err("it is not the one checkpoint line its group can have".to_owned());
         }
-        if entry.index >= signatures_from {
-            let checkpoint = Checkpoint::verify(&committed.note, signed.store_id, signed.key)?;
+        if next.is_some() || entry.index >= signatures_from {
+            let checkpoint = chain.follow(&committed.note, next)?;
             if checkpoint != Checkpoint::of(tree) {
                 return Err("its checkpoint is not that of the lines before it".to_owned());
             }
@@ -123,7 +126,7 @@ impl Scan {
     }
 }
 
-pub(super) fn read_genesis(bytes: &[u8]) -> Result<(StoreCreated, Digest, [u8; 32]), JournalFault> {
+pub(super) fn read_genesis(bytes: &[u8]) -> Result<(StoreCreated, Digest, KeyChain), JournalFault> {
     let damaged = |what: &str| JournalFault::Damaged { file: "entries.jsonl", line: 1, what: what.to_owned() };
     let line = bytes.split(|byte| *byte == b'\n').next().unwrap_or_default();
     let (entry, prev) = read_line(line, 1)?;
@@ -139,11 +142,9 @@ pub(super) fn read_genesis(bytes: &[u8]) -> Result<(StoreCreated, Digest, [u8; 3
     if entry.index != 0 || prev != hex(&[0; 32]) {
         return Err(damaged("it is not the beginning of a journal"));
     }
-    let key = base64url::decode(&genesis.journal_key)
-        .ok()
-        .and_then(|bytes| bytes.try_into().ok())
-        .ok_or_else(|| damaged("its journal key is no Ed25519 key"))?;
-    Ok((genesis, sha256(line), key))
+    let key = key_of(&genesis.journal_key).ok_or_else(|| damaged("its journal key is no Ed25519 key"))?;
+    let chain = KeyChain::new(&genesis.store_id, key);
+    Ok((genesis, sha256(line), chain))
 }
 
 pub(super) fn read_line(line: &[u8], number: u64) -> Result<(Entry, String), JournalFault> {

@@ -34,9 +34,30 @@ pub enum KeystoreFault {
         /// What does not hold.
         what: String,
     },
+    /// The store is not the one that the unlock's own file vouches for.
+    #[error("this store is forged: {what} is not the one that the file of unlock {unlock} names")]
+    Anchor {
+        /// The unlock.
+        unlock: String,
+        /// What differs.
+        what: &'static str,
+    },
+    /// The journal ends before what the unlock's own file names.
+    #[error("an older copy of this store was put back: its journal has {found} lines, unlock {unlock} knows of {size}")]
+    PutBack {
+        /// The unlock.
+        unlock: String,
+        /// Lines that it names.
+        size: u64,
+        /// Lines found.
+        found: u64,
+    },
     /// The seal speaks of another journal: the store was put together from parts.
     #[error("the seal and the journal do not belong together: {0} differs")]
-    Anchor(&'static str),
+    Seal(&'static str),
+    /// The journal could not be read.
+    #[error(transparent)]
+    Journal(#[from] crate::journal::JournalFault),
     /// A private key that is not the one its name and the journal promise.
     #[error("{file} holds another key than key {kid}")]
     WrongKey {
@@ -75,7 +96,9 @@ impl Refuse for KeystoreFault {
             Self::ShortPassphrase { .. } | Self::BlankPassphrase => Some("UNLOCK-SHORT"),
             Self::Cost(_) => Some("UNLOCK-COST"),
             Self::Damaged { .. } | Self::WrongKey { .. } => Some("STORE-DAMAGED"),
-            Self::Anchor(_) => Some("STORE-ANCHOR"),
+            Self::Anchor { .. } | Self::Seal(_) => Some("STORE-ANCHOR"),
+            Self::PutBack { .. } => Some("STORE-PUT-BACK"),
+            Self::Journal(fault) => fault.rule(),
             Self::NoPrivateHalf(_) => Some("KEY-NO-PRIVATE"),
             Self::Random | Self::Operation(_) | Self::Storage(_) => None,
         }
@@ -91,10 +114,15 @@ impl Refuse for KeystoreFault {
                 "nothing was opened, nothing was done".to_owned(),
                 "the recovery code opens the store as well: add --unlock recovery".to_owned(),
             ],
-            Self::Anchor(_) => vec![
-                "a journal, a seal or a whole store was exchanged; nothing was done".to_owned(),
-                "keep this store as it is and go on from the newest backup".to_owned(),
+            Self::Anchor { .. } | Self::Seal(_) => vec![
+                "somebody exchanged the journal, the seal or the whole store; nothing was done".to_owned(),
+                "keep this store as evidence and read docs/operator/tampered.md".to_owned(),
             ],
+            Self::PutBack { .. } => vec![
+                "tokens, keys and revocations since that copy are missing here; nothing was done".to_owned(),
+                "keep this store as evidence and restore the newest backup to another place".to_owned(),
+            ],
+            Self::Journal(fault) => fault.why(),
             Self::Damaged { .. } | Self::WrongKey { .. } => {
                 vec!["nothing was done; keep this store as it is and go on from the newest backup".to_owned()]
             }
@@ -111,6 +139,10 @@ impl Refuse for KeystoreFault {
         match self {
             Self::NoSuchUnlock(_) => Some("coldsign unlock list".to_owned()),
             Self::WrongRootCode(_) => Some("coldsign root show".to_owned()),
+            Self::Anchor { .. } | Self::Seal(_) | Self::PutBack { .. } => {
+                Some("coldsign --store NEW-PLACE backup restore FILE".to_owned())
+            }
+            Self::Journal(fault) => fault.hint(),
             _ => None,
         }
     }

@@ -1,8 +1,9 @@
 //! One generation of sealing: a folder with the seal and every private key.
 
+use super::record::sealed_name;
 use super::seal::seal;
-use super::{KeystoreFault, Purpose, SealingIdentity, SecretKey};
-use crate::journal::{Journal, hex, sha256};
+use super::{KeystoreFault, Purpose, SealGeneration, SealingIdentity, SecretKey};
+use crate::journal::{Journal, JournalKey, hex, sha256};
 use crate::storage::{Directory, StorageFault};
 use coldsign_verify::{Algorithm, PublicKey, base64url};
 use ed25519::pkcs8::SecretDocument;
@@ -11,17 +12,18 @@ use zeroize::Zeroizing;
 
 const LARGEST: u64 = 64 << 10;
 
-/// What a store's journal must be (store-v1.md): the seal carries it to every unlock.
-pub(super) struct Anchor {
+/// What a seal repeats of the store it is for (store-v1.md). Anybody can make a seal: that it is the
+/// store's own follows from its digest in a journal that an unlock's own file vouches for.
+pub(super) struct SealedFor {
     /// The journal key's 32 bytes.
-    pub journal_key: [u8; 32],
+    pub journal_key: JournalKey,
     /// The store's id.
     pub store_id: String,
     /// SHA-256 of the journal's first line.
     pub genesis: [u8; 32],
 }
 
-impl Anchor {
+impl SealedFor {
     pub(super) fn of(journal: &Journal) -> Self {
         Self {
             journal_key: journal.key(),
@@ -62,83 +64,99 @@ mod wiped {
 pub(super) struct Generation {
     store: Directory,
     number: u64,
+    /// Where new files go: the folder, or the name that it has until the journal puts it in force.
+    place: String,
     sealing: SealingIdentity,
 }
 
 impl Generation {
     /// A new one, with no key in it yet; its seal goes to `recipients`. Returns the seal's SHA-256.
+    /// Until the journal names it, it has a name that marks it as unfinished, unless it is the first.
     pub(super) fn create(
         store: &Directory,
         number: u64,
-        anchor: &Anchor,
+        sealed_for: &SealedFor,
         recipients: &[String],
     ) -> Result<(Self, String), KeystoreFault> {
-        let generation = Self { store: store.clone(), number, sealing: SealingIdentity::generate() };
+        let folder = folder(number);
+        let place = if number == 1 { folder } else { store.stage_folder(&folder)? };
+        let generation = Self { store: store.clone(), number, place, sealing: SealingIdentity::generate() };
         let text = Zeroizing::new(
             serde_json::to_string(&Seal {
                 format: "coldsign-seal".to_owned(),
                 version: 1,
                 sealing_identity: generation.sealing.expose(),
-                journal_key: base64url::encode(&anchor.journal_key),
-                store_id: anchor.store_id.clone(),
-                genesis: hex(&anchor.genesis),
+                journal_key: base64url::encode(&sealed_for.journal_key),
+                store_id: sealed_for.store_id.clone(),
+                genesis: hex(&sealed_for.genesis),
             })
             .map_err(|_| KeystoreFault::Operation("writing the seal"))?,
         );
         let sealed = seal(recipients, text.as_bytes())?;
-        store.below("sealed")?.below(&number.to_string())?.create_file("seal.age", &sealed)?;
+        store.below("sealed")?;
+        store.below(&generation.place)?.create_file(SealGeneration::SEAL, &sealed)?;
         Ok((generation, hex(&sha256(&sealed))))
     }
 
-    /// Opens one by the identity of an unlock, and checks the anchor.
+    /// Opens one by the identity of an unlock. Its seal must be the one with that SHA-256, and speak
+    /// of that store.
     pub(super) fn open(
         store: &Directory,
         number: u64,
-        anchor: &Anchor,
+        seal_sha256: &str,
+        sealed_for: &SealedFor,
         unlock: &SealingIdentity,
     ) -> Result<Self, KeystoreFault> {
-        let file = format!("sealed/{number}/seal.age");
+        let file = format!("{}/{}", folder(number), SealGeneration::SEAL);
         let damaged = |what: &str| KeystoreFault::Damaged { file: file.clone(), what: what.to_owned() };
-        let plaintext = unlock.open(&read_sealed(store, &file)?).map_err(damaged)?;
+        let plaintext = unlock.open(&read_named(store, &file, seal_sha256)?).map_err(damaged)?;
         let seal: Seal = serde_json::from_slice(&plaintext).map_err(|_| damaged("it is no seal"))?;
         if seal.format != "coldsign-seal" || seal.version != 1 {
             return Err(damaged("it is of another version"));
         }
-        check_anchor(&seal, anchor)?;
+        check_store(&seal, sealed_for)?;
         let sealing = SealingIdentity::read(&seal.sealing_identity).map_err(damaged)?;
-        Ok(Self { store: store.clone(), number, sealing })
+        Ok(Self { store: store.clone(), number, place: folder(number), sealing })
     }
 
     pub(super) fn number(&self) -> u64 {
         self.number
     }
 
-    pub(super) fn folder(&self) -> String {
-        format!("sealed/{}", self.number)
-    }
-
+    /// Where a private key is once the journal names it.
     pub(super) fn key_file(&self, kid: &str) -> String {
-        format!("{}/key-{kid}.age", self.folder())
+        format!("{}/{}", folder(self.number), sealed_name(kid))
     }
 
-    /// Seals a private key into it, durably; returns its file.
+    /// Seals a private key into a folder that is not in force yet; returns the file's SHA-256.
     pub(super) fn write_key(&self, key: &SecretKey) -> Result<String, KeystoreFault> {
-        let file = self.key_file(key.kid());
-        let pem = key.expose_pkcs8_pem()?;
-        let sealed = seal(&[self.sealing.recipient()], pem.as_bytes())?;
-        self.store.create_file(&file, &sealed)?;
-        Ok(file)
+        let sealed = self.sealed(key)?;
+        self.store.create_file(&format!("{}/{}", self.place, sealed_name(key.kid())), &sealed)?;
+        Ok(hex(&sha256(&sealed)))
     }
 
-    /// A private key, which must be the one its name promises.
+    /// Seals a private key durably under a name that it keeps until the journal names the key;
+    /// returns the file's SHA-256.
+    pub(super) fn stage_key(&self, key: &SecretKey) -> Result<String, KeystoreFault> {
+        let sealed = self.sealed(key)?;
+        self.store.stage_file(&self.key_file(key.kid()), &sealed)?;
+        Ok(hex(&sha256(&sealed)))
+    }
+
+    fn sealed(&self, key: &SecretKey) -> Result<Vec<u8>, KeystoreFault> {
+        seal(&[self.sealing.recipient()], key.expose_pkcs8_pem()?.as_bytes())
+    }
+
+    /// A private key: its file must have that SHA-256, the key must be the one its name promises.
     pub(super) fn read_key(
         &self,
         kid: &str,
         purpose: Purpose,
         algorithm: Algorithm,
+        file_sha256: &str,
     ) -> Result<SecretKey, KeystoreFault> {
         let file = self.key_file(kid);
-        let sealed = read_sealed(&self.store, &file)?;
+        let sealed = read_named(&self.store, &file, file_sha256)?;
         let pem = self
             .sealing
             .open(&sealed)
@@ -146,12 +164,21 @@ impl Generation {
         key_of(&file, &pem, kid, purpose, algorithm)
     }
 
-    /// The journal key, as the anchor has it.
-    pub(super) fn journal_key(&self, anchor: &Anchor) -> Result<SecretKey, KeystoreFault> {
-        let public = PublicKey::ed25519(Algorithm::EdDsa, &anchor.journal_key)
-            .map_err(|_| KeystoreFault::Anchor("the journal key"))?;
-        self.read_key(&public.thumbprint(), Purpose::Journal, Algorithm::EdDsa)
+    /// The journal key that the seal speaks of.
+    pub(super) fn journal_key(&self, key: &JournalKey, file_sha256: &str) -> Result<SecretKey, KeystoreFault> {
+        self.read_key(&journal_kid(key)?, Purpose::Journal, Algorithm::EdDsa, file_sha256)
     }
+}
+
+/// The folder of a generation in force.
+pub(super) fn folder(number: u64) -> String {
+    format!("sealed/{number}")
+}
+
+/// The thumbprint of a journal key.
+pub(super) fn journal_kid(key: &JournalKey) -> Result<String, KeystoreFault> {
+    let public = PublicKey::ed25519(Algorithm::EdDsa, key).map_err(|_| KeystoreFault::Seal("the journal key"))?;
+    Ok(public.thumbprint())
 }
 
 /// Reads an opened file's PEM block as the private key of that kid.
@@ -173,23 +200,26 @@ pub(super) fn key_of(
     Ok(key)
 }
 
-/// A file that the journal or the seal speaks of: one that is not there was taken away.
-fn read_sealed(store: &Directory, file: &str) -> Result<Vec<u8>, KeystoreFault> {
-    store.read(file, LARGEST).map_err(|fault| match fault {
-        StorageFault::Missing(_) => KeystoreFault::Damaged { file: file.to_owned(), what: "it is gone".to_owned() },
-        other => other.into(),
-    })
+/// A file that the journal names by its SHA-256: read once, and no other bytes are used.
+fn read_named(store: &Directory, file: &str, sha256_of_it: &str) -> Result<Vec<u8>, KeystoreFault> {
+    let damaged = |what: &str| KeystoreFault::Damaged { file: file.to_owned(), what: what.to_owned() };
+    match store.find(file, LARGEST, |bytes| hex(&sha256(bytes)) == sha256_of_it) {
+        Ok(Some(bytes)) => Ok(bytes),
+        Ok(None) => Err(damaged("it is not the one that the journal names")),
+        Err(StorageFault::Missing(_)) => Err(damaged("it is gone")),
+        Err(fault) => Err(fault.into()),
+    }
 }
 
-fn check_anchor(seal: &Seal, anchor: &Anchor) -> Result<(), KeystoreFault> {
-    if seal.store_id != anchor.store_id {
-        return Err(KeystoreFault::Anchor("the store's id"));
+fn check_store(seal: &Seal, sealed_for: &SealedFor) -> Result<(), KeystoreFault> {
+    if seal.store_id != sealed_for.store_id {
+        return Err(KeystoreFault::Seal("the store's id"));
     }
-    if seal.journal_key != base64url::encode(&anchor.journal_key) {
-        return Err(KeystoreFault::Anchor("the journal key"));
+    if seal.journal_key != base64url::encode(&sealed_for.journal_key) {
+        return Err(KeystoreFault::Seal("the journal key"));
     }
-    if seal.genesis != hex(&anchor.genesis) {
-        return Err(KeystoreFault::Anchor("the journal's first line"));
+    if seal.genesis != hex(&sealed_for.genesis) {
+        return Err(KeystoreFault::Seal("the journal's first line"));
     }
     Ok(())
 }

@@ -4,6 +4,7 @@
 //! nor `Clone` nor `Serialize`, and are wiped when dropped. Nothing above this floor sees private
 //! bytes; it gets signatures.
 
+mod anchor;
 mod code;
 mod fault;
 mod generation;
@@ -18,20 +19,23 @@ mod secret;
 mod unlocks;
 mod wrapped;
 
+pub use anchor::{Anchor, OwnUnlock};
 pub use code::{CodeFault, RecoveryCode};
 pub use fault::KeystoreFault;
 pub use import::{ImportFault, ImportSource, import};
 pub use life::{Transition, TransitionDenied};
-pub use opened::{NewKey, Opened, Resealed, create_seal};
+pub use opened::{Kept, NewKey, NextGeneration, Opened, Resealed, create_seal};
 pub use record::{
     Deactivated, KeyActivated, KeyCompromised, KeyDestroyed, KeyGenerated, KeyImported, KeyRecord, KeyResumed,
-    KeyState, KeySuspended, Keys, Purpose,
+    KeyState, KeySuspended, Keys, Purpose, sealed_name,
 };
-pub use root::{open_root, seal_root};
+pub use root::{RootAnchor, open_root, seal_root};
 pub use seal::{KdfCost, Passphrase, SealingIdentity, seal_onto};
 pub use second_opinion::second_opinion;
 pub use secret::{RsaBits, SecretKey, SigningAs};
-pub use unlocks::{SealGeneration, UnlockAdded, UnlockChanged, UnlockRecord, UnlockRemoved, UnlockRewrapped, Unlocks};
+pub use unlocks::{
+    SealGeneration, UnlockAdded, UnlockAnchored, UnlockChanged, UnlockRecord, UnlockRemoved, UnlockRewrapped, Unlocks,
+};
 pub use wrapped::{
     WrappedUnlock, create_unlock, discard_unlock, open_wrapped, settle_unlocks, stage_unlock, unlock_opens,
 };

@@ -1,41 +1,68 @@
 //! A store's secrets, opened.
 
-use super::generation::{Anchor, Generation};
-use super::wrapped::{open_unlock, stage_identity};
+use super::generation::{self, Generation, SealedFor, journal_kid};
+use super::record::sealed_name;
+use super::wrapped::{open_unlock, stage_own};
 use super::{
-    KdfCost, KeyRecord, KeystoreFault, Passphrase, Purpose, SealingIdentity, SecretKey, Unlocks, WrappedUnlock,
+    Anchor, KdfCost, KeyRecord, Keys, KeystoreFault, OwnUnlock, Passphrase, Purpose, SealGeneration, SecretKey,
+    Unlocks, WrappedUnlock,
 };
 use crate::journal::{Journal, JournalFault, SignNote};
 use crate::storage::Directory;
+use std::collections::BTreeMap;
 
 /// A new key with the file that will hold it.
 pub struct NewKey {
     /// The key.
     pub key: SecretKey,
+    /// SHA-256 of its file, lower-case hex: the journal must name it with the key.
+    pub sha256: String,
     file: String,
+}
+
+/// A store's files and what its journal says of ways to open it.
+#[derive(Clone, Copy)]
+pub struct Kept<'a> {
+    /// Its files.
+    pub directory: &'a Directory,
+    /// Its journal.
+    pub journal: &'a Journal,
+    /// Ways to open it.
+    pub unlocks: &'a Unlocks,
+    /// Its keys.
+    pub keys: &'a Keys,
 }
 
 /// The store's secrets, opened by one unlock and checked against the journal.
 pub struct Opened {
     store: Directory,
-    by: String,
-    own: SealingIdentity,
+    own: OwnUnlock,
     generation: Generation,
     journal_key: SecretKey,
+}
+
+/// What the next generation is to be.
+pub struct NextGeneration<'a> {
+    /// Recipients of all unlocks that shall open it.
+    pub recipients: Vec<String>,
+    /// Unlocks with new files.
+    pub new: Vec<&'a WrappedUnlock>,
+    /// The journal's next key, where it is replaced.
+    pub journal_key: Option<SecretKey>,
 }
 
 /// Everything sealed anew into a folder that is not in force yet, read back and opened.
 pub struct Resealed {
     /// The generation's number.
     pub generation: u64,
-    /// SHA-256 of its seal, lower-case hex.
-    pub sha256: String,
+    /// SHA-256 of each of its files by name, lower-case hex.
+    pub files: BTreeMap<String, String>,
     /// What an unlock of the new set opens.
     pub opened: Opened,
 }
 
-/// Makes the first generation of a new store, and opens it by its first unlock. Returns the seal's
-/// SHA-256 too.
+/// Makes the first generation of a new store, and opens it by its first unlock. Returns the digests of
+/// the seal and of the journal key's file by their names.
 ///
 /// # Errors
 /// As the system refuses.
@@ -46,65 +73,61 @@ pub fn create_seal(
     store_id: &str,
     genesis: &[u8; 32],
     recipients: &[String],
-) -> Result<(Opened, String), KeystoreFault> {
+) -> Result<(Opened, BTreeMap<String, String>), KeystoreFault> {
     let public = journal_key.ed25519_public().ok_or(KeystoreFault::Operation("reading the journal key"))?;
-    let anchor = Anchor { journal_key: public, store_id: store_id.to_owned(), genesis: *genesis };
-    let (generation, sha256) = Generation::create(store, 1, &anchor, recipients)?;
-    generation.write_key(&journal_key)?;
-    let opened = Opened { store: store.clone(), by: by.name, own: by.identity, generation, journal_key };
-    Ok((opened, sha256))
+    let sealed_for = SealedFor { journal_key: public, store_id: store_id.to_owned(), genesis: *genesis };
+    let (generation, seal) = Generation::create(store, 1, &sealed_for, recipients)?;
+    let key = generation.write_key(&journal_key)?;
+    let files = BTreeMap::from([(SealGeneration::SEAL.to_owned(), seal), (sealed_name(journal_key.kid()), key)]);
+    Ok((Opened { store: store.clone(), own: by.into_own(), generation, journal_key }, files))
 }
 
 impl Opened {
-    /// Opens a store with one unlock's passphrase, and checks the anchor: what the seal says of
-    /// journal key, store and genesis must be what the journal says.
+    /// Opens a store with one unlock's passphrase, and holds the store against what that unlock's own
+    /// file vouches for.
     ///
     /// # Errors
-    /// [`KeystoreFault::WrongPassphrase`], [`KeystoreFault::Anchor`], [`KeystoreFault::Damaged`].
-    pub fn open(
-        store: &Directory,
-        journal: &Journal,
-        unlocks: &Unlocks,
-        unlock: &str,
-        passphrase: &Passphrase,
-    ) -> Result<Self, KeystoreFault> {
-        let own = open_unlock(store, unlocks.find(unlock)?, passphrase)?;
-        Self::open_with(store, journal, unlocks, unlock, own)
+    /// [`KeystoreFault::WrongPassphrase`]; as [`Opened::open_with`].
+    pub fn open(kept: Kept<'_>, unlock: &str, passphrase: &Passphrase) -> Result<Self, KeystoreFault> {
+        let own = open_unlock(kept.directory, kept.unlocks.find(unlock)?, passphrase)?;
+        Self::open_with(kept, own)
     }
 
-    /// As [`Opened::open`], with the unlock's identity instead of its passphrase.
+    /// As [`Opened::open`], with the unlock's own file opened before.
     ///
     /// # Errors
-    /// [`KeystoreFault::Anchor`], [`KeystoreFault::Damaged`].
-    pub fn open_with(
-        store: &Directory,
-        journal: &Journal,
-        unlocks: &Unlocks,
-        unlock: &str,
-        own: SealingIdentity,
-    ) -> Result<Self, KeystoreFault> {
-        Self::by_identity(store, unlocks.generation(), &Anchor::of(journal), unlock, own)
+    /// [`KeystoreFault::Anchor`] or [`KeystoreFault::PutBack`] where the store is not the one that the
+    /// file names; [`KeystoreFault::Damaged`] where a file is not the one that the journal names.
+    pub fn open_with(kept: Kept<'_>, own: OwnUnlock) -> Result<Self, KeystoreFault> {
+        own.check(kept.journal, kept.unlocks.find(own.name())?)?;
+        let sealed_for = SealedFor::of(kept.journal);
+        let kid = journal_kid(&sealed_for.journal_key)?;
+        let record = kept.keys.by_kid(&kid).filter(|key| key.purpose == Purpose::Journal);
+        let key_sha256 = &record.ok_or(KeystoreFault::Seal("the journal key"))?.file_sha256;
+        let (number, seal) = (kept.unlocks.generation(), kept.unlocks.seal_sha256());
+        Self::by_identity(kept.directory, number, (seal, key_sha256), &sealed_for, own)
     }
 
     fn by_identity(
         store: &Directory,
         generation: u64,
-        anchor: &Anchor,
-        unlock: &str,
-        own: SealingIdentity,
+        (seal_sha256, key_sha256): (&str, &str),
+        sealed_for: &SealedFor,
+        own: OwnUnlock,
     ) -> Result<Self, KeystoreFault> {
-        let generation = Generation::open(store, generation, anchor, &own)?;
-        let journal_key = generation.journal_key(anchor)?;
-        Ok(Self { store: store.clone(), by: unlock.to_owned(), own, generation, journal_key })
+        let generation = Generation::open(store, generation, seal_sha256, sealed_for, own.identity())?;
+        let journal_key = generation.journal_key(&sealed_for.journal_key, key_sha256)?;
+        Ok(Self { store: store.clone(), own, generation, journal_key })
     }
 
     /// The unlock that was used.
     pub fn by(&self) -> &str {
-        &self.by
+        self.own.name()
     }
 
-    /// That unlock's own identity: opens what is sealed to its recipient, such as a backup.
-    pub fn identity(&self) -> &SealingIdentity {
+    /// That unlock's own file, opened: its identity opens what is sealed to its recipient, such as a
+    /// backup.
+    pub fn own(&self) -> &OwnUnlock {
         &self.own
     }
 
@@ -114,18 +137,19 @@ impl Opened {
     }
 
     /// Seals a new private key into the store, durably. It counts as the store's only once the
-    /// journal names it; until then the next act removes it.
+    /// journal names it, and gets its final name then; until then the next act removes it.
     ///
     /// # Errors
     /// As the system refuses.
     pub fn keep(&self, key: SecretKey) -> Result<NewKey, KeystoreFault> {
-        let file = self.generation.write_key(&key)?;
-        Ok(NewKey { key, file })
+        let sha256 = self.generation.stage_key(&key)?;
+        let file = self.generation.key_file(key.kid());
+        Ok(NewKey { key, sha256, file })
     }
 
     /// Takes back a key that the journal never named.
     pub fn discard(&self, new: &NewKey) {
-        let _ = self.store.remove_file(&new.file);
+        self.store.discard_staged(&new.file);
     }
 
     /// The private half of a key. It is derived anew and must be the one the journal names.
@@ -136,7 +160,7 @@ impl Opened {
         if !sealed_here(record) {
             return Err(KeystoreFault::NoPrivateHalf(record.name()));
         }
-        self.generation.read_key(&record.kid, record.purpose, record.public.algorithm())
+        self.generation.read_key(&record.kid, record.purpose, record.public.algorithm(), &record.file_sha256)
     }
 
     /// Opens every private key that an unlock opens; says which.
@@ -159,79 +183,67 @@ impl Opened {
         Ok(self.store.remove_file(&self.generation.key_file(kid))?)
     }
 
-    /// Wraps the identity of the unlock that was used by another passphrase, beside the file in force.
+    /// Wraps the identity of the unlock that was used by a passphrase, beside the file in force, with
+    /// another anchor.
     ///
     /// # Errors
     /// As the system refuses.
-    pub fn rewrap(&self, passphrase: &Passphrase, cost: KdfCost) -> Result<WrappedUnlock, KeystoreFault> {
-        stage_identity(&self.store, &self.by, self.own.twin()?, passphrase, cost)
+    pub fn rewrap(
+        &self,
+        passphrase: &Passphrase,
+        cost: KdfCost,
+        anchor: Anchor,
+    ) -> Result<WrappedUnlock, KeystoreFault> {
+        let own = OwnUnlock { anchor, ..self.own.twin()? };
+        stage_own(&self.store, own, passphrase, cost)
     }
 
-    /// Seals everything to a new identity, for the unlocks with these recipients, into the next
-    /// generation's folder; then reads all of it back from there, by the unlock that is `new` among
-    /// them and by the one that was used. In force once the journal says so; until then the next act
-    /// removes it.
+    /// Seals everything to a new identity into the next generation's folder; then reads all of it back
+    /// from there, by each unlock with a new file and by the one that was used. In force once the
+    /// journal says so; until then the next act removes it.
     ///
     /// # Errors
     /// As the system refuses, or where a private key can't be opened.
-    pub fn reseal(
-        &self,
-        journal: &Journal,
-        keys: &[KeyRecord],
-        recipients: &[String],
-        new: Option<&WrappedUnlock>,
-    ) -> Result<Resealed, KeystoreFault> {
-        let anchor = Anchor::of(journal);
-        let number = self.generation.number() + 1;
-        let (next, sha256) = Generation::create(&self.store, number, &anchor, recipients)?;
-        // One private key in memory at a time.
-        for key in keys.iter().filter(|key| sealed_here(key)) {
-            next.write_key(&self.load(key)?)?;
+    pub fn reseal(&self, kept: Kept<'_>, next: NextGeneration<'_>) -> Result<Resealed, KeystoreFault> {
+        let mut sealed_for = SealedFor::of(kept.journal);
+        if let Some(key) = &next.journal_key {
+            sealed_for.journal_key = key.ed25519_public().ok_or(KeystoreFault::Operation("reading the journal key"))?;
         }
-        drop(next);
+        let number =
+            self.generation.number().checked_add(1).ok_or(KeystoreFault::Operation("counting the generations"))?;
+        let (generation, seal) = Generation::create(&self.store, number, &sealed_for, &next.recipients)?;
+        let mut files = BTreeMap::from([(SealGeneration::SEAL.to_owned(), seal.clone())]);
+        let replaced = next.journal_key.is_some();
+        let kept_on = |key: &&KeyRecord| sealed_here(key) && !(replaced && key.purpose == Purpose::Journal);
+        // One private key in memory at a time.
+        for key in kept.keys.all().iter().filter(kept_on) {
+            files.insert(sealed_name(&key.kid), generation.write_key(&self.load(key)?)?);
+        }
+        if let Some(key) = &next.journal_key {
+            files.insert(sealed_name(key.kid()), generation.write_key(key)?);
+        }
+        drop(generation);
+        let kid = journal_kid(&sealed_for.journal_key)?;
+        let journal = files.get(&sealed_name(&kid)).ok_or(KeystoreFault::Seal("the journal key"))?;
+        let open = |own: OwnUnlock| Self::by_identity(&self.store, number, (&seal, journal), &sealed_for, own);
         let mut own = &self.own;
-        if let Some(new) = new {
-            Self::by_identity(&self.store, number, &anchor, &new.name, new.identity.twin()?)?;
-            if new.name == self.by {
-                own = &new.identity;
+        for new in next.new {
+            open(new.own().twin()?)?;
+            if new.name == self.by() {
+                own = new.own();
             }
         }
-        let opened = Self::by_identity(&self.store, number, &anchor, &self.by, own.twin()?)?;
-        opened.load_all(keys)?;
-        Ok(Resealed { generation: number, sha256, opened })
+        let opened = open(own.twin()?)?;
+        for key in kept.keys.all().iter().filter(kept_on) {
+            let sha256 = files.get(&sealed_name(&key.kid)).map_or("", String::as_str);
+            opened.generation.read_key(&key.kid, key.purpose, key.public.algorithm(), sha256)?;
+        }
+        Ok(Resealed { generation: number, files, opened })
     }
 
     /// Removes a next generation that the journal never put in force.
     pub fn discard_resealed(&self) {
-        let _ = self.store.remove_folder(&format!("sealed/{}", self.generation.number() + 1));
-    }
-
-    /// Removes key files that no journal entry names or whose key is destroyed, and generations that
-    /// are not in force.
-    ///
-    /// # Errors
-    /// As the system refuses.
-    pub fn sweep(&self, keys: &[KeyRecord]) -> Result<Vec<String>, KeystoreFault> {
-        let folder = self.generation.folder();
-        self.store.sweep_partials(&folder)?;
-        let mut swept = Vec::new();
-        for name in self.store.names(&folder)? {
-            let Some(kid) = name.strip_prefix("key-").and_then(|name| name.strip_suffix(".age")) else {
-                continue;
-            };
-            let kept = keys.iter().any(|key| key.kid == kid && key.has_private_half());
-            if !kept {
-                self.store.remove_file(&format!("{folder}/{name}"))?;
-                swept.push(name);
-            }
-        }
-        for name in self.store.names("sealed")? {
-            if name.parse::<u64>().is_ok_and(|number| number != self.generation.number()) {
-                self.store.remove_folder(&format!("sealed/{name}"))?;
-                swept.push(format!("sealed/{name}"));
-            }
-        }
-        Ok(swept)
+        self.store.discard_staged(&generation::folder(self.generation.number().saturating_add(1)));
     }
 }
 

@@ -1,6 +1,6 @@
 //! Keys as the journal tells them.
 
-use super::ImportSource;
+use super::{ImportSource, SealGeneration};
 use crate::journal::{Entry, Event, JournalFault};
 use coldsign_verify::PublicKey;
 use serde::{Deserialize, Serialize};
@@ -104,6 +104,8 @@ pub struct KeyRecord {
     pub compromised_at: Option<u64>,
     /// Whether the private half was never in this store.
     pub elsewhere: bool,
+    /// SHA-256 of the file with its private half as it is in force, lower-case hex.
+    pub file_sha256: String,
     /// In what form it was imported, if it was.
     pub imported: Option<ImportSource>,
 }
@@ -164,6 +166,10 @@ impl Keys {
             key.compromised_at.get_or_insert(entry.time);
         } else if let Some(event) = entry.event::<KeyDestroyed>()? {
             self.changed(entry, &event.kid)?.state = KeyState::Destroyed;
+        } else if let Some(sealed) = entry.event::<SealGeneration>()? {
+            // Every private key has a new file; the unlocks take in the rest of it.
+            self.resealed(&sealed);
+            return Ok(false);
         } else {
             return Ok(false);
         }
@@ -235,9 +241,18 @@ impl Keys {
             compromised_at: None,
             made_at: entry.time,
             elsewhere: made.elsewhere,
+            file_sha256: made.sha256,
             imported,
         });
         Ok(())
+    }
+
+    fn resealed(&mut self, sealed: &SealGeneration) {
+        for key in &mut self.records {
+            if let Some(sha256) = sealed.files.get(&sealed_name(&key.kid)) {
+                key.file_sha256.clone_from(sha256);
+            }
+        }
     }
 
     fn changed(&mut self, entry: &Entry, kid: &str) -> Result<&mut KeyRecord, JournalFault> {
@@ -246,6 +261,11 @@ impl Keys {
             .find(|key| key.kid == kid)
             .ok_or_else(|| JournalFault::Malformed { line: entry.index + 1, what: format!("there is no key {kid}") })
     }
+}
+
+/// The file of a private key in its folder.
+pub fn sealed_name(kid: &str) -> String {
+    format!("key-{kid}.age")
 }
 
 /// A key was made.
@@ -264,6 +284,8 @@ pub struct KeyGenerated {
     pub jwk: Value,
     /// `active` or `pre-activation`.
     pub state: String,
+    /// SHA-256 of the file with the private half, lower-case hex.
+    pub sha256: String,
     /// Whether the private half went to another medium.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub elsewhere: bool,
@@ -289,6 +311,8 @@ pub struct KeyImported {
     pub jwk: Value,
     /// `active` or `pre-activation`.
     pub state: String,
+    /// SHA-256 of the file with the private half, lower-case hex.
+    pub sha256: String,
     /// In what form it came.
     pub source: ImportSource,
 }
@@ -302,6 +326,7 @@ impl KeyImported {
             kid: self.kid,
             jwk: self.jwk,
             state: self.state,
+            sha256: self.sha256,
             elsewhere: false,
         };
         (made, self.source)

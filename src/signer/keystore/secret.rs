@@ -199,7 +199,8 @@ impl SecretKey {
         }
     }
 
-    pub(super) fn ed25519_public(&self) -> Option<[u8; 32]> {
+    /// The 32 bytes of an Ed25519 public key.
+    pub fn ed25519_public(&self) -> Option<[u8; 32]> {
         match &self.half {
             Half::Ed25519(key) => Some(key.verifying_key().to_bytes()),
             _ => None,

@@ -3,6 +3,7 @@
 use super::{KdfCost, KeystoreFault};
 use crate::journal::{Entry, Event, JournalFault};
 use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A way to open the store.
 #[derive(Debug, Clone)]
@@ -15,6 +16,8 @@ pub struct UnlockRecord {
     pub kdf_log_n: u8,
     /// SHA-256 of its file, lower-case hex.
     pub sha256: String,
+    /// The journal key that its file names, base64url.
+    pub journal_key: String,
     /// When it was made, in seconds since the epoch.
     pub added_at: u64,
     /// When its passphrase was last changed.
@@ -27,8 +30,9 @@ pub struct UnlockRecord {
 #[derive(Debug, Default)]
 pub struct Unlocks {
     records: Vec<UnlockRecord>,
+    removed: BTreeSet<String>,
     generation: u64,
-    seal: String,
+    sealed: BTreeMap<String, String>,
     cost: Option<u8>,
 }
 
@@ -47,32 +51,45 @@ impl Unlocks {
                 return Err(malformed(format!("the unlock {} is there already", added.name)));
             }
             self.cost.get_or_insert(added.kdf_log_n);
+            self.removed.remove(&added.name);
             self.records.push(UnlockRecord {
                 name: added.name,
                 recipient: added.recipient,
                 kdf_log_n: added.kdf_log_n,
                 sha256: added.sha256,
+                journal_key: added.journal_key,
                 added_at: entry.time,
                 changed_at: None,
                 by: entry.by.to_string(),
             });
         } else if let Some(changed) = entry.event::<UnlockChanged>()? {
-            let unlock = self.rewrapped(entry, &changed.name, changed.kdf_log_n, changed.sha256)?;
+            let unlock = self.changed(entry, &changed.name)?;
+            (unlock.kdf_log_n, unlock.sha256, unlock.journal_key) =
+                (changed.kdf_log_n, changed.sha256, changed.journal_key);
+            (unlock.changed_at, unlock.by) = (Some(entry.time), entry.by.to_string());
             unlock.recipient = changed.recipient;
         } else if let Some(changed) = entry.event::<UnlockRewrapped>()? {
-            self.rewrapped(entry, &changed.name, changed.kdf_log_n, changed.sha256)?;
+            let unlock = self.changed(entry, &changed.name)?;
+            (unlock.kdf_log_n, unlock.sha256, unlock.journal_key) =
+                (changed.kdf_log_n, changed.sha256, changed.journal_key);
+            (unlock.changed_at, unlock.by) = (Some(entry.time), entry.by.to_string());
+        } else if let Some(anchored) = entry.event::<UnlockAnchored>()? {
+            let unlock = self.changed(entry, &anchored.name)?;
+            (unlock.kdf_log_n, unlock.sha256, unlock.journal_key) =
+                (anchored.kdf_log_n, anchored.sha256, anchored.journal_key);
         } else if let Some(removed) = entry.event::<UnlockRemoved>()? {
             let before = self.records.len();
             self.records.retain(|unlock| unlock.name != removed.name);
             if self.records.len() == before || self.records.is_empty() {
                 return Err(malformed(format!("the unlock {} can't have been removed", removed.name)));
             }
+            self.removed.insert(removed.name);
         } else if let Some(seal) = entry.event::<SealGeneration>()? {
-            if seal.generation != self.generation + 1 {
+            if Some(seal.generation) != self.generation.checked_add(1) {
                 return Err(malformed(format!("generation {} does not follow {}", seal.generation, self.generation)));
             }
             self.generation = seal.generation;
-            self.seal = seal.sha256;
+            self.sealed = seal.files;
         } else {
             return Ok(false);
         }
@@ -110,7 +127,18 @@ impl Unlocks {
 
     /// SHA-256 of the seal in force, lower-case hex.
     pub fn seal_sha256(&self) -> &str {
-        &self.seal
+        self.sealed.get(SealGeneration::SEAL).map_or("", String::as_str)
+    }
+
+    /// Whether an unlock of that name was removed, and none made since.
+    pub fn was_removed(&self, name: &str) -> bool {
+        self.removed.contains(name)
+    }
+
+    /// Unlocks whose own file names a journal key that was replaced: somebody who knows that key can
+    /// still deceive whoever opens with them. The next act that opens with one brings its file up to date.
+    pub fn behind<'a>(&'a self, journal_key: &'a str) -> impl Iterator<Item = &'a UnlockRecord> {
+        self.records.iter().filter(move |unlock| unlock.journal_key != journal_key)
     }
 
     /// What a try at a passphrase costs, as `init` fixed it.
@@ -125,20 +153,9 @@ impl Unlocks {
         self.records.iter().find(|unlock| unlock.name == name)
     }
 
-    fn rewrapped(
-        &mut self,
-        entry: &Entry,
-        name: &str,
-        kdf_log_n: u8,
-        sha256: String,
-    ) -> Result<&mut UnlockRecord, JournalFault> {
+    fn changed(&mut self, entry: &Entry, name: &str) -> Result<&mut UnlockRecord, JournalFault> {
         let missing = || JournalFault::Malformed { line: entry.index + 1, what: format!("there is no unlock {name}") };
-        let unlock = self.records.iter_mut().find(|unlock| unlock.name == name).ok_or_else(missing)?;
-        unlock.kdf_log_n = kdf_log_n;
-        unlock.sha256 = sha256;
-        unlock.changed_at = Some(entry.time);
-        unlock.by = entry.by.to_string();
-        Ok(unlock)
+        self.records.iter_mut().find(|unlock| unlock.name == name).ok_or_else(missing)
     }
 }
 
@@ -154,6 +171,8 @@ pub struct UnlockAdded {
     pub kdf_log_n: u8,
     /// SHA-256 of its file, lower-case hex.
     pub sha256: String,
+    /// The journal key that its file names, base64url.
+    pub journal_key: String,
 }
 
 impl Event for UnlockAdded {
@@ -172,6 +191,8 @@ pub struct UnlockChanged {
     pub kdf_log_n: u8,
     /// SHA-256 of its new file, lower-case hex.
     pub sha256: String,
+    /// The journal key that its file names, base64url.
+    pub journal_key: String,
 }
 
 impl Event for UnlockChanged {
@@ -188,10 +209,30 @@ pub struct UnlockRewrapped {
     pub kdf_log_n: u8,
     /// SHA-256 of its new file, lower-case hex.
     pub sha256: String,
+    /// The journal key that its file names, base64url.
+    pub journal_key: String,
 }
 
 impl Event for UnlockRewrapped {
     const TYPE: &'static str = "unlock.rewrapped";
+}
+
+/// An unlock's own file names the journal's present key: nothing else about it has changed.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct UnlockAnchored {
+    /// Its name.
+    pub name: String,
+    /// Logarithm of the scrypt work factor.
+    pub kdf_log_n: u8,
+    /// SHA-256 of its new file, lower-case hex.
+    pub sha256: String,
+    /// The journal key that its file names, base64url.
+    pub journal_key: String,
+}
+
+impl Event for UnlockAnchored {
+    const TYPE: &'static str = "unlock.anchored";
 }
 
 /// An unlock opens the store no more.
@@ -212,8 +253,13 @@ impl Event for UnlockRemoved {
 pub struct SealGeneration {
     /// The folder below `sealed/` that is in force from here on.
     pub generation: u64,
-    /// SHA-256 of its `seal.age`, lower-case hex.
-    pub sha256: String,
+    /// SHA-256 of each of its files by name, lower-case hex: the seal and every private key.
+    pub files: BTreeMap<String, String>,
+}
+
+impl SealGeneration {
+    /// The seal's name in the folder.
+    pub const SEAL: &'static str = "seal.age";
 }
 
 impl Event for SealGeneration {

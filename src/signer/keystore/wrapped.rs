@@ -1,13 +1,16 @@
-//! The unlocks' files: each an unlock's own identity, wrapped by its passphrase.
+//! The unlocks' files: each an unlock's own identity and its anchor, wrapped by its passphrase.
 //!
 //! The journal names each file by its digest. A new one lies beside the old until the journal has
 //! named it, so that at every moment exactly one of the two counts (store-v1.md).
 
 use super::seal::{open_with_passphrase, seal_to_passphrase};
-use super::{KdfCost, KeystoreFault, Passphrase, SealingIdentity, UnlockAdded, UnlockRecord, Unlocks};
+use super::{
+    Anchor, KdfCost, KeystoreFault, OwnUnlock, Passphrase, SealingIdentity, UnlockAdded, UnlockAnchored, UnlockRecord,
+    Unlocks,
+};
 use crate::journal::{hex, sha256};
 use crate::storage::{Directory, StorageFault};
-use zeroize::Zeroizing;
+use coldsign_verify::base64url;
 
 const FOLDER: &str = "unlock";
 const LARGEST: u64 = 64 << 10;
@@ -20,13 +23,27 @@ pub struct WrappedUnlock {
     pub sha256: String,
     /// Logarithm of the scrypt work factor.
     pub kdf_log_n: u8,
-    pub(super) identity: SealingIdentity,
+    own: OwnUnlock,
 }
 
 impl WrappedUnlock {
     /// The age recipient of the identity in it.
     pub fn recipient(&self) -> String {
-        self.identity.recipient()
+        self.own.identity.recipient()
+    }
+
+    /// The journal key that the file names, base64url.
+    pub fn journal_key(&self) -> String {
+        base64url::encode(&self.own.anchor.journal_key)
+    }
+
+    /// The file as it will be opened.
+    pub(super) fn own(&self) -> &OwnUnlock {
+        &self.own
+    }
+
+    pub(super) fn into_own(self) -> OwnUnlock {
+        self.own
     }
 
     /// The event that makes it an unlock of the store.
@@ -36,6 +53,17 @@ impl WrappedUnlock {
             recipient: self.recipient(),
             kdf_log_n: self.kdf_log_n,
             sha256: self.sha256.clone(),
+            journal_key: self.journal_key(),
+        }
+    }
+
+    /// The event that its own file is brought up to date, and nothing else of it.
+    pub fn anchored(&self) -> UnlockAnchored {
+        UnlockAnchored {
+            name: self.name.clone(),
+            kdf_log_n: self.kdf_log_n,
+            sha256: self.sha256.clone(),
+            journal_key: self.journal_key(),
         }
     }
 }
@@ -49,8 +77,10 @@ pub fn create_unlock(
     name: &str,
     passphrase: &Passphrase,
     cost: KdfCost,
+    anchor: &Anchor,
 ) -> Result<WrappedUnlock, KeystoreFault> {
-    wrap(store, name, &settled(name), SealingIdentity::generate(), passphrase, cost)
+    let own = OwnUnlock { name: name.to_owned(), identity: SealingIdentity::generate(), anchor: anchor.clone() };
+    wrap(store, &settled(name), own, passphrase, cost)
 }
 
 /// Makes an unlock's next file, beside the one in force, with a new identity. It counts once the
@@ -63,22 +93,24 @@ pub fn stage_unlock(
     name: &str,
     passphrase: &Passphrase,
     cost: KdfCost,
+    anchor: &Anchor,
 ) -> Result<WrappedUnlock, KeystoreFault> {
-    stage_identity(store, name, SealingIdentity::generate(), passphrase, cost)
+    let own = OwnUnlock { name: name.to_owned(), identity: SealingIdentity::generate(), anchor: anchor.clone() };
+    stage_own(store, own, passphrase, cost)
 }
 
 /// As [`stage_unlock`], with an identity there is.
-pub(super) fn stage_identity(
+pub(super) fn stage_own(
     store: &Directory,
-    name: &str,
-    identity: SealingIdentity,
+    own: OwnUnlock,
     passphrase: &Passphrase,
     cost: KdfCost,
 ) -> Result<WrappedUnlock, KeystoreFault> {
-    let staged = wrap(store, name, &next(name), identity, passphrase, cost)?;
-    let bytes = store.read(&path(&next(name)), LARGEST)?;
-    let read = open_wrapped(&path(&next(name)), name, &bytes, passphrase)?;
-    if read.recipient() == staged.recipient() {
+    let file = next(&own.name);
+    let staged = wrap(store, &file, own, passphrase, cost)?;
+    let bytes = store.read(&path(&file), LARGEST)?;
+    let read = open_wrapped(&path(&file), &staged.name, &bytes, passphrase)?;
+    if read.identity.recipient() == staged.recipient() && read.anchor == staged.own.anchor {
         Ok(staged)
     } else {
         Err(KeystoreFault::Operation("reading an unlock back"))
@@ -98,7 +130,7 @@ pub(super) fn open_unlock(
     store: &Directory,
     unlock: &UnlockRecord,
     passphrase: &Passphrase,
-) -> Result<SealingIdentity, KeystoreFault> {
+) -> Result<OwnUnlock, KeystoreFault> {
     for file in [settled(&unlock.name), next(&unlock.name)] {
         match store.read(&path(&file), LARGEST) {
             Ok(bytes) if hex(&sha256(&bytes)) == unlock.sha256 => {
@@ -118,27 +150,23 @@ pub fn unlock_opens(store: &Directory, unlock: &UnlockRecord, passphrase: &Passp
     open_unlock(store, unlock, passphrase).is_ok()
 }
 
-/// Gives each file that the journal names its final name, and removes those of unlocks it does not
-/// know. Says which it removed.
+/// Gives each next file that the journal names its final name, and removes those that no entry put in
+/// force. Says which it removed.
 ///
 /// # Errors
 /// As the system refuses; the next act tries again.
 pub fn settle_unlocks(store: &Directory, unlocks: &Unlocks) -> Result<Vec<String>, KeystoreFault> {
-    store.sweep_partials(FOLDER)?;
     let mut swept = Vec::new();
     for file in store.names(FOLDER)? {
-        let Some(stem) = file.strip_suffix(".age") else { continue };
-        let name = stem.strip_suffix(".next").unwrap_or(stem);
+        let Some(name) = file.strip_suffix(".next.age") else { continue };
         let unlock = unlocks.all().iter().find(|unlock| unlock.name == name);
-        let in_force = || match unlock {
-            Some(unlock) => {
-                Ok::<bool, StorageFault>(hex(&sha256(&store.read(&path(&file), LARGEST)?)) == unlock.sha256)
-            }
-            None => Ok(false),
+        let named = |unlock: &UnlockRecord| {
+            let bytes = store.read(&path(&file), LARGEST);
+            bytes.is_ok_and(|bytes| hex(&sha256(&bytes)) == unlock.sha256)
         };
-        if stem != name && in_force()? {
+        if unlock.is_some_and(named) {
             store.replace_with(&path(&file), &path(&settled(name)))?;
-        } else if stem != name || unlock.is_none() {
+        } else {
             store.remove_file(&path(&file))?;
             swept.push(path(&file));
         }
@@ -161,36 +189,26 @@ fn path(file: &str) -> String {
 
 fn wrap(
     store: &Directory,
-    name: &str,
     file: &str,
-    identity: SealingIdentity,
+    own: OwnUnlock,
     passphrase: &Passphrase,
     cost: KdfCost,
 ) -> Result<WrappedUnlock, KeystoreFault> {
-    let mut plaintext = Zeroizing::new(String::with_capacity(128));
-    plaintext.push_str(&identity.expose());
-    plaintext.push('\n');
+    let plaintext = own.anchor.write(&own.name, &own.identity);
     let sealed = seal_to_passphrase(passphrase, cost, plaintext.as_bytes())?;
     store.below(FOLDER)?.create_file(file, &sealed)?;
-    Ok(WrappedUnlock { name: name.to_owned(), sha256: hex(&sha256(&sealed)), kdf_log_n: cost.log_n(), identity })
+    Ok(WrappedUnlock { name: own.name.clone(), sha256: hex(&sha256(&sealed)), kdf_log_n: cost.log_n(), own })
 }
 
-/// The identity in an unlock's file; `file` names it in refusals.
+/// What an unlock's file holds; `file` names it in refusals.
 ///
 /// # Errors
 /// [`KeystoreFault::WrongPassphrase`], [`KeystoreFault::Damaged`].
-pub fn open_wrapped(
-    file: &str,
-    name: &str,
-    bytes: &[u8],
-    passphrase: &Passphrase,
-) -> Result<SealingIdentity, KeystoreFault> {
+pub fn open_wrapped(file: &str, name: &str, bytes: &[u8], passphrase: &Passphrase) -> Result<OwnUnlock, KeystoreFault> {
     let damaged = |what: &str| KeystoreFault::Damaged { file: file.to_owned(), what: what.to_owned() };
-    let identity = open_with_passphrase(passphrase, bytes)
+    let text = open_with_passphrase(passphrase, bytes)
         .map_err(damaged)?
         .ok_or_else(|| KeystoreFault::WrongPassphrase(name.to_owned()))?;
-    std::str::from_utf8(&identity)
-        .map_err(|_| "it holds no age identity")
-        .and_then(SealingIdentity::read)
-        .map_err(damaged)
+    let text = std::str::from_utf8(&text).map_err(|_| damaged("it holds no age identity"))?;
+    OwnUnlock::read(name, text).map_err(damaged)
 }

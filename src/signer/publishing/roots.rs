@@ -2,6 +2,7 @@
 
 use crate::journal::{Entry, Event, JournalFault};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 
 /// A root is complete: it is `roots/root.<root_version>.json`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -52,6 +53,8 @@ impl Event for RootDiscarded {
 pub struct Roots {
     made: Vec<RootMade>,
     draft: Option<RootDrafted>,
+    /// Digests of drafts that a root, another draft or a withdrawal has ended.
+    ended: BTreeSet<String>,
 }
 
 impl Roots {
@@ -71,13 +74,15 @@ impl Roots {
         if let Some(made) = entry.event::<RootMade>()? {
             follows(made.root_version)?;
             self.made.push(made);
-            self.draft = None;
+            self.end_draft();
         } else if let Some(draft) = entry.event::<RootDrafted>()? {
             follows(draft.root_version)?;
+            self.end_draft();
+            self.ended.remove(&draft.sha256);
             self.draft = Some(draft);
         } else if let Some(discarded) = entry.event::<RootDiscarded>()? {
             follows(discarded.root_version)?;
-            self.draft = None;
+            self.end_draft();
         } else {
             return Ok(false);
         }
@@ -92,6 +97,15 @@ impl Roots {
     /// The one that waits for signatures.
     pub fn draft(&self) -> Option<&RootDrafted> {
         self.draft.as_ref()
+    }
+
+    /// Whether a draft with this SHA-256 waited once and waits no more.
+    pub fn has_ended(&self, sha256: &str) -> bool {
+        self.ended.contains(sha256)
+    }
+
+    fn end_draft(&mut self) {
+        self.ended.extend(self.draft.take().map(|draft| draft.sha256));
     }
 
     /// The newest.

@@ -8,10 +8,10 @@ use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 /// Marks a file that is still being written; the next act removes it.
-const PARTIAL: &str = ".partial";
+pub(super) const PARTIAL: &str = ".partial";
 /// How often a directory is made anew that others take for abandoned.
 const TRIES: u32 = 8;
 /// The most that a folder's files may hold together, in bytes: a publication has a hundredth of it.
@@ -24,9 +24,15 @@ const ENTRY: u64 = 1 << 10;
 pub struct Directory {
     path: PathBuf,
     held: Option<Arc<Held>>,
+    /// Names that wait for their entry in the journal (`staged.rs`).
+    pub(super) staged: Arc<Mutex<Vec<String>>>,
 }
 
 impl Directory {
+    fn at(path: PathBuf) -> Self {
+        Self { path, held: None, staged: Arc::default() }
+    }
+
     /// A directory that is there.
     ///
     /// # Errors
@@ -36,7 +42,7 @@ impl Directory {
         if !found.is_dir() {
             return Err(StorageFault::Missing(path.to_owned()));
         }
-        Ok(Self { path: path.to_owned(), held: None })
+        Ok(Self::at(path.to_owned()))
     }
 
     /// A new directory; its parent must exist.
@@ -51,7 +57,7 @@ impl Directory {
                 let _ = fs::remove_dir(path);
             })?;
         }
-        Ok(Self { path: path.to_owned(), held: None })
+        Ok(Self::at(path.to_owned()))
     }
 
     /// A new directory beside the place it will have in the end ([`Directory::rename_to`]), under a
@@ -87,14 +93,14 @@ impl Directory {
     pub fn sweep_beside(place: &Path) -> Result<Vec<PathBuf>, StorageFault> {
         let (above, begin) = beside(place)?;
         let mut swept = Vec::new();
-        for left in (Self { path: above.clone(), held: None }).names("")? {
+        for left in (Self::at(above.clone())).names("")? {
             if !left.starts_with(&begin) || !left.ends_with(PARTIAL) {
                 continue;
             }
             let path = above.join(&left);
             // An empty one goes, too: whoever was about to lock it makes another.
             let abandoned = fs::remove_dir(&path).is_err() && path.join("lock").is_file();
-            if abandoned && Lock::try_take(&Self { path: path.clone(), held: None }).is_some() {
+            if abandoned && Lock::try_take(&Self::at(path.clone())).is_some() {
                 fs::remove_dir_all(&path).map_err(StorageFault::system("removed", &path))?;
                 swept.push(path);
             }
@@ -105,7 +111,7 @@ impl Directory {
     /// Files in memory, by relative path, that can be read as if they lay at `shown`. Nothing can be
     /// written there.
     pub fn held(shown: &Path, files: BTreeMap<String, Vec<u8>>) -> Self {
-        Self { path: shown.to_owned(), held: Some(Arc::new(Held(files))) }
+        Self { held: Some(Arc::new(Held(files))), ..Self::at(shown.to_owned()) }
     }
 
     /// Where it is.
@@ -121,7 +127,7 @@ impl Directory {
         self.writable()?;
         let path = self.path.join(name);
         match fs::metadata(&path) {
-            Ok(found) if found.is_dir() => Ok(Self { path, held: None }),
+            Ok(found) if found.is_dir() => Ok(Self::at(path)),
             Ok(_) => Err(StorageFault::Exists(path)),
             Err(_) => Self::create(&path),
         }
@@ -312,7 +318,8 @@ impl Directory {
             if name.starts_with('.') && name.ends_with(PARTIAL) {
                 self.remove_file(&Path::new(below).join(name).to_string_lossy())?;
             } else if name.ends_with(PARTIAL) {
-                self.remove_folder(&Path::new(below).join(name).to_string_lossy())?;
+                let path = Path::new(below).join(name).to_string_lossy().into_owned();
+                if self.has_folder(&path) { self.remove_folder(&path)? } else { self.remove_file(&path)? }
             }
         }
         Ok(())
@@ -372,7 +379,7 @@ impl Directory {
         if let Some(parent) = to.parent() {
             sync_directory(parent)?;
         }
-        Ok(Self { path: to.to_owned(), held: None })
+        Ok(Self::at(to.to_owned()))
     }
 
     /// Removes the directory with all that is in it: for one that never got its final name.
@@ -382,7 +389,7 @@ impl Directory {
         }
     }
 
-    fn writable(&self) -> Result<(), StorageFault> {
+    pub(super) fn writable(&self) -> Result<(), StorageFault> {
         if self.held.is_some() { Err(StorageFault::ReadOnly(self.path.clone())) } else { Ok(()) }
     }
 }

@@ -13,6 +13,7 @@ mod lock;
 mod outbox;
 mod place;
 mod process;
+mod staged;
 mod terminal;
 
 pub use directory::Directory;

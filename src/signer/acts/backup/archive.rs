@@ -47,11 +47,6 @@ pub struct Member<'a> {
     pub bytes: &'a [u8],
 }
 
-/// Whether a member can have that path.
-pub fn is_path(path: &str) -> bool {
-    split(path).is_some()
-}
-
 /// Appends a member.
 ///
 /// # Errors

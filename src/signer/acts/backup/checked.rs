@@ -2,9 +2,10 @@
 
 use super::container::{Manifest, Sealed};
 use super::fault::BackupDenied;
-use crate::acts::{Denied, Store, publications, publish};
+use crate::acts::files::{self, Everything};
+use crate::acts::{Store, root};
 use crate::journal::{hex, sha256};
-use crate::keystore::{Opened, Passphrase, Purpose, SealingIdentity};
+use crate::keystore::{Opened, OwnUnlock, Passphrase};
 use crate::refusal::Refusal;
 use crate::storage::Directory;
 use std::path::{Path, PathBuf};
@@ -22,8 +23,7 @@ pub struct Backup {
     pub bytes: u64,
     /// What it says it is.
     pub manifest: Manifest,
-    pub(super) by: String,
-    pub(super) identity: SealingIdentity,
+    pub(super) own: OwnUnlock,
     /// Publications whose files are not in it as they were published.
     pub lacking: Vec<u64>,
     store: Store,
@@ -55,18 +55,12 @@ impl Backup {
         unlock: &str,
         passphrase: &Passphrase,
     ) -> Result<Self, Refusal> {
-        let identity = sealed.identity(unlock, passphrase)?;
-        Self::open_with(file, bytes, sealed, unlock, identity)
+        let own = sealed.own(unlock, passphrase)?;
+        Self::open_with(file, bytes, sealed, own)
     }
 
-    pub(super) fn open_with(
-        file: &Path,
-        bytes: &[u8],
-        sealed: &Sealed<'_>,
-        unlock: &str,
-        identity: SealingIdentity,
-    ) -> Result<Self, Refusal> {
-        let unpacked = sealed.unpack(&identity)?;
+    pub(super) fn open_with(file: &Path, bytes: &[u8], sealed: &Sealed<'_>, own: OwnUnlock) -> Result<Self, Refusal> {
+        let unpacked = sealed.unpack(own.identity())?;
         let held = Directory::held(file, unpacked.files);
         let damaged = |what: String| BackupDenied::Damaged { file: file.to_owned(), what };
         let inside = |refusal: Refusal| damaged(format!("the store in it does not hold: {refusal}"));
@@ -77,16 +71,15 @@ impl Backup {
         {
             return Err(damaged("the store in it is not the one it names".to_owned()).into());
         }
-        let unlocks = &store.ledger().unlocks;
-        let opened = Opened::open_with(store.directory(), store.journal(), unlocks, unlock, identity.twin()?);
-        let lacking = whole(&store, &opened.map_err(|fault| inside(fault.into()))?).map_err(inside)?;
+        let opened = Opened::open_with(store.kept(), own.twin()?).map_err(|fault| inside(fault.into()))?;
+        let store = store.vouched_by(&opened);
+        let Everything { lacking, .. } = whole(&store, &opened).map_err(inside)?;
         Ok(Self {
             file: file.to_owned(),
             sha256: hex(&sha256(bytes)),
             bytes: bytes.len() as u64,
             manifest: unpacked.manifest,
-            by: unlock.to_owned(),
-            identity,
+            own,
             lacking,
             store,
         })
@@ -95,14 +88,6 @@ impl Backup {
     /// The store in it, for reading.
     pub fn store(&self) -> &Store {
         &self.store
-    }
-
-    /// One of the store's files.
-    ///
-    /// # Errors
-    /// Where there is none of that path.
-    pub(super) fn file_of_store(&self, path: &str) -> Result<Vec<u8>, Refusal> {
-        Ok(self.store.directory().read(path, LARGEST)?)
     }
 
     /// Holds it against a store: its journal must be the beginning of that store's.
@@ -125,52 +110,16 @@ impl Backup {
     }
 }
 
-/// Checks that a store has whatever its journal promises: private keys that open and are their own,
-/// unlocks, policies, certificates. Publications are public and have copies elsewhere: the numbers
-/// of those that are not there as they were published come back.
+/// Reads whatever a store's journal names, each file held against it, and opens every private key.
+/// Publications are public and have copies elsewhere: those that are not there as they were published
+/// are only told.
 ///
 /// # Errors
 /// With the first file that is not as promised.
-pub(super) fn whole(store: &Store, opened: &Opened) -> Result<Vec<u64>, Refusal> {
-    let damaged = |file: String, what: &str| Denied::Damaged { file, what: what.to_owned() };
-    let ledger = store.ledger();
-    for key in ledger.keys.all().iter().filter(|key| key.has_private_half()) {
-        let root = format!("roots/key-{}.age", key.kid);
-        match key.purpose {
-            Purpose::Root if store.directory().has(&root) => {}
-            Purpose::Root => return Err(damaged(root, "it is not there").into()),
-            _ => drop(opened.load(key)?),
-        }
-    }
-    let seal = format!("sealed/{}/seal.age", ledger.unlocks.generation());
-    let unlocks = ledger.unlocks.all().iter().map(|unlock| (format!("unlock/{}.age", unlock.name), &*unlock.sha256));
-    for (file, sha256_of_it) in unlocks.chain([(seal, ledger.unlocks.seal_sha256())]) {
-        if !store.directory().has(&file) {
-            return Err(damaged(file, "it is not there").into());
-        }
-        if hex(&sha256(&store.directory().read(&file, super::LARGEST_FILE)?)) != sha256_of_it {
-            return Err(damaged(file, "it is not the one that the journal names").into());
-        }
-    }
-    let named = ledger.unlocks.find(opened.by())?;
-    if opened.identity().recipient() != named.recipient {
-        return Err(damaged(format!("unlock/{}.age", named.name), "it is not the one that the journal names").into());
-    }
-    for policy in ledger.policies.all() {
-        store.policy_text(policy)?;
-    }
-    store.edited_policy()?;
-    for (kid, sha256) in ledger.publications.certificates() {
-        publish::kept_certificate(store, &format!("{kid}.pem"), sha256)?;
-    }
-    let mut lacking = Vec::new();
-    super::super::root::chain(store)?;
-    super::super::root::waiting(store)?;
-    for publication in ledger.publications.all() {
-        match publications::files(store, publication.made.seq) {
-            Err(refusal) if refusal.reason().rule() == Some("STORE-DAMAGED") => lacking.push(publication.made.seq),
-            read => drop(read?),
-        }
-    }
-    Ok(lacking)
+pub(super) fn whole(store: &Store, opened: &Opened) -> Result<Everything, Refusal> {
+    opened.load_all(store.ledger().keys.all())?;
+    let all = files::everything(store)?;
+    root::chain(store)?;
+    root::waiting(store)?;
+    Ok(all)
 }

@@ -3,7 +3,7 @@
 use super::archive::{self, Member};
 use super::fault::BackupDenied;
 use crate::journal::{hex, sha256};
-use crate::keystore::{self, Passphrase, SealingIdentity, Unlocks};
+use crate::keystore::{self, OwnUnlock, Passphrase, SealingIdentity, Unlocks};
 use crate::refusal::Refusal;
 use coldsign_verify::json;
 use serde::{Deserialize, Serialize};
@@ -201,11 +201,11 @@ impl<'a> Sealed<'a> {
         Err(BackupDenied::NoUnlock { name: name.to_owned(), has: self.unlocks().map(str::to_owned).collect() })
     }
 
-    /// The identity of one unlock.
+    /// One unlock's own file, opened.
     ///
     /// # Errors
     /// [`keystore::KeystoreFault::WrongPassphrase`], [`BackupDenied::NoUnlock`].
-    pub fn identity(&self, unlock: &str, passphrase: &Passphrase) -> Result<SealingIdentity, Refusal> {
+    pub fn own(&self, unlock: &str, passphrase: &Passphrase) -> Result<OwnUnlock, Refusal> {
         let unlock = self.unlock_name(Some(unlock))?;
         let path = format!("unlock/{unlock}.age");
         let wrapped = self.outer.iter().find(|member| member.path == path).map_or(&[][..], |member| member.bytes);

@@ -15,10 +15,11 @@ pub use checked::{Backup, Comparison, LARGEST};
 pub use container::{Header, Manifest, Sealed};
 pub use fault::{BackupDenied, NUMBERS_UNKNOWN};
 
+use super::files::{self, Everything};
 use super::{Denied, Session, Store};
 use crate::journal::{Event, hex, sha256};
 use crate::refusal::Refusal;
-use crate::storage::{Outbox, read_back, remove_file};
+use crate::storage::{Kind, Outbox, read_back, remove_file};
 use container::{Contents, build, file_name};
 use record::BackupMade;
 use std::collections::BTreeMap;
@@ -26,10 +27,6 @@ use std::path::PathBuf;
 
 /// How often a name that is taken gets another number.
 const ATTEMPTS: u32 = 99;
-/// The largest single file of a store but for its journal.
-const LARGEST_FILE: u64 = 16 << 20;
-/// Folders of a store that are taken whole.
-const FOLDERS: [&str; 4] = ["policies", "roots", "certificates", "publications"];
 
 /// A backup that was made.
 pub struct Made {
@@ -45,6 +42,8 @@ pub struct Made {
     pub left_out: Vec<String>,
     /// Publications whose files the store no longer has as they were published.
     pub lacking: Vec<u64>,
+    /// Custodians' keys whose files are not those that the journal names.
+    pub rewrapped: Vec<String>,
 }
 
 /// Makes a backup, reads it back, checks it as a restore would, and records it.
@@ -55,8 +54,10 @@ pub struct Made {
 pub fn create(session: &mut Session, outbox: &Outbox) -> Result<Made, Refusal> {
     let store = session.store();
     store.refuse_inside(outbox)?;
-    let lacking = checked::whole(store, session.opened())?;
-    let (contents, left_out) = contents(session)?;
+    let all = checked::whole(store, session.opened())?;
+    let (lacking, rewrapped) = (all.lacking.clone(), all.rewrapped.clone());
+    let left_out = left_out(store, &all.files)?;
+    let contents = contents(session, all)?;
     let (files, size) = (contents.files.len(), contents.size);
     let store_id = contents.store_id.clone();
     let bytes = build(contents)?;
@@ -69,7 +70,7 @@ pub fn create(session: &mut Session, outbox: &Outbox) -> Result<Made, Refusal> {
     let before = session.store().journal().entries().len();
     let recorded = check_written(session, &path, &made).and_then(|()| session.record(&[made.line()]));
     match recorded {
-        Ok(()) => Ok(Made { path, made, files, checkpoint, left_out, lacking }),
+        Ok(()) => Ok(Made { path, made, files, checkpoint, left_out, lacking, rewrapped }),
         Err(refusal) => {
             // What the journal speaks of stays.
             if !session.may_be_recorded(before) {
@@ -87,7 +88,7 @@ fn check_written(session: &Session, path: &std::path::Path, made: &BackupMade) -
     }
     let opened = session.opened();
     let sealed = Sealed::read(path, &bytes)?;
-    Backup::open_with(path, &bytes, &sealed, opened.by(), opened.identity().twin()?).map(|_| ())
+    Backup::open_with(path, &bytes, &sealed, opened.own().twin()?).map(|_| ())
 }
 
 fn free_name(outbox: &Outbox, store_id: &str, size: u64) -> Result<String, Refusal> {
@@ -102,42 +103,22 @@ fn free_name(outbox: &Outbox, store_id: &str, size: u64) -> Result<String, Refus
     }
 }
 
-/// Everything of the store, as it is under the lock, and what else lies in its folder.
-fn contents(session: &Session) -> Result<(Contents, Vec<String>), Refusal> {
+/// Everything of the store, as it is under the lock: each file read once, and those that its journal
+/// names.
+fn contents(session: &Session, all: Everything) -> Result<Contents, Refusal> {
     let store = session.store();
-    let directory = store.directory();
-    let mut files = BTreeMap::new();
-    let mut left_out = Vec::new();
-    for name in directory.names("")? {
-        match name.as_str() {
-            "store.json" | "policy.toml" => {
-                files.insert(name.clone(), directory.read(&name, LARGEST_FILE)?);
-            }
-            folder if FOLDERS.contains(&folder) => {
-                for (path, bytes) in directory.read_folder(folder, LARGEST_FILE)? {
-                    let path = format!("{folder}/{path}");
-                    match archive::is_path(&path) {
-                        true => drop(files.insert(path, bytes)),
-                        false => left_out.push(path),
-                    }
-                }
-            }
-            "unlock" | "sealed" | "journal" | "lock" => {}
-            other if other.starts_with('.') => {}
-            _ => left_out.push(name),
-        }
-    }
-    let sealed = format!("sealed/{}", store.ledger().unlocks.generation());
-    for name in directory.names(&sealed)?.into_iter().filter(|name| !name.starts_with('.')) {
-        let path = format!("{sealed}/{name}");
-        let bytes = directory.read(&path, LARGEST_FILE)?;
-        files.insert(path, bytes);
+    let mut files = all.files;
+    let mut unlocks = Vec::new();
+    let mut recipients = Vec::new();
+    for unlock in store.ledger().unlocks.all() {
+        let file = files::unlock_file(&unlock.name);
+        let bytes = files.get(&file).cloned();
+        unlocks.push((unlock.name.clone(), bytes.ok_or(Denied::Damaged { file, what: "it is gone".to_owned() })?));
+        recipients.push(unlock.recipient.clone());
     }
     files.insert("journal/entries.jsonl".to_owned(), store.journal().committed()?);
     files.insert("journal/checkpoint".to_owned(), store.journal().note().as_bytes().to_vec());
-    let (unlocks, recipients) = unlocks(store)?;
-    files.extend(unlocks.iter().map(|(name, file)| (format!("unlock/{name}.age"), file.clone())));
-    let contents = Contents {
+    Ok(Contents {
         store_id: store.sheet().store_id.clone(),
         size: store.journal().extent().size,
         made: session.now(),
@@ -145,23 +126,23 @@ fn contents(session: &Session) -> Result<(Contents, Vec<String>), Refusal> {
         unlocks,
         recipients,
         files,
-    };
-    Ok((contents, left_out))
+    })
 }
 
-/// Names and files of unlocks.
-type UnlockFiles = Vec<(String, Vec<u8>)>;
-
-fn unlocks(store: &Store) -> Result<(UnlockFiles, Vec<String>), Refusal> {
-    let mut files = Vec::new();
-    let mut recipients = Vec::new();
-    for unlock in store.ledger().unlocks.all() {
-        let file = format!("unlock/{}.age", unlock.name);
-        if !store.directory().has(&file) {
-            return Err(Denied::Damaged { file, what: "it is not there".to_owned() }.into());
+/// What lies in the store's folder and is no part of the store.
+fn left_out(store: &Store, taken: &BTreeMap<String, Vec<u8>>) -> Result<Vec<String>, Refusal> {
+    let mut left_out = Vec::new();
+    for found in store.directory().inventory()? {
+        let path = found.path.as_str();
+        let hidden = path.split('/').any(|part| part.starts_with('.') || part.ends_with(".partial"));
+        let own = |folder: &str| path.starts_with(folder);
+        if found.kind == Kind::Folder || hidden || path == "lock" || taken.contains_key(path) {
+            continue;
         }
-        files.push((unlock.name.clone(), store.directory().read(&file, LARGEST_FILE)?));
-        recipients.push(unlock.recipient.clone());
+        // What was put aside is named by `store check`; an unlock's next file is its file.
+        if !own("journal/") && !own("quarantine/") && !path.ends_with(".next.age") {
+            left_out.push(found.path);
+        }
     }
-    Ok((files, recipients))
+    Ok(left_out)
 }

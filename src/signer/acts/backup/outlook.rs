@@ -6,9 +6,10 @@ use super::container::file_name;
 use super::fault::BackupDenied;
 use super::record::{BackupMade, EpochStarted};
 use crate::acts::found::{self, Bundled};
+use crate::acts::journal::REPLACED;
 use crate::acts::root;
 use crate::issuing::record::TokenDelivered;
-use crate::journal::{Checkpoint, Digest, Entry, Event, Journal, hex, sha256};
+use crate::journal::{Checkpoint, Digest, Entry, Event, Journal, KeyChain, hex, sha256};
 use crate::keystore::Opened;
 use crate::publishing::record::PublicationMade;
 use crate::refusal::Refusal;
@@ -76,7 +77,7 @@ pub fn outlook(backup: &Backup, given: &[Witness], published: Option<u64>) -> Re
                     return Err(BackupDenied::NoCheckpoint(file.clone()).into());
                 }
                 for note in notes {
-                    outlook.note(backup, file, note)?;
+                    outlook.note(backup, backup.store().journal().keys(), file, note)?;
                 }
             }
         }
@@ -95,6 +96,15 @@ pub fn notes_in(text: &str) -> Vec<String> {
         gap.is_empty().then(|| format!("{origin}\n{size}\n{root}\n\n\u{2014} {}\n", signature.trim()))
     };
     (0..lines.len()).filter(begins).filter_map(note).collect()
+}
+
+/// The digits of a journal fingerprint, in lower case.
+///
+/// # Errors
+/// As [`check_fingerprint`].
+pub fn fingerprint_digits(text: &str) -> Result<String, BackupDenied> {
+    check_fingerprint(text)?;
+    Ok(text.chars().filter(|c| !c.is_whitespace()).map(|c| c.to_ascii_lowercase()).collect())
 }
 
 /// Refuses what can't be a journal fingerprint: 16 to 64 hex digits, in groups or not.
@@ -120,30 +130,54 @@ impl Outlook {
         self.lost > 0 && self.acts.is_empty() && self.published.is_none()
     }
 
-    /// A bundle has a checkpoint and a number: as if both had been named.
+    /// A bundle has a checkpoint and a number: as if both had been named. Where a root of the backup
+    /// vouches for the bundle, its checkpoint counts even where the journal's key was replaced since.
     fn bundle(&mut self, backup: &Backup, file: &Path, given: Bundled, newest: u64) -> Result<(), Refusal> {
-        self.note(backup, file, given.note)?;
+        let keys = backup.store().journal().keys();
+        match (keys.verify(&given.note), given.seq) {
+            (Err(_), Some(_)) => {
+                let unread = |what: &str| foreign(file, what);
+                let checkpoint = Checkpoint::unverified(&given.note, keys.store_id()).map_err(unread)?;
+                self.checkpoint(backup, file, given.note, checkpoint)?;
+            }
+            _ => self.note(backup, keys, file, given.note)?,
+        }
         self.published = self.published.max(given.seq);
         self.unknown_publication = self.published.filter(|seq| *seq > newest);
         Ok(())
     }
 
-    fn note(&mut self, backup: &Backup, file: &Path, note: String) -> Result<(), Refusal> {
-        let store = backup.store();
-        let journal = store.journal();
-        let checkpoint = Checkpoint::verify(&note, &journal.genesis().store_id, &journal.key())
-            .map_err(|what| BackupDenied::ForeignCheckpoint { file: file.to_owned(), what: what.to_owned() })?;
-        let mut known = store.ledger().backups.epochs().iter().filter_map(|epoch| epoch.started.checkpoint.as_ref());
-        if known.any(|known| *known == note) {
+    fn note(&mut self, backup: &Backup, keys: &KeyChain, file: &Path, note: String) -> Result<(), Refusal> {
+        let by = keys.verify(&note).map_err(|what| foreign(file, what))?;
+        if !by.in_its_time && !self.is_left_behind(backup, &note) {
+            return Err(foreign(file, REPLACED).into());
+        }
+        self.checkpoint(backup, file, note, by.checkpoint)
+    }
+
+    fn is_left_behind(&self, backup: &Backup, note: &str) -> bool {
+        let mut epochs = backup.store().ledger().backups.epochs().iter();
+        epochs.any(|epoch| epoch.started.checkpoint.as_deref() == Some(note))
+    }
+
+    fn checkpoint(
+        &mut self,
+        backup: &Backup,
+        file: &Path,
+        note: String,
+        checkpoint: Checkpoint,
+    ) -> Result<(), Refusal> {
+        if self.is_left_behind(backup, &note) {
             self.left_behind += 1;
             return Ok(());
         }
+        let journal = backup.store().journal();
         let lines = journal.extent().size;
         if checkpoint.size < lines && journal.root_of_first(checkpoint.size)? != Some(checkpoint.root) {
             return Err(BackupDenied::OtherHistory { file: file.to_owned(), size: checkpoint.size }.into());
         }
         if self.seen.as_ref().is_none_or(|(_, size)| checkpoint.size > *size) {
-            let lost = (checkpoint.size + 1).saturating_sub(lines);
+            let lost = (checkpoint.size.saturating_add(1)).saturating_sub(lines);
             self.lost = if own_records(backup).any(|own| own == checkpoint) { 0 } else { lost };
             self.seen = Some((note, checkpoint.size));
         }
@@ -160,7 +194,7 @@ impl Outlook {
         let given =
             given.map_err(|fault| BackupDenied::OtherJournal { file: file.to_owned(), what: fault.to_string() })?;
         let lines = journal.extent().size;
-        self.note(backup, file, given.note().to_owned())?;
+        self.note(backup, given.keys(), file, given.note().to_owned())?;
         let beyond = || given.entries().iter().skip(usize::try_from(lines).unwrap_or(usize::MAX));
         // A branch may have been published from, or restored again: its numbers are taken.
         for entry in beyond() {
@@ -183,9 +217,8 @@ impl Outlook {
 
     /// A fingerprint says only whether the backup knows that checkpoint.
     fn fingerprint(&mut self, backup: &Backup, text: &str) -> Result<(), Refusal> {
-        check_fingerprint(text)?;
+        let digits = fingerprint_digits(text)?;
         let unknown = || BackupDenied::UnknownFingerprint(text.to_owned());
-        let digits: String = text.chars().filter(|c| !c.is_whitespace()).map(|c| c.to_ascii_lowercase()).collect();
         let (store, store_id) = (backup.store(), &backup.manifest.store_id);
         let notes = store.journal().entries().iter().filter(|entry| entry.is_bookkeeping());
         let mut notes = notes.filter_map(|entry| entry.body().get("note")?.as_str().map(str::to_owned));
@@ -193,19 +226,16 @@ impl Outlook {
         let found = match notes.find(meant) {
             Some(note) => Some(note),
             None => {
-                let unlocks = &store.ledger().unlocks;
-                let opened = Opened::open_with(
-                    store.directory(),
-                    store.journal(),
-                    unlocks,
-                    &backup.by,
-                    backup.identity.twin()?,
-                )?;
+                let opened = Opened::open_with(store.kept(), backup.own.twin()?)?;
                 own_records(backup).filter_map(|own| own.sign(store_id, &opened).ok()).find(meant)
             }
         };
-        self.note(backup, Path::new("the fingerprint"), found.ok_or_else(unknown)?)
+        self.note(backup, store.journal().keys(), Path::new("the fingerprint"), found.ok_or_else(unknown)?)
     }
+}
+
+fn foreign(file: &Path, what: &str) -> BackupDenied {
+    BackupDenied::ForeignCheckpoint { file: file.to_owned(), what: what.to_owned() }
 }
 
 /// The checkpoints that can follow a backup if nothing but the entry of this very file was recorded

@@ -4,7 +4,7 @@ use super::checked::Backup;
 use super::fault::BackupDenied;
 use super::outlook::Outlook;
 use super::record::{EpochStarted, PUBLICATION_GAP};
-use crate::acts::{ClockDenied, RELEASED, Session, Store, init};
+use crate::acts::{ClockDenied, RELEASED, Session, Store, files, init};
 use crate::journal::{Event, hex};
 use crate::keystore;
 use crate::refusal::Refusal;
@@ -82,18 +82,21 @@ pub fn restore(request: &Request<'_>) -> Result<Restored, Refusal> {
 /// the lock until the store has its name.
 fn fill(directory: &Directory, lock: Lock, request: &Request<'_>, epoch: &EpochStarted) -> Result<Session, Refusal> {
     let backup = request.backup;
-    for path in backup.manifest.files.keys() {
+    // By the journal's digests: what the archive holds besides is not restored.
+    let mut files = files::everything(backup.store())?.files;
+    files.insert("journal/entries.jsonl".to_owned(), backup.store().journal().committed()?);
+    files.insert("journal/checkpoint".to_owned(), backup.store().journal().note().as_bytes().to_vec());
+    for (path, bytes) in &files {
         let (folders, name) = path.rsplit_once('/').unwrap_or(("", path));
         let mut folder = directory.clone();
         for part in folders.split('/').filter(|part| !part.is_empty()) {
             folder = folder.below(part)?;
         }
-        folder.create_file(name, &backup.file_of_store(path)?)?;
+        folder.create_file(name, bytes)?;
     }
-    let identity = backup.identity.twin()?;
     // The backup's journal ends before the entry that tells of it: its own time counts too.
     let now = request.now.max(backup.manifest.made);
-    let mut session = Session::open_with(directory.path(), lock, &backup.by, identity, now)?;
+    let mut session = Session::open_with(directory.path(), lock, backup.own.twin()?, now)?;
     session.record(&[epoch.line()])?;
     super::checked::whole(session.store(), session.opened())?;
     Ok(session)

@@ -50,6 +50,16 @@ pub enum FoundDenied {
         /// What shows it.
         what: String,
     },
+    /// With this store's id, under a journal key that is none of its own.
+    #[error("the publication in {} has this store's id under another journal key: {what}", folder.display())]
+    OtherKey {
+        /// As given.
+        folder: PathBuf,
+        /// What shows it.
+        what: String,
+        /// Whether an unlock vouches for this store: then the publication is the forged one.
+        authenticated: bool,
+    },
     /// Of the branch that a restore has ended.
     #[error("publication {seq} in {} is of the branch that a restore left behind", folder.display())]
     LeftBehind {
@@ -93,6 +103,7 @@ impl FoundDenied {
             | Self::Changed { folder, .. }
             | Self::Name { folder, .. }
             | Self::Foreign { folder, .. }
+            | Self::OtherKey { folder, .. }
             | Self::LeftBehind { folder, .. }
             | Self::Ahead { folder, .. }
             | Self::Fork { folder, .. } => folder,
@@ -108,6 +119,7 @@ impl Refuse for FoundDenied {
             Self::Changed { .. } => "PUBLICATION-CHANGED",
             Self::Name { .. } => "PUBLICATION-NAME",
             Self::Foreign { .. } => "PUBLICATION-FOREIGN",
+            Self::OtherKey { .. } => "PUBLICATION-OTHER-KEY",
             Self::LeftBehind { .. } => "PUBLICATION-LEFT-BEHIND",
             Self::Ahead { .. } => "PUBLICATION-AHEAD",
             Self::Fork { .. } => "PUBLICATION-FORK",
@@ -130,6 +142,14 @@ impl Refuse for FoundDenied {
                 lines(&["somebody renamed it: whoever carries it would bring another than they think"])
             }
             Self::Foreign { .. } => lines(&["no service that pinned this store's root would install it"]),
+            Self::OtherKey { authenticated: true, .. } => lines(&[
+                "your passphrase vouches for this store, so somebody forged that publication",
+                "no service should install it; keep the stick as evidence",
+            ]),
+            Self::OtherKey { authenticated: false, .. } => lines(&[
+                "either that publication or this store is forged; without a passphrase nobody can say which",
+                "nothing was copied",
+            ]),
             Self::LeftBehind { .. } => {
                 lines(&["it was published after the backup and is unknown here; a newer one takes its place"])
             }
@@ -156,7 +176,8 @@ impl Refuse for FoundDenied {
             Self::Ahead { .. } | Self::Fork { .. } => {
                 Some(format!("coldsign journal verify --against {}", shell_word(self.folder())))
             }
-            Self::Foreign { .. } | Self::LeftBehind { .. } => None,
+            Self::OtherKey { authenticated: false, .. } => Some("coldsign unlock test NAME".to_owned()),
+            Self::Foreign { .. } | Self::LeftBehind { .. } | Self::OtherKey { .. } => None,
         }
     }
 }

@@ -3,9 +3,9 @@
 //! A root that is not complete waits in the store as a draft. It says nothing to anybody: only a complete
 //! one is named by the journal as made, and published.
 
-use super::custodian::{Custodian, Kept, key_file};
+use super::custodian::{Custodian, Kept};
 use super::{LIFETIME, RootDenied, chain, draft_in_store, file_in_store, made};
-use crate::acts::{Denied, Ledger, Session, Store};
+use crate::acts::{Denied, Session, Store, files};
 use crate::journal::{Event, Line};
 use crate::keystore::{
     KeyActivated, KeyDestroyed, KeyGenerated, KeyRecord, KeyState, Purpose, RecoveryCode, RsaBits, SecretKey,
@@ -76,11 +76,9 @@ impl Waiting {
 pub fn waiting(store: &Store) -> Result<Option<Waiting>, Refusal> {
     let Some(draft) = store.ledger().roots.draft() else { return Ok(None) };
     let file = draft_in_store(&draft.sha256);
-    let text = store.kept_text(&file, root::LONGEST as u64)?;
     let damaged = |what: String| Denied::Damaged { file: file.clone(), what };
-    if Digest::of(text.as_bytes()).to_string() != draft.sha256 {
-        return Err(damaged("it is not the root that waits for signatures".to_owned()).into());
-    }
+    let bytes = files::read_named(store.directory(), &file, &draft.sha256)?;
+    let text = String::from_utf8(bytes).map_err(|_| damaged("it is not UTF-8 text".to_owned()))?;
     let unverified = root::parse(text.as_bytes()).map_err(|fault| damaged(fault.to_string()))?;
     let signed = signers(&unverified, chain(store)?.last());
     Ok(Some(Waiting { terms: unverified.terms().clone(), text, signed }))
@@ -122,16 +120,17 @@ pub fn propose(session: &mut Session, wish: &Wish<'_>, by: &Custodian) -> Result
     let mut kept = Kept::default();
     if let (Some(key), Some(code)) = (&new_root, wish.add) {
         text = root::add_signature(text.as_bytes(), key).map_err(RootDenied::from)?;
-        kept.custodian(session, key, code, wish.add_to)?;
-        let event = generated(session.store(), "root", Purpose::Root, key, wish.add_to.is_some());
+        let sha256 = kept.custodian(session, key, code, wish.add_to)?;
+        let event = generated(session.store(), "root", Purpose::Root, key, sha256, wish.add_to.is_some());
         new_keys.push(format!("root/{}", event.number));
         lines.push(event.line());
     }
     if let Some(key) = new_bundle {
-        let event = generated(session.store(), "bundle", Purpose::Bundle, &key, false);
+        let new = session.opened().keep(key)?;
+        let event = generated(session.store(), "bundle", Purpose::Bundle, &new.key, new.sha256.clone(), false);
         new_keys.push(format!("bundle/{}", event.number));
         lines.push(event.line());
-        kept.bundle = Some(session.opened().keep(key)?);
+        kept.bundle = Some(new);
     }
     let before = session.store().journal().entries().len();
     match record(session, lines, &text) {
@@ -182,7 +181,8 @@ fn record(session: &mut Session, mut lines: Vec<Line>, text: &str) -> Result<Pro
         None => Root::pinned(text.as_bytes(), &Digest::of(text.as_bytes())),
     };
     let mut ended = Vec::new();
-    let roots = store.directory().below("roots")?;
+    let directory = store.directory();
+    directory.below("roots")?;
     match &complete {
         Ok(_) => {
             lines.push(made(terms.root_version, text, &terms).line());
@@ -201,11 +201,11 @@ fn record(session: &mut Session, mut lines: Vec<Line>, text: &str) -> Result<Pro
                     lines.push(KeyActivated { kid, reason: None }.line());
                 }
             }
-            roots.create_file(&root::file_name(terms.root_version), text.as_bytes())?;
+            directory.stage_file(&file_in_store(terms.root_version), text.as_bytes())?;
         }
         Err(root::Fault::Threshold { .. }) => {
             let sha256 = Digest::of(text.as_bytes()).to_string();
-            roots.create_file(draft_in_store(&sha256).trim_start_matches("roots/"), text.as_bytes())?;
+            directory.stage_file(&draft_in_store(&sha256), text.as_bytes())?;
             let signed = signed.iter().cloned().collect();
             lines.push(RootDrafted { root_version: terms.root_version, sha256, signed }.line());
         }
@@ -288,8 +288,16 @@ fn terms(
     })
 }
 
-fn generated(store: &Store, keyset: &str, purpose: Purpose, key: &SecretKey, elsewhere: bool) -> KeyGenerated {
+fn generated(
+    store: &Store,
+    keyset: &str,
+    purpose: Purpose,
+    key: &SecretKey,
+    sha256: String,
+    elsewhere: bool,
+) -> KeyGenerated {
     KeyGenerated {
+        sha256,
         keyset: keyset.to_owned(),
         number: store.ledger().keys.next_number(keyset),
         purpose,
@@ -316,21 +324,4 @@ fn own_keys(store: &Store) -> impl Iterator<Item = &KeyRecord> {
 
 fn public(key: Option<&SecretKey>) -> Option<PublicKey> {
     key.map(|key| key.public().clone())
-}
-
-/// The files of roots in the store, complete ones and the one that waits: each with its SHA-256, and
-/// what is said where it is another.
-pub(in crate::acts) fn kept_files(ledger: &Ledger) -> impl Iterator<Item = (String, &str, &'static str)> {
-    let made = ledger.roots.all().iter();
-    let made = made.map(|root| (file_in_store(root.root_version), &*root.sha256, "not the root that was made"));
-    let draft = ledger.roots.draft().into_iter();
-    made.chain(
-        draft.map(|draft| (draft_in_store(&draft.sha256), &*draft.sha256, "not the root that waits for signatures")),
-    )
-}
-
-/// Every file that the store's folder of roots may hold.
-pub(in crate::acts) fn known_files(store: &Store) -> BTreeSet<String> {
-    let keys = super::custodians(store).map(|key| key_file(&key.kid));
-    kept_files(store.ledger()).map(|(file, ..)| file).chain(keys).collect()
 }

@@ -2,8 +2,11 @@
 
 use super::change::waiting;
 use super::{RootDenied, chain};
-use crate::acts::{Denied, Session, Store};
-use crate::keystore::{self, KdfCost, KeyRecord, KeyState, NewKey, Passphrase, Purpose, RecoveryCode, SecretKey};
+use crate::acts::{Denied, Session, Store, files};
+use crate::journal::{hex, sha256};
+use crate::keystore::{
+    self, KdfCost, KeyRecord, KeyState, NewKey, Passphrase, Purpose, RecoveryCode, RootAnchor, SecretKey,
+};
 use crate::refusal::Refusal;
 use crate::storage;
 use coldsign_verify::PublicKey;
@@ -14,9 +17,11 @@ use std::path::{Path, PathBuf};
 /// The largest file with a custodian's key, in bytes.
 pub const LARGEST_KEY: u64 = 64 << 10;
 
-/// A custodian's key, opened.
+/// A custodian's key, opened. Its file vouches for the store.
 pub struct Custodian {
     pub(super) key: SecretKey,
+    /// Whether its file is the one that the journal names; another may be its owner's work.
+    pub as_named: bool,
 }
 
 /// Every custodian, with those that a waiting root would add, oldest first.
@@ -62,23 +67,37 @@ pub fn signer<'a>(store: &'a Store, named: Option<&str>) -> Result<&'a KeyRecord
     }
 }
 
-/// Opens a custodian's key with its code, from the store or from the bytes of its file elsewhere.
+/// Opens a custodian's key with its code, from the store or from the bytes of its file elsewhere, and
+/// holds the store against what that file names.
 ///
 /// # Errors
-/// [`RootDenied::Elsewhere`], or as its file refuses.
+/// [`RootDenied::Elsewhere`], [`RootDenied::OtherStore`], or as its file refuses.
 pub fn open(
     store: &Store,
     record: &KeyRecord,
     elsewhere: Option<(&Path, &[u8])>,
     code: &Passphrase,
 ) -> Result<Custodian, Refusal> {
-    let file = key_file(&record.kid);
-    let key = match elsewhere {
-        Some((path, bytes)) => keystore::open_root(record, &path.display().to_string(), bytes, code)?,
+    let (key, anchor, as_named) = match elsewhere {
+        Some((path, bytes)) => {
+            let (key, anchor) = keystore::open_root(record, &path.display().to_string(), bytes, code)?;
+            (key, anchor, hex(&sha256(bytes)) == record.file_sha256)
+        }
         None if record.elsewhere => return Err(RootDenied::Elsewhere(record.name()).into()),
-        None => keystore::open_root(record, &file, &store.directory().read(&file, LARGEST_KEY)?, code)?,
+        None => {
+            let (bytes, as_named) = files::read_custodian(store.directory(), record)?;
+            let (key, anchor) = keystore::open_root(record, &key_file(&record.kid), &bytes, code)?;
+            (key, anchor, as_named)
+        }
     };
-    Ok(Custodian { key })
+    let differs = |what| Err(RootDenied::OtherStore { key: record.name(), what }.into());
+    if anchor.store_id != store.sheet().store_id {
+        return differs("the store's id");
+    }
+    if Some(&anchor.first_root) != store.ledger().roots.all().first().map(|root| &root.sha256) {
+        return differs("the first root");
+    }
+    Ok(Custodian { key, as_named })
 }
 
 /// The custodian whose key a code opens. Nothing is changed.
@@ -117,24 +136,30 @@ pub(super) struct Kept {
 }
 
 impl Kept {
-    /// Seals a new custodian's key to its code, in the store or in another folder.
+    /// Seals a new custodian's key to its code, in the store or in another folder. Returns the file's
+    /// SHA-256.
     pub(super) fn custodian(
         &mut self,
         session: &Session,
         key: &SecretKey,
         code: &RecoveryCode,
         to: Option<&Path>,
-    ) -> Result<(), Refusal> {
-        let cost = session.store().ledger().unlocks.cost().unwrap_or(KdfCost::STANDARD);
-        let sealed = keystore::seal_root(key, &code.to_passphrase(), cost)?;
-        let file = format!("key-{}.age", key.kid());
+    ) -> Result<String, Refusal> {
+        let store = session.store();
+        let cost = store.ledger().unlocks.cost().unwrap_or(KdfCost::STANDARD);
+        let first = store.ledger().roots.all().first().ok_or(RootDenied::None)?;
+        let anchor = RootAnchor { store_id: store.sheet().store_id.clone(), first_root: first.sha256.clone() };
+        let sealed = keystore::seal_root(key, &anchor, &code.to_passphrase(), cost)?;
+        let digest = hex(&sha256(&sealed));
         let Some(place) = to else {
-            return Ok(session.store().directory().below("roots")?.create_file(&file, &sealed)?);
+            store.directory().below("roots")?;
+            store.directory().stage_file(&key_file(key.kid()), &sealed)?;
+            return Ok(digest);
         };
-        let path = place.join(format!("coldsign-root-{file}"));
+        let path = place.join(format!("coldsign-root-key-{}.age", key.kid()));
         storage::create_private_file(&path, &sealed)?;
         self.path = Some(path);
-        Ok(())
+        Ok(digest)
     }
 
     /// What lies in the store's own folders the next act would remove as well.

@@ -13,7 +13,7 @@ use serde_json::json;
 pub struct Args {}
 
 pub fn run(_: Args, context: &Context, screen: &mut Screen) -> Ended {
-    let store = context.store()?;
+    let store = context.store(screen)?;
     let backups = &store.ledger().backups;
     if screen.json() {
         let made = backups.all().iter().map(|one| {

@@ -1,13 +1,13 @@
 //! `coldsign journal export`
 
 use super::super::Ended;
-use super::super::context::Context;
+use super::super::context::{Context, Pin};
 use super::super::screen::Screen;
 use coldsign::acts::journal::export;
 use serde_json::json;
 use std::path::PathBuf;
 
-/// Write the journal for an auditor's machine; needs no passphrase
+/// Write the journal for an auditor's machine
 ///
 /// Checks the journal and writes it for an auditor's machine. It names subjects and roles, never a
 /// token or a private key. In an existing folder it becomes a folder with its checkpoint, the journal
@@ -22,11 +22,13 @@ pub struct Args {
     /// An existing folder, or the name of a file
     #[arg(long, value_name = "DIR|FILE")]
     to: PathBuf,
+    #[command(flatten)]
+    pin: Pin,
 }
 
 pub fn run(args: Args, context: &Context, screen: &mut Screen) -> Ended {
     context.refuse_within(&args.to)?;
-    let exported = export(&context.store()?, &args.to)?;
+    let exported = export(&context.store_to_pin(args.pin.unauthenticated, screen)?, &args.to)?;
     if screen.json() {
         screen.object(&json!({"path": exported.path, "lines": exported.lines}));
         return Ok(());

@@ -36,7 +36,7 @@ pub fn run(args: Args, context: &Context, screen: &mut Screen) -> Ended {
     if args.to.as_os_str() != "-" {
         context.refuse_within(&args.to)?;
     }
-    let audit = verify(&context.store()?)?;
+    let audit = verify(&context.store(screen)?)?;
     let index = match (args.index, &args.jti) {
         (Some(index), _) => index,
         (None, Some(jti)) => index_of(&audit, jti)?,

@@ -44,8 +44,8 @@ pub fn run(args: Args, context: &Context, screen: &mut Screen) -> Ended {
         types: args.types,
         checkpoints: args.checkpoints,
     };
-    let store = context.store()?;
-    check_filter(&store, &filter)?;
+    let store = context.store(screen)?;
+    check_filter(&filter)?;
     if screen.json() {
         screen.object(&show(&store, &filter).map(as_json).collect());
         return Ok(());

@@ -35,6 +35,9 @@ pub struct Args {
     /// The journal key as it was seen elsewhere (journal.vkey of an earlier export)
     #[arg(long, value_name = "FILE")]
     key: Option<PathBuf>,
+    /// The journal fingerprint as it was seen elsewhere (a recovery sheet, a distribution page): 16 digits or more
+    #[arg(long, value_name = "DIGITS", conflicts_with = "proof")]
+    fingerprint: Option<String>,
     /// A proof that `journal prove` wrote; needs no journal
     #[arg(long, value_name = "FILE", requires = "key")]
     proof: Option<PathBuf>,
@@ -44,20 +47,20 @@ pub fn run(args: Args, context: &Context, screen: &mut Screen) -> Ended {
     if let (Some(proof), Some(key)) = (&args.proof, &args.key) {
         return prove(proof, key, screen);
     }
-    let audit = audit(&args, context)?;
-    if let Some(key) = &args.key {
-        journal::check_key(&audit, key)?;
-    }
-    let store = if args.against.is_some() && args.export.is_none() { Some(context.store()?) } else { None };
+    let audit = audit(&args, context, screen)?;
+    let replaced = args.key.as_deref().map(|key| journal::check_key(&audit, key)).transpose()?;
+    let compared = args.fingerprint.as_deref().map(|given| journal::find_fingerprint(&audit, given)).transpose()?;
+    let store = if args.against.is_some() && args.export.is_none() { Some(context.store(screen)?) } else { None };
     let against = args.against.as_deref().map(|file| journal::against(&audit, store.as_ref(), file)).transpose()?;
-    let key = verifier_key(&audit.genesis.store_id, &audit.key);
+    let key = verifier_key(&audit.genesis.store_id, &audit.keys.newest());
     let fingerprint = hex(&sha256(audit.note.as_bytes()));
     let checkpoints = audit.entries.iter().filter(|entry| entry.is_checkpoint()).count();
     if screen.json() {
         screen.object(&json!({
             "verified": true, "lines": audit.entries.len(), "checkpoints": checkpoints,
             "covered": audit.checkpoint.size, "store_id": audit.genesis.store_id, "issuer": audit.genesis.issuer,
-            "journal_key": key, "key_authenticated": args.key.is_some(), "checkpoint": audit.note,
+            "journal_key": key, "key_authenticated": args.key.is_some(), "keys_replaced": audit.keys.replacements().count(),
+            "compared": compared.as_ref().map(|checkpoint| checkpoint.size), "checkpoint": audit.note,
             "fingerprint": fingerprint, "against": against.as_ref().map(|older| match older {
                 Older::Prefix(older) | Older::LeftBehind(older, _) => older.size,
             }), "left_behind_at_epoch": match &against {
@@ -76,9 +79,16 @@ pub fn run(args: Args, context: &Context, screen: &mut Screen) -> Ended {
     ));
     screen.line(&format!("journal fingerprint {}", status::short(&fingerprint)));
     screen.line(&format!("journal key {key}"));
-    match &args.key {
-        Some(_) => screen.line("the journal key is the one in the file named with --key"),
+    match replaced {
+        Some(false) => screen.line("the journal key is the one in the file named with --key"),
+        Some(true) => screen.line(
+            "the journal key follows from the one in the file named with --key: each key was signed by the one before",
+        ),
+        None if screen.is_authenticated() => screen.line("your passphrase vouches for the journal key"),
         None => screen.line("the journal key is NOT authenticated: it is the one that the journal names itself"),
+    }
+    if let Some(checkpoint) = &compared {
+        screen.line(&format!("that fingerprint is this journal's, of its first {} lines", checkpoint.size));
     }
     match against {
         Some(Older::LeftBehind(older, epoch)) => {
@@ -101,8 +111,8 @@ pub fn run(args: Args, context: &Context, screen: &mut Screen) -> Ended {
              back, or the journal forked: --against",
         ),
     }
-    if args.key.is_none() {
-        screen.note("a copy of the key kept elsewhere confirms it (--key), or the store's seal (unlock test)");
+    if args.key.is_none() && !screen.is_authenticated() {
+        screen.note("a copy of the key kept elsewhere confirms it (--key), or your passphrase (--unlock NAME)");
     }
     if audit.torn > 0 {
         screen.note(&format!("{} bytes of an act that was never acknowledged lie beyond its end", audit.torn));
@@ -110,10 +120,10 @@ pub fn run(args: Args, context: &Context, screen: &mut Screen) -> Ended {
     Ok(())
 }
 
-fn audit(args: &Args, context: &Context) -> Result<Audit, Refusal> {
+fn audit(args: &Args, context: &Context, screen: &mut Screen) -> Result<Audit, Refusal> {
     match &args.export {
         Some(path) => journal::verify_export(path),
-        None => journal::verify(&context.store()?),
+        None => journal::verify(&context.store(screen)?),
     }
 }
 

@@ -4,6 +4,7 @@ use crate::bin::Ended;
 use crate::bin::context::Context;
 use crate::bin::screen::{Screen, many};
 use crate::bin::when;
+use coldsign::acts::Store;
 use coldsign::acts::cutover::{self, Sheets, Survey, Wanted, Whom};
 use coldsign::publishing::fingerprint;
 use coldsign::rotation::RotationDenied;
@@ -80,16 +81,20 @@ pub fn run(command: Command, context: &Context, screen: &mut Screen) -> Ended {
     }
 }
 
-fn survey(planned: &Planned, whom: Whom, context: &Context) -> Result<(Survey, Wanted), coldsign::refusal::Refusal> {
-    let store = context.store()?;
+fn survey(
+    planned: &Planned,
+    whom: Whom,
+    store: &Store,
+    context: &Context,
+) -> Result<(Survey, Wanted), coldsign::refusal::Refusal> {
     let now = context.now()?.max(store.journal().newest_time());
     let swap_at = planned.swap.as_deref().map(|text| when::point(text, now)).transpose()?;
     let wanted = Wanted { swap_at, whom };
-    Ok((cutover::survey(&store, &planned.service, &wanted, now)?, wanted))
+    Ok((cutover::survey(store, &planned.service, &wanted, now)?, wanted))
 }
 
 fn plan(planned: &Planned, context: &Context, screen: &mut Screen) -> Ended {
-    let (survey, wanted) = survey(planned, Whom::Missing, context)?;
+    let (survey, wanted) = survey(planned, Whom::Missing, &context.store(screen)?, context)?;
     if survey.open && wanted.swap_at.is_some() {
         return Err(RotationDenied::CutoverOpen { service: planned.service.clone() }.into());
     }
@@ -137,11 +142,13 @@ fn plan(planned: &Planned, context: &Context, screen: &mut Screen) -> Ended {
 
 fn issue(planned: &Planned, whom: Whom, to: &std::path::Path, context: &Context, screen: &mut Screen) -> Ended {
     let outbox = Outbox::open(to)?;
-    context.store()?.refuse_inside(&outbox)?;
-    // Refused before anybody types a passphrase.
-    let (before, wanted) = survey(planned, whom, context)?;
-    cutover::may_issue(&before, &planned.service, &wanted)?;
-    let mut session = context.session(screen)?;
+    let mut wanted = Wanted { swap_at: None, whom: whom.clone() };
+    let mut session = context.act(screen, |store, _| {
+        store.refuse_inside(&outbox)?;
+        let before;
+        (before, wanted) = survey(planned, whom.clone(), store, context)?;
+        Ok(cutover::may_issue(&before, &planned.service, &wanted)?)
+    })?;
     let set = cutover::issue(&mut session, &planned.service, &wanted, &outbox, &SHEETS)?;
     let swap = set.survey.swap;
     if screen.json() {
@@ -218,10 +225,10 @@ fn for_operator(survey: &Survey, service: &str) -> String {
 }
 
 fn confirm(service: &str, accept_outage: bool, context: &Context, screen: &mut Screen) -> Ended {
-    let store = context.store()?;
-    cutover::may_confirm(&store, service, accept_outage, context.now()?.max(store.journal().newest_time()))?;
-    drop(store);
-    let mut session = context.session(screen)?;
+    let mut session = context.act(screen, |store, _| {
+        let now = context.now()?.max(store.journal().newest_time());
+        Ok(cutover::may_confirm(store, service, accept_outage, now)?)
+    })?;
     let done = cutover::confirm(&mut session, service, accept_outage)?;
     if screen.json() {
         screen.object(&json!({

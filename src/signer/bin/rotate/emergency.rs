@@ -10,6 +10,7 @@ use coldsign::acts::emergency::{self, Hit, Survey};
 use coldsign::acts::{Store, publications};
 use coldsign::keystore::KeyRecord;
 use coldsign::publishing::folder_name;
+use coldsign::refusal::Refusal;
 use coldsign::rotation::Bound;
 use coldsign::storage::Outbox;
 use serde_json::{Value, json};
@@ -55,10 +56,9 @@ pub struct Args {
     yes: bool,
 }
 
-pub fn run(args: &Args, context: &Context, screen: &mut Screen) -> Ended {
-    let store = context.store()?;
-    let outbox = args.to.as_deref().map(Outbox::open).transpose()?;
-    if let Some(outbox) = &outbox {
+/// What an emergency of that key is about, in a store.
+fn examine(args: &Args, store: &Store, outbox: Option<&Outbox>, context: &Context) -> Result<Survey, Refusal> {
+    if let Some(outbox) = outbox {
         store.refuse_inside(outbox)?;
     }
     let now = context.now()?.max(store.journal().newest_time());
@@ -69,13 +69,20 @@ pub fn run(args: &Args, context: &Context, screen: &mut Screen) -> Ended {
         return Err(Fault::Unnamed { keyset: args.key.clone(), key: signs }.into());
     }
     let survey = match args.reissue {
-        true => emergency::left(&store, &args.key, args.again, now)?,
-        false => emergency::survey(&store, &args.key, now)?,
+        true => emergency::left(store, &args.key, args.again, now)?,
+        false => emergency::survey(store, &args.key, now)?,
     };
     if args.again && !survey.declared {
         return Err(Fault::NotDeclared(survey.key.name()).into());
     }
+    Ok(survey)
+}
+
+pub fn run(args: &Args, context: &Context, screen: &mut Screen) -> Ended {
+    let outbox = args.to.as_deref().map(Outbox::open).transpose()?;
     if args.dry_run {
+        let store = context.store(screen)?;
+        let survey = examine(args, &store, outbox.as_ref(), context)?;
         if screen.json() {
             screen.object(&json!({"dry_run": as_json(&survey, &store)}));
         } else {
@@ -83,14 +90,19 @@ pub fn run(args: &Args, context: &Context, screen: &mut Screen) -> Ended {
         }
         return Ok(());
     }
-    if !screen.json() {
-        show(&survey, &store, screen);
-    }
-    if !args.yes && !survey.declared {
-        ask::confirm(&format!("{} is taken for compromised, for good; its tokens die.", survey.key.name()))?;
-    }
-    drop(store);
-    let mut session = context.session(screen)?;
+    let mut shown = None;
+    let mut session = context.act(screen, |store, screen| {
+        let survey = examine(args, store, outbox.as_ref(), context)?;
+        if !screen.json() {
+            show(&survey, store, screen);
+        }
+        if !args.yes && !survey.declared {
+            ask::confirm(&format!("{} is taken for compromised, for good; its tokens die.", survey.key.name()))?;
+        }
+        shown = Some(survey);
+        Ok(())
+    })?;
+    let survey = shown.ok_or(Fault::Missing("no key was looked at"))?;
     let declared = match survey.declared {
         true => emergency::resume(&mut session, &survey.key.kid, args.again)?,
         // The key that was shown, though another act may have replaced it since.

@@ -39,19 +39,19 @@ pub struct Args {
 
 pub fn run(args: &Args, context: &Context, screen: &mut Screen) -> Ended {
     let outbox = args.to.as_deref().map(Outbox::open).transpose()?;
-    let store = context.store()?;
-    if let Some(outbox) = &outbox {
-        store.refuse_inside(outbox)?;
-        publication::tell_met(&found::meet(&store, outbox.path())?, screen);
-    }
-    let now = context.now()?.max(store.journal().newest_time());
-    let due = rotate::due(&store, now)?;
-    let ends = due.iter().any(|step| step.act.ends_a_key());
-    if ends && !args.yes {
-        ask::confirm("A key's private half will be destroyed; backups may still hold it.")?;
-    }
-    drop(store);
-    let mut session = context.session(screen)?;
+    let mut ends = false;
+    let mut session = context.act(screen, |store, screen| {
+        if let Some(outbox) = &outbox {
+            store.refuse_inside(outbox)?;
+            publication::tell_met(&found::meet(store, outbox.path())?, screen);
+        }
+        let now = context.now()?.max(store.journal().newest_time());
+        ends = rotate::due(store, now)?.iter().any(|step| step.act.ends_a_key());
+        if ends && !args.yes {
+            ask::confirm("A key's private half will be destroyed; backups may still hold it.")?;
+        }
+        Ok(())
+    })?;
     let done = rotate::next(&mut session, args.yes || ends)?;
     let mut copied = None;
     if let (Some(outbox), Some(published)) = (&outbox, &done.published) {

@@ -38,7 +38,7 @@ pub struct Args {
 }
 
 pub fn run(args: &Args, context: &Context, screen: &mut Screen) -> Ended {
-    let store = context.store()?;
+    let store = context.store(screen)?;
     let now = context.now()?;
     let until = match &args.until {
         Some(text) => when::point(text, now)?,

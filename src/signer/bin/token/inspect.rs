@@ -29,7 +29,7 @@ pub struct Args {
 
 pub fn run(args: Args, context: &Context, screen: &mut Screen) -> Ended {
     let report = report(&find_token(&read_token(args.file.as_ref())?));
-    let store = context.store_if_any()?;
+    let store = context.store_if_any(screen)?;
     let now = context.now()?;
     let token = store.as_ref().map(|store| known(store, &report));
     if screen.json() {

@@ -81,10 +81,9 @@ enum Form {
 pub fn run(args: Args, context: &Context, screen: &mut Screen) -> Ended {
     let now = context.now()?;
     let batch = batch(&args, now)?;
-    let store = context.store()?;
-    // Whatever can be refused is refused before anybody types a passphrase.
-    let planned = issue::plan(&store, &batch, now.max(store.journal().newest_time()))?;
     if args.dry_run {
+        let store = context.store(screen)?;
+        let planned = issue::plan(&store, &batch, now.max(store.journal().newest_time()))?;
         if screen.json() {
             screen.object(&json!({"dry_run": planned.iter().map(as_json).collect::<Vec<_>>()}));
         } else {
@@ -100,14 +99,15 @@ pub fn run(args: Args, context: &Context, screen: &mut Screen) -> Ended {
         if screen.is_closed() {
             return Err(Fault::StdoutClosed.into());
         }
-        drop(store);
         return to_stdout(&batch, context, screen);
     }
     let outbox = Outbox::open(to)?;
-    store.refuse_inside(&outbox)?;
-    outbox.refuse_taken(&planned.iter().map(|one| one.file_name.clone()).collect::<Vec<_>>())?;
-    drop(store);
-    let mut session = context.session(screen)?;
+    let mut session = context.act(screen, |store, _| {
+        let planned = issue::plan(store, &batch, now.max(store.journal().newest_time()))?;
+        store.refuse_inside(&outbox)?;
+        let names: Vec<String> = planned.into_iter().map(|one| one.file_name).collect();
+        Ok(outbox.refuse_taken(&names)?)
+    })?;
     let issued = issue::issue(&mut session, &batch)?;
     issue::deliver(&mut session, &issued, &outbox)?;
     report(&issued, &outbox, screen);

@@ -61,7 +61,7 @@ pub fn run(args: Args, context: &Context, screen: &mut Screen) -> Ended {
     let now = context.now()?;
     let (json, long) = (screen.json(), args.long);
     let filter = filter(args, now)?;
-    let store = context.store()?;
+    let store = context.store(screen)?;
     let tokens = list(&store, &filter)?;
     let mut policies = IssuedUnder::new(&store);
     let revocations = &store.ledger().revocations;

@@ -53,7 +53,7 @@ pub struct Args {
 pub fn run(args: Args, context: &Context, screen: &mut Screen) -> Ended {
     let now = context.now()?;
     let at = args.at.as_deref().map(|text| when::point(text, now)).transpose()?.unwrap_or(now);
-    let verifier = verifier(&args, context, at)?;
+    let verifier = verifier(&args, context, screen, at)?;
     let token = find_token(&read_token(args.file.as_ref())?);
     let verified = verify(&verifier, &token, at)?;
     if screen.json() {
@@ -72,9 +72,9 @@ pub fn run(args: Args, context: &Context, screen: &mut Screen) -> Ended {
     Ok(())
 }
 
-fn verifier(args: &Args, context: &Context, at: u64) -> Result<Verifier, Refusal> {
+fn verifier(args: &Args, context: &Context, screen: &mut Screen, at: u64) -> Result<Verifier, Refusal> {
     if let Some(service) = &args.service {
-        return verifier_of_store(&context.store()?, service, at);
+        return verifier_of_store(&context.store(screen)?, service, at);
     }
     if let Some(folder) = &args.published {
         return Ok(verifier_of_folder(folder)?.0);

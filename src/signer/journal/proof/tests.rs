@@ -118,9 +118,10 @@ fn a_proof_file_is_read_strictly_and_bound_to_line_and_key() {
     let leaves: Vec<Digest> = lines.iter().map(|line| leaf(line)).collect();
     let note = tree_over(&lines).sign("AAAA", &signer).unwrap();
     let proof = Proof { line: lines[6].clone(), index: 6, path: inclusion(&leaves, 6).unwrap(), note };
+    let proof = ProofFile { entry: proof, replacements: Vec::new() };
     let text = proof.render();
     assert!(text.starts_with("c2sp.org/tlog-proof@v1\nextra Bg==\nindex 6\n"), "{text}");
-    assert_eq!(Proof::read(&text).as_ref(), Ok(&proof));
+    assert_eq!(ProofFile::read(&text).as_ref(), Ok(&proof));
     assert_eq!(proof.verify("AAAA", &key).unwrap().size, 11);
     assert!(proof.verify("BBBB", &key).is_err());
     assert!(proof.verify("AAAA", &TestSigner::new(8).public_key()).is_err());
@@ -136,7 +137,7 @@ fn a_proof_file_is_read_strictly_and_bound_to_line_and_key() {
         ("\n\n", "\n"),
     ] {
         let changed = text.replacen(from, to, 1);
-        let judged = Proof::read(&changed).and_then(|proof| proof.verify("AAAA", &key));
+        let judged = ProofFile::read(&changed).and_then(|proof| proof.verify("AAAA", &key));
         assert!(judged.is_err(), "{from:?} for {to:?}");
     }
 }
@@ -144,7 +145,7 @@ fn a_proof_file_is_read_strictly_and_bound_to_line_and_key() {
 proptest::proptest! {
     #[test]
     fn no_text_makes_it_panic(text in ".*") {
-        let _ = Proof::read(&text);
-        let _ = Proof::read(&format!("{HEADER}\nextra \nindex 0\n\n{text}"));
+        let _ = ProofFile::read(&text);
+        let _ = ProofFile::read(&format!("{HEADER}\nextra \nindex 0\n\n{text}"));
     }
 }

@@ -196,7 +196,8 @@ fn a_clock_behind_the_backup_is_settled_in_the_restored_store() {
     let place = bench.path("new");
     assert_eq!(rule(Session::open(&place, None, &passphrase(), now)), "CLOCK-BEHIND");
     let correction = clock::Correction { now, since: None, reason: "it was ahead" };
-    clock::correct(&place, None, &passphrase(), &correction).unwrap();
+    let unlocked = crate::acts::Unlocked::open(&place, None, &passphrase()).unwrap();
+    clock::correct(unlocked, &passphrase(), &correction).unwrap();
     assert_eq!(bench.publish("new").seq, 1_001);
     // A clock that is right is told nothing.
     let sound = open(&Bench::new().backup("store", START)).unwrap();

@@ -25,7 +25,7 @@ fn it_holds_every_file_of_the_store_as_it_was() {
     assert_eq!(made.left_out, ["notes.txt", "policies/old ones"]);
     before.retain(|path, _| path != "lock" && !made.left_out.contains(path));
     let backup = open(&made.path).unwrap();
-    let inside = |path: &String| (path.clone(), backup.file_of_store(path).unwrap());
+    let inside = |path: &String| (path.clone(), backup.store().directory().read(path, LARGEST).unwrap());
     assert_eq!(backup.manifest.files.keys().map(inside).collect::<BTreeMap<_, _>>(), before);
     assert!(before.keys().any(|path| path.starts_with("certificates/")));
     assert!(before.keys().any(|path| path.starts_with("roots/")));
@@ -59,9 +59,9 @@ fn what_lies_open_says_nothing_of_what_is_inside() {
 fn each_changed_byte_is_told() {
     let (bytes, _) = sample();
     let file = Path::new("b.tar");
-    let identity = Sealed::read(file, bytes).unwrap().identity("admin", &passphrase()).unwrap();
+    let own = Sealed::read(file, bytes).unwrap().own("admin", &passphrase()).unwrap();
     let told = &|bytes: &[u8], what: &str| {
-        let read = Sealed::read(file, bytes).map(|sealed| sealed.unpack(&identity).map(|_| ()));
+        let read = Sealed::read(file, bytes).map(|sealed| sealed.unpack(own.identity()).map(|_| ()));
         match read {
             Err(denied) | Ok(Err(denied)) => assert!(denied.rule().is_some()),
             Ok(Ok(())) => panic!("not told: {what}"),
@@ -132,7 +132,7 @@ fn a_torn_tail_stays_out_of_it() {
     let whole = fs::read(&journal).unwrap();
     fs::write(&journal, [whole.as_slice(), b"{\"index\":99,\"torn"].concat()).unwrap();
     let backup = open(&bench.backup("store", START)).unwrap();
-    assert_eq!(backup.file_of_store("journal/entries.jsonl").unwrap(), whole);
+    assert_eq!(backup.store().directory().read("journal/entries.jsonl", LARGEST).unwrap(), whole);
 }
 
 #[test]
