@@ -91,7 +91,7 @@ pub fn would_change(store: &Store, now: u64) -> Result<bool, Refusal> {
     let mut kept = BTreeMap::new();
     for key in certified(store, &policy, now) {
         match store.ledger().publications.certificate(&key.kid) {
-            Some(sha256) => kept.insert(key.kid.clone(), kept_certificate(store, &format!("{}.pem", key.kid), sha256)?),
+            Some(sha256) => kept.insert(key.kid.clone(), kept_certificate(store, &key.kid, sha256)?),
             None => return Ok(true),
         };
     }
