@@ -29,6 +29,7 @@ mod series;
 mod sheet;
 pub mod status;
 mod store;
+pub mod told;
 pub mod tokens;
 pub mod unlock;
 pub mod verifiers;
