@@ -233,12 +233,11 @@ pub fn distributed<'a>(store: &'a Store, policy: &'a Policy, now: u64) -> impl I
         let signs = keys.signing(&key.keyset).is_some_and(|signing| signing.kid == key.kid);
         let installed = |service: &Service| installed(store, service).is_some_and(|one| one.kid == key.kid);
         let confirmed = open_cutover(store, &key.keyset).is_some_and(|open| open.issued.kid == key.kid);
-        let carries =
-            |service: &Service| match (service.consumer, service.left) {
-                (Consumer::Overlap, _) => true,
-                (Consumer::SingleKey, Some(_)) => installed(service),
-                (Consumer::SingleKey, None) => signs || (confirmed && installed(service)),
-            };
+        let carries = |service: &Service| match (service.consumer, service.left) {
+            (Consumer::Overlap, _) => true,
+            (Consumer::SingleKey, Some(_)) => installed(service),
+            (Consumer::SingleKey, None) => signs || (confirmed && installed(service)),
+        };
         policy.services_of(&key.keyset).any(carries)
     })
 }

@@ -89,9 +89,9 @@ fn lost(store: &Store, service: &Service) -> Result<Vec<Out>, Refusal> {
 /// told.
 pub(super) fn longest_lost(store: &Store) -> Option<u64> {
     let Ok(restored) = restored(store) else { return Some(u64::MAX) };
-    let lost = restored.iter().flat_map(|(at, policy)| {
-        policy.services().filter_map(|service| Table.lost(&timing(policy, service), *at))
-    });
+    let lost = restored
+        .iter()
+        .flat_map(|(at, policy)| policy.services().filter_map(|service| Table.lost(&timing(policy, service), *at)));
     lost.map(|out| out.validity).max()
 }
 

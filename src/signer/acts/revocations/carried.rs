@@ -1,8 +1,8 @@
 //! What a bundle and `revoked.json` carry of the revocations.
 
 use super::bounds::Over;
-use crate::acts::{Store, told};
 use crate::acts::issue::{Batch, kid_for};
+use crate::acts::{Store, told};
 use crate::issuing::Policy;
 use crate::issuing::policy::{KidForm, Service};
 use crate::issuing::record::TokenRecord;
