@@ -33,7 +33,7 @@ pub fn policy(store: &Store, now: u64) -> Result<Policy, Refusal> {
 /// As the store refuses.
 pub fn reach(store: &Store, policy: &Policy, service: &Service, now: u64) -> Result<u64, Refusal> {
     let out = out(store, policy, service, now)?;
-    Ok(Table.told_reach(&timing(policy, service), &out))
+    Ok(Table.told_reach(Table.longest_reach(&timing(policy, service)), &out))
 }
 
 /// The same as the newest publication says it; 0 where it says nothing of that service, or can't be read.

@@ -56,10 +56,10 @@ pub trait Rules {
         timing.longest_horizon.saturating_add(timing.backdate)
     }
 
-    /// A narrower policy kills no token: a verifier is told the policy's reach, or the validity of the
-    /// longest token that is out, whichever is more.
-    fn told_reach(&self, timing: &Timing, out: &[Out]) -> u64 {
-        out.iter().map(|out| out.validity).fold(self.longest_reach(timing), u64::max)
+    /// A narrower policy kills no token: a verifier is told the policy's [`Rules::longest_reach`], or the
+    /// validity of the longest token that is out, whichever is more.
+    fn told_reach(&self, reach: u64, out: &[Out]) -> u64 {
+        out.iter().map(|out| out.validity).fold(reach, u64::max)
     }
 
     /// A service is told on, though the policy has it no more, until max exp of its tokens + S + ℓ.
