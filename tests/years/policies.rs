@@ -232,6 +232,15 @@ fn a_service_that_left_is_told_what_it_needs_until_its_last_token_is_over() {
     assert_eq!((api.live, api.last_expiry, api.left_at), (2, Some(START + 25 * DAY), Some(day)));
     assert_eq!(super::office::rule(world.sign_one(3600, day)), "POLICY-SERVICE-UNKNOWN");
 
+    // What is revoked there stays told until no clock and no leeway lets it in.
+    let request =
+        revocations::Request { what: What::Token, names: vec![token.jti.clone()], reason: None, unseen: false };
+    revocations::revoke(&mut world.session(day), &request).unwrap();
+    let end = START + 20 * DAY + 59 + 60;
+    world.carry(end, true);
+    world.publish_and_install(end);
+    assert_eq!(world.judges("api", &token.token, end - 60), "TOKEN-REVOKED");
+
     let over = START + 25 * DAY + 60 + 60;
     assert!(!is_due(&world.store(), over - 1));
     world.publish_and_install(over);
@@ -251,6 +260,9 @@ fn a_single_key_service_that_left_keeps_the_key_that_it_has() {
     keys::generate(&mut world.session(START + DAY), "study").unwrap();
     world.change("study/2", Transition::Activate, START + DAY).unwrap();
     world.change("study/1", Transition::Deactivate, START + DAY).unwrap();
+    // Nothing changed for it, so nothing is due.
+    assert!(!is_due(&world.store(), START + DAY));
+    world.carry(START + DAY, true);
     world.publish_and_install(START + DAY);
     let held = world.trust.bundle().unwrap().contents().jwks("study").unwrap();
     assert_eq!(held.keys().map(|key| key.kid.clone()).collect::<Vec<_>>(), [first.clone()]);
