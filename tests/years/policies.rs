@@ -240,6 +240,7 @@ fn a_service_that_left_is_told_what_it_needs_until_its_last_token_is_over() {
     world.carry(end, true);
     world.publish_and_install(end);
     assert_eq!(world.judges("api", &token.token, end - 60), "TOKEN-REVOKED");
+    world.publish_and_install(START + 21 * DAY);
 
     let over = START + 25 * DAY + 60 + 60;
     assert!(!is_due(&world.store(), over - 1));
@@ -265,7 +266,7 @@ fn a_single_key_service_that_left_keeps_the_key_that_it_has() {
     world.carry(START + DAY, true);
     world.publish_and_install(START + DAY);
     let held = world.trust.bundle().unwrap().contents().jwks("study").unwrap();
-    assert_eq!(held.keys().map(|key| key.kid.clone()).collect::<Vec<_>>(), [first.clone()]);
+    assert_eq!(held.keys().map(|key| key.kid.clone()).collect::<Vec<_>>(), std::slice::from_ref(&first));
     let newest = world.store().ledger().publications.newest().unwrap().made.kids.clone();
     assert!(newest.contains(&first), "rotation counts with what is out: {newest:?}");
     assert_eq!(world.judges("study", &client.token, START + 2 * DAY), "accepted");

@@ -146,11 +146,12 @@ fn left(store: &Store, policy: &Policy, now: u64) -> Result<Vec<Service>, Refusa
 fn missing(store: &Store, policy: &Policy, now: u64) -> Result<BTreeSet<String>, Refusal> {
     let widest = Timing { leeway: Service::LONGEST_LEEWAY, ..policy.rotation("") };
     let tokens = store.ledger().tokens.all().iter().filter(|token| Table.stays(&widest, &token.out(), now));
-    let mut names: BTreeSet<String> = tokens.map(|token| token.issued.service.clone()).collect();
-    for (_, policy) in restored(store)? {
-        names.extend(policy.services().map(|service| service.name.clone()));
+    let gone = tokens.map(|token| token.issued.service.as_str()).filter(|name| policy.service(name).is_none());
+    let mut names: BTreeSet<String> = gone.collect::<BTreeSet<&str>>().into_iter().map(str::to_owned).collect();
+    for (_, before) in restored(store)? {
+        let gone = before.services().filter(|service| policy.service(&service.name).is_none());
+        names.extend(gone.map(|service| service.name.clone()));
     }
-    names.retain(|name| policy.service(name).is_none());
     Ok(names)
 }
 
