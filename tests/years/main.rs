@@ -12,6 +12,7 @@
 mod clock;
 mod life;
 mod office;
+mod policies;
 mod receipts;
 mod revocation;
 mod roots;

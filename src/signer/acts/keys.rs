@@ -148,9 +148,8 @@ pub fn change(session: &mut Session, change: &Change<'_>) -> Result<KeyRecord, R
 /// [`keystore::TransitionDenied`] or [`crate::rotation::RotationDenied`] with the reason.
 pub fn permitted(store: &Store, key: &KeyRecord, change: &Change<'_>, now: u64) -> Result<Line, Refusal> {
     key.allows(change.transition)?;
-    let (policy, _) = store.policy()?;
-    let series = super::series(store, &policy, &key.keyset);
-    let counted = super::series::counted(store, key);
+    let series = super::series(store, &super::told::policy(store, now)?, &key.keyset)?;
+    let counted = super::series::counted(store, key)?;
     let kid = key.kid.clone();
     let reason = change.reason.clone();
     Ok(match change.transition {

@@ -35,6 +35,7 @@ pub mod status;
 mod store;
 mod sweep;
 pub mod tokens;
+pub mod told;
 pub mod unlock;
 pub mod verifiers;
 pub mod verify;

@@ -10,7 +10,7 @@ pub(super) use carried::{cut_off, cut_offs};
 
 use super::denied::nearest;
 use super::series::open_cutover;
-use super::{Session, Store, keys};
+use super::{Session, Store, keys, told};
 use crate::issuing::Policy;
 use crate::issuing::record::TokenRecord;
 use crate::issuing::revoked::{RevocationMade, What};
@@ -116,7 +116,7 @@ fn word(name: &str) -> String {
 /// [`RevocationDenied`], [`super::Denied::NoKey`].
 pub fn reach<'a>(store: &'a Store, request: &Request, now: u64) -> Result<Reach<'a>, Refusal> {
     let ledger = store.ledger();
-    let policy = store.policy().ok().map(|(policy, _)| policy);
+    let policy = told::policy(store, now).ok();
     let backdate = policy.as_ref().map_or(0, |policy| policy.timing().backdate);
     let mut made = Vec::new();
     let names: Vec<Option<&String>> = match request.what {

@@ -2,7 +2,7 @@
 
 use super::issue::{expectations, kid_for, service_of};
 use super::series::installed;
-use super::{Denied, Store};
+use super::{Denied, Store, told};
 use crate::issuing::policy::Consumer;
 use crate::keystore::KeyRecord;
 use crate::publishing::{ServiceSheet, verify_folder};
@@ -20,7 +20,7 @@ const LARGEST: u64 = 1 << 20;
 /// # Errors
 /// [`Denied::NoService`].
 pub fn verifier_of_store(store: &Store, service: &str, now: u64) -> Result<Verifier, Refusal> {
-    let (policy, _) = store.policy()?;
+    let policy = told::policy(store, now)?;
     let service = service_of(&policy, service)?;
     let keys = store.ledger().keys.of_keyset(&service.keyset);
     // A service that reads one key has the one that is installed.
@@ -29,7 +29,7 @@ pub fn verifier_of_store(store: &Store, service: &str, now: u64) -> Result<Verif
     let set = keys.filter(held).map(|key| (kid_for(service, key), key.public.clone()));
     let jwks = Jwks::new(set)
         .map_err(|error| Denied::Damaged { file: "journal/entries.jsonl".to_owned(), what: error.to_string() })?;
-    Ok(Verifier::new(jwks, expectations(&store.sheet().issuer, service)))
+    Ok(Verifier::new(jwks, expectations(store, &policy, service, now)?))
 }
 
 /// A verifier from a published `for-<service>` folder alone. Where `SHA256SUMS` lies beside the

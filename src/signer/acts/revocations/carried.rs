@@ -1,8 +1,8 @@
 //! What a bundle and `revoked.json` carry of the revocations.
 
 use super::bounds::Over;
-use crate::acts::Store;
 use crate::acts::issue::{Batch, kid_for};
+use crate::acts::{Store, told};
 use crate::issuing::Policy;
 use crate::issuing::policy::{KidForm, Service};
 use crate::issuing::record::TokenRecord;
@@ -19,7 +19,7 @@ pub fn current(store: &Store, now: u64) -> Revocations {
     if ledger.revocations.all().is_empty() {
         return Revocations::default();
     }
-    let policy = store.policy().ok().map(|(policy, _)| policy);
+    let policy = told::policy(store, now).ok();
     let mut current = cut_offs(store, policy.as_ref());
     let over = Over::new(policy.as_ref());
     for token in ledger.tokens.all() {
@@ -67,7 +67,7 @@ pub fn cut_off(cut_offs: &Revocations, batch: &Batch, subject: &str, kid: &str) 
 pub fn unpublished(store: &Store, now: u64) -> Vec<&RevocationRecord> {
     let ledger = store.ledger();
     let Some(newest) = ledger.publications.newest() else { return Vec::new() };
-    let policy = store.policy().ok().map(|(policy, _)| policy);
+    let policy = told::policy(store, now).ok();
     let over = Over::new(policy.as_ref());
     let longest = policy.as_ref().map_or(u64::MAX, |policy| longest_validity(store, policy));
     let needed = |one: &&RevocationRecord| match one.made.what {
@@ -131,5 +131,5 @@ fn longest_validity(store: &Store, policy: &Policy) -> u64 {
     let issued = store.ledger().tokens.all().iter().map(|token| token.issued.exp.saturating_sub(token.issued.iat));
     let backdate = policy.timing().backdate;
     let allowed = policy.services().map(|service| service.longest_horizon().saturating_add(backdate));
-    issued.chain(allowed).max().unwrap_or(0)
+    issued.chain(allowed).chain(told::longest_lost(store)).max().unwrap_or(0)
 }

@@ -197,6 +197,9 @@ fn report(issued: &[Issued], outbox: &Outbox, screen: &mut Screen) {
     if issued.iter().any(|token| !token.key_published) {
         screen.warning("no publication holds its key yet: no service can check it");
         screen.hint("coldsign publish --to .");
+    } else if issued.iter().any(|token| !token.validity_told) {
+        screen.warning("no publication tells its service yet to accept a token for so long: it is refused there");
+        screen.hint("coldsign publish --to .");
     }
 }
 
