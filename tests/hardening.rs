@@ -3,7 +3,7 @@
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
-use coldsign::storage::{Restrictions, lock_memory, restrict_process};
+use coldsign::storage::{Files, Reach, Restrictions, lock_memory, restrict_process};
 use std::io::Write;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::os::unix::process::ExitStatusExt;
@@ -182,14 +182,31 @@ fn before_it_asks_it_can_open_no_socket_and_start_no_program() {
     assert_eq!(number(&filters), number(&twin_s) + 1, "one filter of its own");
 }
 
+/// What the test below says.
+const CAN: &str = "files can be kept apart";
+
+#[test]
+#[ignore = "confines its whole process: run by a_store_that_leads_out_of_itself_is_not_followed"]
+fn it_says_whether_the_kernel_can_keep_files_apart() {
+    if Reach::new().confine().files != Files::All {
+        let _ = writeln!(std::io::stdout(), "{CAN}");
+    }
+}
+
 #[test]
 fn a_store_that_leads_out_of_itself_is_not_followed() {
     let place = Place::new();
     let (findings, _) = said(&place, "doctor");
-    if !findings.contains("a command opens only the files that it names;") {
-        skipped("this kernel has no Landlock, or an old one");
+    // By another process than the signer's own word.
+    let asked = Command::new(std::env::current_exe().expect("this program"))
+        .args(["--ignored", "--exact", "--nocapture", "it_says_whether_the_kernel_can_keep_files_apart"])
+        .output();
+    if !String::from_utf8_lossy(&asked.expect("a process").stdout).contains(CAN) {
+        skipped("this kernel has no Landlock");
+        assert!(findings.contains("this kernel has no Landlock"), "doctor does not say so: {findings}");
         return;
     }
+    assert!(findings.contains("a command opens only the files that it names"), "{findings}");
     std::fs::create_dir(place.path("elsewhere")).expect("a folder");
     std::fs::rename(place.path("store/journal"), place.path("elsewhere/journal")).expect("a move");
     std::os::unix::fs::symlink("../elsewhere/journal", place.path("store/journal")).expect("a link");

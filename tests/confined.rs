@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 #![expect(clippy::disallowed_types, reason = "that they can't be opened is what is tested")]
 
-use coldsign_confine::{Calls, Files, Reach};
+use coldsign::storage::{Calls, Files, Reach, has_made, tidy};
 use std::fs::{self, File, OpenOptions};
 use std::io::ErrorKind::{CrossesDevices, PermissionDenied};
 use std::io::{self, Write};
@@ -33,8 +33,9 @@ fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
-fn folder() -> PathBuf {
-    std::env::var_os(FOLDER).expect("started by the test beside it").into()
+/// None where the test beside it has not started this one.
+fn folder() -> Option<PathBuf> {
+    std::env::var_os(FOLDER).map(PathBuf::from)
 }
 
 /// The system said no; or, where the kernel can't, somebody is told.
@@ -57,7 +58,7 @@ fn no_socket_and_no_program() {
 #[test]
 #[ignore = "run by no_socket_and_no_program"]
 fn inside_no_socket_and_no_program() {
-    let folder = folder();
+    let Some(folder) = folder() else { return };
     let mut reach = Reach::new();
     reach.keep(&folder);
     // All but the first are made before: the filter holds for every thread, whenever it began.
@@ -103,7 +104,7 @@ fn no_file_that_was_not_named() {
 #[test]
 #[ignore = "run by no_file_that_was_not_named"]
 fn inside_no_file_that_was_not_named() {
-    let folder = folder();
+    let Some(folder) = folder() else { return };
     let path = |name: &str| folder.join(name);
     let mut reach = Reach::new();
     reach.keep(&path("store"));
@@ -156,7 +157,7 @@ fn a_folder_for_products_that_stays_empty_goes_again() {
 #[test]
 #[ignore = "run by a_folder_for_products_that_stays_empty_goes_again"]
 fn inside_a_folder_that_stays_empty_goes_again() {
-    let folder = folder();
+    let Some(folder) = folder() else { return };
     fs::create_dir(folder.join("full")).unwrap();
     let mut reach = Reach::new();
     reach.put_into(&folder.join("empty"));
@@ -165,14 +166,14 @@ fn inside_a_folder_that_stays_empty_goes_again() {
     reach.link_into(&folder.join("a/b/c"), 0o755);
     reach.keep_beside(&folder.join("d/e/store"));
     let _ = reach.confine();
-    assert!(coldsign_confine::has_made(&folder.join("empty")) && !coldsign_confine::has_made(&folder.join("full")));
+    assert!(has_made(&folder.join("empty")) && !has_made(&folder.join("full")));
     fs::write(folder.join("used/x"), b"x").unwrap();
     symlink("x", folder.join("a/b/c/link")).unwrap();
     fs::remove_file(folder.join("a/b/c/link")).unwrap();
     fs::create_dir(folder.join("d/e/.store.partial")).unwrap();
     fs::rename(folder.join("d/e/.store.partial"), folder.join("d/e/store")).unwrap();
     fs::remove_dir(folder.join("d/e/store")).unwrap();
-    coldsign_confine::tidy();
+    tidy();
 }
 
 #[test]
@@ -185,7 +186,7 @@ fn its_cost_is_printed() {
 #[test]
 #[ignore = "run by its_cost_is_printed"]
 fn inside_its_cost_is_printed() {
-    let folder = folder();
+    let Some(folder) = folder() else { return };
     // Each one lies on top of those before; the kernel takes sixteen.
     let mut times: Vec<Duration> = (0..12)
         .map(|_| {
