@@ -26,7 +26,7 @@ Examples:
 #[command(group(clap::ArgGroup::new("by").required(true).args(["service", "jwks"])))]
 pub struct Args {
     /// The file with the token; standard input without
-    token: Option<PathBuf>,
+    pub token: Option<PathBuf>,
     /// The service, by what is installed in the trust store
     #[arg(long, value_name = "NAME")]
     service: Option<String>,
@@ -35,7 +35,7 @@ pub struct Args {
     role: Option<String>,
     /// A key set, instead of the trust store
     #[arg(long, value_name = "FILE")]
-    jwks: Option<PathBuf>,
+    pub jwks: Option<PathBuf>,
     /// With --jwks: the claim layout, rfc9068, flowkit, fedn or plain
     #[arg(long, default_value = "rfc9068", conflicts_with = "service")]
     profile: Profile,

@@ -23,7 +23,7 @@ Examples:
   coldsign-gate pin root.1.json --name api-1 --fingerprint - < words.txt")]
 pub struct Args {
     /// The root's file
-    root: PathBuf,
+    pub root: PathBuf,
     /// This verifier's name: one process, one name
     #[arg(long)]
     name: String,

@@ -24,7 +24,7 @@ Examples:
 pub struct Args {
     /// Into this directory, as receipt-NAME-COUNTER.jwt; standard output without
     #[arg(long, value_name = "DIR")]
-    to: Option<PathBuf>,
+    pub to: Option<PathBuf>,
     /// Show the receipt key's fingerprint, and make no receipt
     #[arg(long, conflicts_with = "to")]
     fingerprint: bool,

@@ -68,7 +68,7 @@ const THINGS: [Thing; 9] = [
             "read_link",
             "canonicalize",
         ],
-        allowed: &["storage", "verify", "gate"],
+        allowed: &["storage", "verify", "confine", "gate"],
         tests_too: false,
     },
     // The gate's reload hook is the one program that anything here starts.

@@ -7,10 +7,13 @@ use age::{Decryptor, Encryptor};
 use std::io::{Read, Write};
 use std::iter::once;
 use std::str::FromStr;
-use zeroize::Zeroizing;
+use std::sync::Arc;
+use zeroize::{Zeroize, Zeroizing};
 
 /// A plaintext no sealed file of a store comes near to.
 const LARGEST_PLAINTEXT: u64 = 1 << 20;
+/// How much of the stack is overwritten after work with an identity, in bytes.
+const STACK: usize = 64 << 10;
 
 /// A passphrase; wiped when dropped.
 pub struct Passphrase(SecretString);
@@ -71,13 +74,14 @@ impl KdfCost {
     }
 }
 
-/// An age X25519 identity: opens what is sealed to its recipient.
-pub struct SealingIdentity(age::x25519::Identity);
+/// An age X25519 identity: opens what is sealed to its recipient. It stays where it was made: every
+/// move of it would leave a copy that nobody wipes.
+pub struct SealingIdentity(Arc<age::x25519::Identity>);
 
 impl SealingIdentity {
     /// A new one.
     pub fn generate() -> Self {
-        Self(age::x25519::Identity::generate())
+        Self(wiping_stack(|| Arc::new(age::x25519::Identity::generate())))
     }
 
     /// Reads `AGE-SECRET-KEY-1…`.
@@ -85,20 +89,22 @@ impl SealingIdentity {
     /// # Errors
     /// A word on what is wrong; never the text.
     pub fn read(text: &str) -> Result<Self, &'static str> {
-        age::x25519::Identity::from_str(text.trim_end()).map(Self).map_err(|_| "it holds no age identity")
+        wiping_stack(|| age::x25519::Identity::from_str(text.trim_end()).map(Arc::new))
+            .map(Self)
+            .map_err(|_| "it holds no age identity")
     }
 
     /// `AGE-SECRET-KEY-1…`
     pub fn expose(&self) -> Zeroizing<String> {
-        Zeroizing::new(self.0.to_string().expose_secret().to_owned())
+        wiping_stack(|| Zeroizing::new(self.0.to_string().expose_secret().to_owned()))
     }
 
-    /// The same identity once more, for whoever must own it.
+    /// The same identity, for whoever must own it: not a copy.
     ///
     /// # Errors
-    /// [`KeystoreFault::Operation`], which can't be.
+    /// None any more.
     pub fn twin(&self) -> Result<Self, KeystoreFault> {
-        Self::read(&self.expose()).map_err(|_| KeystoreFault::Operation("reading an identity"))
+        Ok(Self(Arc::clone(&self.0)))
     }
 
     /// `age1…`
@@ -129,8 +135,8 @@ impl SealingIdentity {
         if decryptor.is_scrypt() {
             return Err("it is sealed to a passphrase");
         }
-        decryptor
-            .decrypt(once(&self.0 as &dyn age::Identity))
+        // What opens the file is computed from the identity's number, on the stack.
+        wiping_stack(|| decryptor.decrypt(once(&*self.0 as &dyn age::Identity)))
             .map_err(|_| "it is not sealed to this store's identity, or was changed")
     }
 }
@@ -204,6 +210,28 @@ pub(super) fn open_with_passphrase(
         Err(age::DecryptError::ExcessiveWork { .. }) => Err("it asks for more than 2^20 work"),
         Err(_) => Err("it was changed, or cut short"),
     }
+}
+
+/// What other people's code leaves on the stack is overwritten: it moves secrets as Rust moves
+/// everything, and wipes only the last place.
+fn wiping_stack<T>(work: impl FnOnce() -> T) -> T {
+    let done = on_its_own(work);
+    wipe_stack();
+    done
+}
+
+/// A frame that ends before the wiping begins.
+#[inline(never)]
+fn on_its_own<T>(work: impl FnOnce() -> T) -> T {
+    work()
+}
+
+/// Overwrites the stack below the caller's frame, as deep as any of age's work goes.
+#[inline(never)]
+fn wipe_stack() {
+    let mut below = [0_u8; STACK];
+    below.zeroize();
+    std::hint::black_box(&below);
 }
 
 fn encrypt(encryptor: Encryptor, plaintext: &[u8], sealed: &mut Vec<u8>) -> Result<(), KeystoreFault> {

@@ -4,6 +4,7 @@
 //! its name complete and durable, or not at all; and what the system would write of the process
 //! itself, to core files and swap space. It knows no formats and no secrets.
 
+mod confinement;
 mod directory;
 mod fault;
 mod handed_in;
@@ -16,6 +17,7 @@ mod process;
 mod staged;
 mod terminal;
 
+pub use confinement::{Calls, Confined, Files, Reach, has_made, tidy};
 pub use directory::Directory;
 pub use fault::StorageFault;
 pub use handed_in::{read_back, read_descriptor, read_file, read_stream};
