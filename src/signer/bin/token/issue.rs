@@ -3,7 +3,7 @@
 use super::super::context::Context;
 use super::super::fault::Fault;
 use super::super::screen::Screen;
-use super::super::{Ended, when};
+use super::super::{Ended, lookalikes, when};
 use super::grant;
 use coldsign::acts::issue::{self, Batch, Issued, Planned};
 use coldsign::issuing::policy::TokenForm;
@@ -85,6 +85,7 @@ pub fn run(args: Args, context: &Context, screen: &mut Screen) -> Ended {
     // Whatever can be refused is refused before anybody types a passphrase.
     let planned = issue::plan(&store, &batch, now.max(store.journal().newest_time()))?;
     if args.dry_run {
+        lookalikes::warn(&store, &batch.subjects, screen);
         if screen.json() {
             screen.object(&json!({"dry_run": planned.iter().map(as_json).collect::<Vec<_>>()}));
         } else {
@@ -92,6 +93,7 @@ pub fn run(args: Args, context: &Context, screen: &mut Screen) -> Ended {
         }
         return Ok(());
     }
+    lookalikes::warn(&store, &batch.subjects, screen);
     let to = args.to.as_ref().ok_or(Fault::Missing("--to names no directory"))?;
     if to.as_os_str() == "-" {
         if batch.subjects.len() != 1 {
