@@ -1,5 +1,6 @@
 //! `publish`: the next numbered folder of public material.
 
+use super::foreign::foreign_validity;
 use super::issue::kid_for;
 use super::series::{installed, open_cutover};
 use super::{Denied, Session, Store, revocations};
@@ -284,10 +285,12 @@ fn material(
             Consumer::SingleKey => publishing::Consumer::SingleKey,
         },
         leeway_seconds: service.leeway,
-        longest_validity_seconds: Table.longest_reach(&rotation::Timing {
-            longest_horizon: service.longest_horizon(),
-            ..policy.rotation(&service.keyset)
-        }),
+        longest_validity_seconds: Table
+            .longest_reach(&rotation::Timing {
+                longest_horizon: service.longest_horizon(),
+                ..policy.rotation(&service.keyset)
+            })
+            .max(foreign_validity(store, policy, service, now)),
         custom_claim: service.custom_claim.as_ref().map(|claim| (claim.name.clone(), claim.value.clone())),
         roles: service.roles.keys().cloned().collect(),
         keys: published,
@@ -316,6 +319,7 @@ fn published_key(service: &Service, key: &KeyRecord, signing: Option<&str>) -> P
     PublishedKey {
         name: key.name(),
         kid: kid_for(service, key),
+        kept_kid: key.foreign.kid.clone(),
         key: key.public.clone(),
         signs_now: signing == Some(key.kid.as_str()),
         verify_until: match key.state {

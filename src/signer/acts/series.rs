@@ -53,6 +53,10 @@ pub fn counted(store: &Store, key: &KeyRecord) -> Key {
         state: key.state.clone(),
         activated_at: key.activated_at,
         activation: key.activation,
-        last_expiry: store.ledger().tokens.last_expiry_of_key(&key.kid),
+        last_expiry: store
+            .ledger()
+            .tokens
+            .last_expiry_of_key(&key.kid)
+            .max(key.foreign.tokens.map(|tokens| tokens.until)),
     }
 }

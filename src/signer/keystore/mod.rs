@@ -6,21 +6,26 @@
 
 mod code;
 mod fault;
+mod foreign;
 mod generation;
 mod import;
 mod life;
 mod opened;
+mod prepared;
+mod printed;
 mod record;
 mod root;
 mod seal;
 mod second_opinion;
 mod secret;
 mod unlocks;
+mod weak;
 mod wrapped;
 
 pub use code::{CodeFault, RecoveryCode};
 pub use fault::KeystoreFault;
-pub use import::{ImportFault, ImportSource, import};
+pub use foreign::{Foreign, ForeignTokens, unpublishable};
+pub use import::{ImportFault, ImportSource, import, named_kid};
 pub use life::{Transition, TransitionDenied};
 pub use opened::{NewKey, Opened, Resealed, create_seal};
 pub use record::{
@@ -32,6 +37,7 @@ pub use seal::{KdfCost, Passphrase, SealingIdentity, seal_onto};
 pub use second_opinion::second_opinion;
 pub use secret::{RsaBits, SecretKey, SigningAs};
 pub use unlocks::{SealGeneration, UnlockAdded, UnlockChanged, UnlockRecord, UnlockRemoved, UnlockRewrapped, Unlocks};
+pub use weak::Weakness;
 pub use wrapped::{
     WrappedUnlock, create_unlock, discard_unlock, open_wrapped, settle_unlocks, stage_unlock, unlock_opens,
 };

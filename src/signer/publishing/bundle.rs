@@ -150,17 +150,19 @@ fn keys(services: &[ServiceMaterial]) -> Result<Vec<Key>, PublishFault> {
     sorted.sort_by(|one, other| one.service.cmp(&other.service));
     let mut keys: Vec<Key> = Vec::new();
     for service in sorted {
-        for published in service.installed()? {
-            match keys.iter_mut().find(|key| key.kid == published.kid) {
+        let installed = service.installed()?;
+        let entries = installed.iter().flat_map(|published| published.kids().map(move |kid| (kid, *published)));
+        for (kid, published) in entries {
+            match keys.iter_mut().find(|key| key.kid == kid) {
                 Some(known) if known.key == published.key => {
                     known.services.insert(service.service.clone());
                 }
                 Some(_) => {
-                    let (service, kid) = (service.service.clone(), published.kid.clone());
+                    let (service, kid) = (service.service.clone(), kid.to_owned());
                     return Err(PublishFault::DuplicateKey { service, kid });
                 }
                 None => keys.push(Key {
-                    kid: published.kid.clone(),
+                    kid: kid.to_owned(),
                     key: published.key.clone(),
                     services: BTreeSet::from([service.service.clone()]),
                 }),

@@ -140,11 +140,12 @@ fn one_algorithm(service: &ServiceMaterial) -> Result<Algorithm, PublishFault> {
 }
 
 fn check_distinct(service: &ServiceMaterial) -> Result<(), PublishFault> {
-    let twice = |name: fn(&PublishedKey) -> String| {
+    let twice = |names: fn(&PublishedKey) -> Vec<String>| {
         let mut seen = BTreeSet::new();
-        service.keys.iter().map(name).find(|kid| !seen.insert(kid.clone()))
+        service.keys.iter().flat_map(names).find(|kid| !seen.insert(kid.clone()))
     };
-    match twice(|key| key.kid.clone()).or_else(|| twice(|key| key.key.thumbprint())) {
+    let kids = |key: &PublishedKey| key.kids().map(str::to_owned).collect();
+    match twice(kids).or_else(|| twice(|key| vec![key.key.thumbprint()])) {
         Some(kid) => Err(PublishFault::DuplicateKey { service: service.service.clone(), kid }),
         None => Ok(()),
     }
