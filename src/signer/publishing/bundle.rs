@@ -262,6 +262,20 @@ mod tests {
     }
 
     #[test]
+    fn a_bundle_has_a_key_under_each_of_its_kids() {
+        let key = test_keys::ed25519(60);
+        let root = root(&key);
+        let mut service = api();
+        service.keys[0].kept_kid = Some("prod-2024".to_owned());
+        let made =
+            drafted(1, std::slice::from_ref(&root), Revocations::default(), &[service.clone()]).seal(&key).unwrap();
+        let text = std::str::from_utf8(&made.files["bundle.jwt"]).unwrap();
+        let set = Bundle::verify(text, &root).unwrap().contents().jwks("api").unwrap();
+        assert_eq!(set.get("prod-2024"), Some(&service.keys[0].key));
+        assert_eq!(set.keys().len(), service.keys.len() + 1);
+    }
+
+    #[test]
     fn number_and_time_are_no_substance_and_what_is_withdrawn_is() {
         let key = test_keys::ed25519(60);
         let roots = [root(&key)];

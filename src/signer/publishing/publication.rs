@@ -296,6 +296,41 @@ mod tests {
     }
 
     #[test]
+    fn a_kept_kid_is_an_entry_of_its_own_wherever_kids_stand() {
+        let mut service = ServiceMaterial { exports: vec![Export::Jwks, Export::SingleJwks, Export::SpkiPem], ..api() };
+        service.keys[0].kept_kid = Some("prod-2024".to_owned());
+        let (first, second) = (service.keys[0].clone(), service.keys[1].clone());
+        let publication = built(&[service.clone()]);
+        let kids = |name: &str| {
+            let set: Value = serde_json::from_slice(&publication.files[&format!("for-api/{name}")]).unwrap();
+            let kids = set["keys"].as_array().unwrap().iter().map(|key| key["kid"].as_str().unwrap().to_owned());
+            kids.collect::<Vec<_>>()
+        };
+        let all = [first.kid.clone(), "prod-2024".to_owned(), second.kid.clone()];
+        assert_eq!(kids("jwks.json"), all);
+        assert_eq!(kids("service.json"), all);
+        assert_eq!(kids(&format!("key-{}.jwks.json", first.key.thumbprint())), all[..2]);
+        assert!(text(&publication, "for-api/START-HERE.html").contains("prod-2024"));
+        let sheet = ServiceSheet::parse(&publication.files["for-api/service.json"]).unwrap();
+        assert_eq!(sheet.jwks().unwrap().get("prod-2024"), Some(&first.key));
+        let set = coldsign_verify::Jwks::parse(&publication.files["for-api/jwks.json"]).unwrap();
+        assert_eq!(set.get("prod-2024"), set.get(&first.kid));
+
+        let mut taken = service.clone();
+        taken.keys[1].kept_kid = Some("prod-2024".to_owned());
+        assert_eq!(rule(&[taken]), "PUBLISH-DUPLICATE-KEY");
+        let mut taken = service.clone();
+        taken.keys[0].kept_kid = Some(second.kid.clone());
+        assert_eq!(rule(&[taken]), "PUBLISH-DUPLICATE-KEY");
+        service.keys[0].kept_kid = Some(first.kid.clone());
+        assert_eq!(
+            built(&[service]).files.get("for-api/jwks.json"),
+            built(&[ServiceMaterial { exports: vec![Export::Jwks], ..api() }]).files.get("for-api/jwks.json"),
+            "its own kid is no further one"
+        );
+    }
+
+    #[test]
     fn an_audience_is_there_exactly_where_the_profile_has_one() {
         assert_eq!(rule(&[ServiceMaterial { audience: None, ..flowapi() }]), "PUBLISH-AUDIENCE");
         assert_eq!(rule(&[ServiceMaterial { audience: None, ..api() }]), "PUBLISH-AUDIENCE");
