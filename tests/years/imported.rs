@@ -9,7 +9,7 @@ use coldsign::issuing::revoked::What;
 use coldsign::keystore::{Foreign, ForeignTokens, KeyState, RsaBits, SecretKey, Transition};
 use coldsign::refusal::{Refusal, Refuse};
 use coldsign_verify::Algorithm;
-use coldsign_verify::jws::{Sign, assemble};
+use coldsign_verify::jws::assemble;
 use coldsign_verify::trust::TrustStore;
 use serde_json::{Value, json};
 

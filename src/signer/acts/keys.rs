@@ -48,6 +48,17 @@ pub fn import(session: &mut Session, keyset: &str, text: &str, foreign: Foreign)
     take_in(session, keyset, key, Some(source), foreign)
 }
 
+/// Whether the text of a file is a key that [`import`] takes for that keyset; the `kid` that it names.
+/// Changes nothing and needs no passphrase.
+///
+/// # Errors
+/// [`crate::keystore::ImportFault`], [`Denied::NoKeyset`].
+pub fn check_import(store: &Store, keyset: &str, text: &str) -> Result<Option<String>, Refusal> {
+    let (policy, _) = store.policy()?;
+    keystore::import(keyset_of(&policy, keyset)?.algorithm, text)?;
+    Ok(keystore::named_kid(text))
+}
+
 /// Refuses a keyset that the policy in force does not have.
 ///
 /// # Errors

@@ -8,7 +8,7 @@ use super::super::{Ended, when};
 use super::made;
 use coldsign::acts::foreign::{self, Said};
 use coldsign::acts::keys;
-use coldsign::keystore::{ForeignTokens, KeyRecord, named_kid};
+use coldsign::keystore::{ForeignTokens, KeyRecord};
 use coldsign::refusal::Refusal;
 use coldsign::storage::{StorageFault, read_file};
 use coldsign_verify::escape::escaped;
@@ -52,10 +52,10 @@ pub fn run(args: Args, context: &Context, screen: &mut Screen) -> Ended {
     let bytes = Zeroizing::new(read_file(&args.file, LARGEST_KEY)?);
     let text = std::str::from_utf8(&bytes).map_err(|_| StorageFault::NotText(args.file.clone()))?;
     let store = context.store()?;
-    keys::check_keyset(&store, &args.keyset)?;
+    // Refused before anybody is asked anything.
+    let named = keys::check_import(&store, &args.keyset, text)?;
     let now = context.now()?.max(store.journal().newest_time());
     drop(store);
-    let named = named_kid(text);
     let said = said(&args, named.as_deref(), now)?;
     let command = foreign::command(&args.keyset, &args.file);
     let judged = foreign::judged(&said, named, &command, now)?;
