@@ -3,7 +3,6 @@
 use super::screen::Screen;
 use coldsign::acts::Store;
 use coldsign::acts::lookalikes::lookalikes;
-use coldsign_verify::escape::escaped;
 
 /// How many others are named of one subject, and of how many subjects.
 const NAMED: usize = 3;
@@ -23,12 +22,12 @@ pub fn warn(store: &Store, subjects: &[String], screen: &mut Screen) {
     }
 }
 
-/// The name, and which letters of it are not the ones of a plain keyboard.
+/// The name (the screen escapes it), and which letters of it are not the ones of a plain keyboard.
 fn spelled(name: &str) -> String {
     let others = name.chars().filter(|letter| !letter.is_ascii()).take(NAMED);
     let others: Vec<String> = others.map(|letter| format!("U+{:04X}", u32::from(letter))).collect();
     match others.is_empty() {
-        true => escaped(name).to_string(),
-        false => format!("{} (with {})", escaped(name), others.join(", ")),
+        true => name.to_owned(),
+        false => format!("{name} (with {})", others.join(", ")),
     }
 }

@@ -181,7 +181,7 @@ fn show(reach: &Reach<'_>, store: &Store, dry_run: bool, screen: &mut Screen) {
     }
     for key in reach.made.iter().filter(|one| one.what == What::Key).filter_map(|one| one.name.as_deref()) {
         if let Some(kept) = store.ledger().keys.by_kid(key).and_then(|key| key.foreign.kid.as_deref()) {
-            screen.note(&format!("both its kids are revoked: {} and {key}", escaped(kept)));
+            screen.note(&format!("both its kids are revoked: {kept} and {key}"));
         }
     }
     if reach.made.iter().any(|one| one.what == What::Key) {

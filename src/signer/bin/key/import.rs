@@ -120,6 +120,6 @@ fn told(key: &KeyRecord, screen: &mut Screen) {
         screen.note(&format!("its tokens from elsewhere live until {until}: it stays published until then at least"));
     }
     if let Some(kid) = &key.foreign.kid {
-        screen.note(&format!("it is published under the kid {} as well", escaped(kid)));
+        screen.note(&format!("it is published under the kid {kid} as well"));
     }
 }
