@@ -415,7 +415,7 @@ fn who_lags_is_told_when_a_newer_publication_should_be_there() {
 #[test]
 fn a_token_accepted_under_an_old_name_is_a_use_of_its_key() {
     use coldsign::keystore::{Foreign, RsaBits, SecretKey};
-    let world = World::new(USUAL);
+    let world = World::new(office::USUAL);
     let key = SecretKey::generate(Algorithm::EdDsa, RsaBits::Two).unwrap();
     let foreign = Foreign { tokens: None, kid: Some("prod-2024".to_owned()) };
     keys::import(&mut world.session(START), "default", &key.expose_pkcs8_pem().unwrap(), foreign).unwrap();
