@@ -10,6 +10,7 @@
 )]
 
 mod clock;
+mod imported;
 mod life;
 mod office;
 mod policies;

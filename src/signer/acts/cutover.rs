@@ -36,6 +36,9 @@ pub struct Survey {
     pub new: Option<String>,
     /// When.
     pub swap: Swap,
+    /// Until when tokens live that the installed key signed elsewhere: the swap ends them, and there is
+    /// no replacement for them.
+    pub foreign_until: Option<u64>,
     /// Whether it is under way.
     pub open: bool,
     /// Live tokens that get a replacement; where it is under way, those whose replacement did not
@@ -123,8 +126,15 @@ pub fn survey(store: &Store, name: &str, wanted: &Wanted, now: u64) -> Result<Su
         swap,
         open: open.is_some(),
         tokens: tokens.len(),
+        foreign_until: installed_until(store, &service.keyset, now),
         late: Some(there).filter(|there| open.is_some() && wanted.whom != Whom::Operators && *there > swap.at),
     })
+}
+
+/// Until when tokens live that the installed key signed elsewhere.
+fn installed_until(store: &Store, keyset: &str, now: u64) -> Option<u64> {
+    let installed = store.ledger().keys.newest_activated(keyset)?;
+    installed.foreign.tokens.map(|tokens| tokens.until).filter(|until| *until > now)
 }
 
 /// Live tokens of a keyset's single-key services that get a replacement: one for each grant whose holder

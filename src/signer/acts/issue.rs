@@ -94,14 +94,15 @@ pub struct Issued {
 /// # Errors
 /// As [`issue`] would refuse.
 pub fn plan(store: &Store, batch: &Batch, now: u64) -> Result<Vec<Planned>, Refusal> {
-    plan_under(store, batch, None, now)
+    plan_under(store, batch, None, false, now)
 }
 
-/// As [`plan`], under that key where one is given.
+/// As [`plan`], under that key where one is given; `known_subject` as a [`Request`] has it.
 pub(super) fn plan_under(
     store: &Store,
     batch: &Batch,
     key: Option<&KeyRecord>,
+    known_subject: bool,
     now: u64,
 ) -> Result<Vec<Planned>, Refusal> {
     if !store.policy_is_applied()? {
@@ -137,6 +138,7 @@ pub(super) fn plan_under(
                 scopes: batch.scopes.clone(),
                 details: batch.details.clone(),
                 cnf_jkt: batch.cnf_jkt.clone(),
+                known_subject,
                 cut_off: super::revocations::cut_off(&withdrawn, batch, subject, &known_as),
             };
             let jti = base64url::encode(&*keystore::random::<16>()?);

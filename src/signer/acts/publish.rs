@@ -317,6 +317,7 @@ fn published_key(service: &Service, key: &KeyRecord, signing: Option<&str>) -> P
     PublishedKey {
         name: key.name(),
         kid: kid_for(service, key),
+        kept_kid: key.foreign.kid.clone(),
         key: key.public.clone(),
         signs_now: signing == Some(key.kid.as_str()),
         verify_until: match key.state {

@@ -68,6 +68,8 @@ pub fn counted(store: &Store, key: &KeyRecord) -> Result<Key, Refusal> {
         state: key.state.clone(),
         activated_at: key.activated_at,
         activation: key.activation,
-        last_expiry: journalled.max(super::told::last_lost(store, key)?),
+        last_expiry: journalled
+            .max(super::told::last_lost(store, key)?)
+            .max(key.foreign.tokens.map(|tokens| tokens.until)),
     })
 }

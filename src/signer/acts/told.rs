@@ -5,7 +5,7 @@
 //! ([`policy`]). `publish`, the self-check of `token issue` and `token verify` all ask here.
 
 use super::series::installed;
-use super::{Store, publications};
+use super::{Store, foreign, publications};
 use crate::issuing::Policy;
 use crate::issuing::policy::{Consumer, Left, Service};
 use crate::issuing::record::{PolicyRecord, TokenRecord};
@@ -49,6 +49,7 @@ pub fn published_reach(store: &Store, service: &str) -> u64 {
 pub(super) fn out(store: &Store, policy: &Policy, service: &Service, now: u64) -> Result<Vec<Out>, Refusal> {
     let mut out: Vec<Out> = issued(store, policy, service, now).map(TokenRecord::out).collect();
     out.extend(lost(store, service)?);
+    out.extend(foreign::out(store, policy, &service.keyset, now));
     let timing = timing(policy, service);
     out.retain(|out| Table.stays(&timing, out, now));
     Ok(out)
@@ -151,6 +152,13 @@ fn missing(store: &Store, policy: &Policy, now: u64) -> Result<BTreeSet<String>,
     for (_, before) in restored(store)? {
         let gone = before.services().filter(|service| policy.service(&service.name).is_none());
         names.extend(gone.map(|service| service.name.clone()));
+    }
+    // Of tokens from elsewhere the journal only knows the key: every service that ever had its keyset.
+    let keysets = foreign::keysets(store, policy, now);
+    for record in store.ledger().policies.all().iter().filter(|_| !keysets.is_empty()) {
+        let before = parsed(store, record)?;
+        let its = before.services().filter(|service| keysets.contains(service.keyset.as_str()));
+        names.extend(its.map(|service| service.name.clone()).filter(|name| policy.service(name).is_none()));
     }
     Ok(names)
 }

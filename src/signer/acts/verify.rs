@@ -1,6 +1,7 @@
 //! `token verify`: the answer a service would give.
 
-use super::issue::{expectations, kid_for, service_of};
+use super::foreign::kids_for;
+use super::issue::{expectations, service_of};
 use super::series::installed;
 use super::{Denied, Store, told};
 use crate::issuing::policy::Consumer;
@@ -26,7 +27,9 @@ pub fn verifier_of_store(store: &Store, service: &str, now: u64) -> Result<Verif
     // A service that reads one key has the one that is installed.
     let one = (service.consumer == Consumer::SingleKey).then(|| installed(store, service).map(|key| key.kid.as_str()));
     let held = |key: &&KeyRecord| one.map_or_else(|| key.published_at(now), |one| one == Some(key.kid.as_str()));
-    let set = keys.filter(held).map(|key| (kid_for(service, key), key.public.clone()));
+    let named =
+        |key: &KeyRecord| kids_for(service, key).into_iter().map(|kid| (kid, key.public.clone())).collect::<Vec<_>>();
+    let set = keys.filter(held).flat_map(named);
     let jwks = Jwks::new(set)
         .map_err(|error| Denied::Damaged { file: "journal/entries.jsonl".to_owned(), what: error.to_string() })?;
     Ok(Verifier::new(jwks, expectations(store, &policy, service, now)?))

@@ -13,6 +13,7 @@ mod fault;
 mod init;
 mod journal;
 mod key;
+mod lookalikes;
 mod man;
 mod policy;
 mod publication;

@@ -1,6 +1,7 @@
 //! Sealing with age: files to a passphrase, files to an identity.
 
 use super::KeystoreFault;
+use super::prepared::opaque;
 use crate::storage::keep_in_memory;
 use age::secrecy::{ExposeSecret, SecretString};
 use age::{Decryptor, Encryptor};
@@ -15,8 +16,9 @@ const LARGEST_PLAINTEXT: u64 = 1 << 20;
 /// How much of the stack is overwritten after work with an identity, in bytes.
 const STACK: usize = 64 << 10;
 
-/// A passphrase; wiped when dropped.
-pub struct Passphrase(SecretString);
+/// A passphrase; wiped when dropped. What is sealed is sealed to the first; where that opens nothing,
+/// the bytes as typed are tried: files of before RFC 8265 was followed have those.
+pub struct Passphrase(SecretString, Option<SecretString>);
 
 impl Passphrase {
     /// The fewest characters a person's passphrase may have.
@@ -25,8 +27,13 @@ impl Passphrase {
     /// A person's new passphrase.
     ///
     /// # Errors
-    /// [`KeystoreFault::ShortPassphrase`], [`KeystoreFault::BlankPassphrase`].
+    /// [`KeystoreFault::ShortPassphrase`], [`KeystoreFault::BlankPassphrase`],
+    /// [`KeystoreFault::PassphraseCharacter`].
     pub fn new(text: Zeroizing<String>) -> Result<Self, KeystoreFault> {
+        if text.is_empty() {
+            return Err(KeystoreFault::ShortPassphrase { found: 0, least: Self::LEAST });
+        }
+        let text = opaque(&text).ok_or(KeystoreFault::PassphraseCharacter)?;
         let found = text.chars().count();
         if found < Self::LEAST {
             return Err(KeystoreFault::ShortPassphrase { found, least: Self::LEAST });
@@ -40,10 +47,17 @@ impl Passphrase {
 
 impl From<Zeroizing<String>> for Passphrase {
     fn from(text: Zeroizing<String>) -> Self {
-        let secret = SecretString::from(text.as_str().to_owned());
-        keep_in_memory(secret.expose_secret());
-        Self(secret)
+        match opaque(&text) {
+            Some(prepared) if *prepared != *text => Self(secret(&prepared), Some(secret(&text))),
+            _ => Self(secret(&text), None),
+        }
     }
+}
+
+fn secret(text: &str) -> SecretString {
+    let secret = SecretString::from(text.to_owned());
+    keep_in_memory(secret.expose_secret());
+    secret
 }
 
 /// What scrypt costs: 2^`log_n` blocks of 1 KiB.
@@ -202,7 +216,20 @@ pub(super) fn open_with_passphrase(
     if !decryptor.is_scrypt() {
         return Err("it is not sealed to a passphrase");
     }
-    let mut identity = age::scrypt::Identity::new(passphrase.0.clone());
+    match open_with(&passphrase.0, decryptor)? {
+        None => match &passphrase.1 {
+            Some(typed) => open_with(typed, Decryptor::new_buffered(sealed).map_err(|_| "it is no age file")?),
+            None => Ok(None),
+        },
+        opened => Ok(opened),
+    }
+}
+
+fn open_with(
+    passphrase: &SecretString,
+    decryptor: Decryptor<&[u8]>,
+) -> Result<Option<Zeroizing<Vec<u8>>>, &'static str> {
+    let mut identity = age::scrypt::Identity::new(passphrase.clone());
     identity.set_max_work_factor(KdfCost::DEAREST);
     match decryptor.decrypt(once(&identity as &dyn age::Identity)) {
         Ok(stream) => read_plaintext(stream).map(Some),
@@ -269,6 +296,27 @@ mod tests {
         for cut in [0, 10, sealed.len() - 1] {
             assert!(open_with_passphrase(&passphrase("correct horse"), &sealed[..cut]).is_err());
         }
+    }
+
+    #[test]
+    fn a_passphrase_typed_in_pieces_opens_and_so_does_one_of_before() {
+        let cost = KdfCost::new(10).unwrap();
+        let (composed, pieces) = ("Zo\u{eb} am Stra\u{df}entor", "Zoe\u{308}\u{a0}am Stra\u{df}entor");
+        let new = Passphrase::new(Zeroizing::new(pieces.to_owned())).unwrap();
+        let sealed = seal_to_passphrase(&new, cost, b"secret").unwrap();
+        for typed in [composed, pieces] {
+            assert!(open_with_passphrase(&passphrase(typed), &sealed).unwrap().is_some(), "{typed}");
+        }
+        // As it was sealed before: to the bytes as typed.
+        for old in [pieces, "tab\u{9}in a passphrase"] {
+            let before = seal_to_passphrase(&Passphrase(secret(old), None), cost, b"secret").unwrap();
+            assert!(open_with_passphrase(&passphrase(old), &before).unwrap().is_some(), "{old}");
+        }
+        assert!(open_with_passphrase(&passphrase("Zoe am Stra\u{df}entor"), &sealed).unwrap().is_none());
+        let tab = Passphrase::new(Zeroizing::new("tab\u{9}in a passphrase".to_owned()));
+        assert!(matches!(tab, Err(KeystoreFault::PassphraseCharacter)));
+        let short = Passphrase::new(Zeroizing::new("e\u{301}".repeat(11)));
+        assert!(matches!(short, Err(KeystoreFault::ShortPassphrase { found: 11, .. })), "as many as are seen");
     }
 
     #[test]

@@ -133,7 +133,7 @@ pub trait Rules {
         !matches!(state, KeyState::Active | KeyState::Suspended)
     }
 
-    /// removal ≥ max exp of all tokens journalled, undelivered ones too, + S + ℓ.
+    /// removal ≥ max exp of all tokens journalled, undelivered ones and those from elsewhere too, + S + ℓ.
     fn removal(&self, timing: &Timing, last_expiry: Option<u64>) -> Option<u64> {
         last_expiry.map(|expiry| expiry.saturating_add(timing.skew).saturating_add(timing.leeway))
     }

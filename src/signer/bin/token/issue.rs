@@ -3,7 +3,7 @@
 use super::super::context::Context;
 use super::super::fault::Fault;
 use super::super::screen::Screen;
-use super::super::{Ended, when};
+use super::super::{Ended, lookalikes, when};
 use super::grant;
 use coldsign::acts::issue::{self, Batch, Issued, Planned};
 use coldsign::issuing::policy::TokenForm;
@@ -84,6 +84,7 @@ pub fn run(args: Args, context: &Context, screen: &mut Screen) -> Ended {
     if args.dry_run {
         let store = context.store(screen)?;
         let planned = issue::plan(&store, &batch, now.max(store.journal().newest_time()))?;
+        lookalikes::warn(&store, &batch.subjects, screen);
         if screen.json() {
             screen.object(&json!({"dry_run": planned.iter().map(as_json).collect::<Vec<_>>()}));
         } else {
@@ -102,7 +103,8 @@ pub fn run(args: Args, context: &Context, screen: &mut Screen) -> Ended {
         return to_stdout(&batch, context, screen);
     }
     let outbox = Outbox::open(to)?;
-    let mut session = context.act(screen, |store, _| {
+    let mut session = context.act(screen, |store, screen| {
+        lookalikes::warn(store, &batch.subjects, screen);
         let planned = issue::plan(store, &batch, now.max(store.journal().newest_time()))?;
         store.refuse_inside(&outbox)?;
         let names: Vec<String> = planned.into_iter().map(|one| one.file_name).collect();
@@ -144,7 +146,10 @@ fn batch(args: &Args, now: u64) -> Result<Batch, Refusal> {
 }
 
 fn to_stdout(batch: &Batch, context: &Context, screen: &mut Screen) -> Ended {
-    let mut session = context.session(screen)?;
+    let mut session = context.act(screen, |store, screen| {
+        lookalikes::warn(store, &batch.subjects, screen);
+        issue::plan(store, batch, context.now()?.max(store.journal().newest_time())).map(drop)
+    })?;
     let issued = issue::issue(&mut session, batch)?;
     for token in &issued {
         screen.product(token.token.as_bytes());
