@@ -93,6 +93,22 @@ impl Folder {
         Ok(Self { descriptor: Arc::new(descriptor), path: path.to_owned() })
     }
 
+    /// The folder that a path leads to, made where there is none, with all above it. What is made can
+    /// be read by all, whatever the umask; what is there stays as it is.
+    pub fn make(path: &Path) -> io::Result<Self> {
+        match Self::open(path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            opened => return opened,
+        }
+        let above = path.parent().filter(|above| !above.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let name = path.file_name().and_then(|name| name.to_str()).ok_or(io::ErrorKind::InvalidInput)?;
+        match Self::make(above)?.create_below(name, 0o755) {
+            // Another process was faster.
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Self::open(path),
+            made => made,
+        }
+    }
+
     /// How it was called, for people. Nothing is reached by it.
     pub fn path(&self) -> &Path {
         &self.path
