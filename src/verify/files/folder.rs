@@ -102,10 +102,12 @@ impl Folder {
         }
         let above = path.parent().filter(|above| !above.as_os_str().is_empty()).unwrap_or(Path::new("."));
         let name = path.file_name().and_then(|name| name.to_str()).ok_or(io::ErrorKind::InvalidInput)?;
-        match Self::make(above)?.create_below(name, 0o755) {
+        let above = Self::make(above)?;
+        match above.create_below(name, 0o755) {
             // Another process was faster.
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Self::open(path),
-            made => made,
+            // A folder whose name is not durable loses all that is in it.
+            made => made.and_then(|made| above.sync().map(|()| made)),
         }
     }
 
