@@ -2,10 +2,10 @@
 
 use super::{Denied, Ledger, StoreSheet, publications};
 use crate::issuing::Policy;
-use crate::journal::{Audit, Journal, JournalFault, hex, sha256};
+use crate::journal::{self, Audit, Journal, JournalFault, hex, sha256};
 use crate::keystore::{KeyRecord, Purpose};
 use crate::refusal::{Refusal, Refuse};
-use crate::storage::{Directory, Found, Kind, Lock, StorageFault};
+use crate::storage::{Directory, Found, Kind, StorageFault};
 use std::collections::BTreeSet;
 use std::path::Path;
 
@@ -92,7 +92,7 @@ pub fn check(path: &Path) -> Result<Report, Refusal> {
         sort(&mut report);
         return Ok(report);
     }
-    let mut known: BTreeSet<String> = ["store.json", "lock", "policy.toml", "journal", "journal/entries.jsonl"]
+    let mut known: BTreeSet<String> = ["store.json", "policy.toml", "journal", "journal/entries.jsonl"]
         .into_iter()
         .chain(["journal/checkpoint", "policies", "unlock", "sealed", "roots", "certificates", "publications"])
         .map(str::to_owned)
@@ -118,7 +118,7 @@ pub fn repair(path: &Path) -> Result<(Report, Vec<Fault>), Refusal> {
     if directory.mode()? & 0o700 != 0o700 {
         directory.set_mode("", 0o700)?;
     }
-    let _lock = Lock::take(&directory)?;
+    let _lock = journal::hold(&directory)?;
     let mut mended = Vec::new();
     for fault in check(path)?.faults {
         match &fault.cure {

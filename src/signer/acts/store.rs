@@ -4,7 +4,7 @@ use super::clock::act_time;
 use super::{ClockDenied, Denied, Ledger, StoreSheet};
 use crate::issuing::Policy;
 use crate::issuing::record::PolicyRecord;
-use crate::journal::{Entry, Journal, Line, hex, sha256};
+use crate::journal::{self, Entry, Journal, Line, hex, sha256};
 use crate::keystore::{NewKey, Opened, Passphrase, SealingIdentity, Unlocks, settle_unlocks};
 use crate::refusal::Refusal;
 use crate::storage::{Directory, Lock, Outbox, StorageFault, holds_file, lies_in};
@@ -44,6 +44,14 @@ impl Store {
             opened => opened?,
         };
         Self::read(directory)
+    }
+
+    /// As [`Store::open`], with its journal read from the file that is held, and appended to it.
+    ///
+    /// # Errors
+    /// As [`Store::open`].
+    pub(super) fn open_held(path: &Path, lock: &Lock) -> Result<Self, Refusal> {
+        Self::read(Directory::open(path)?.holding(lock))
     }
 
     /// Reads a store in a directory, which may be held in memory.
@@ -205,7 +213,7 @@ impl Session {
         passphrase: &Passphrase,
         clock: impl FnOnce(&Store) -> Result<u64, ClockDenied>,
     ) -> Result<Self, Refusal> {
-        let lock = Lock::take(&Directory::open(path)?)?;
+        let lock = journal::hold(&Directory::open(path)?)?;
         Self::begin(path, lock, clock, |store| {
             let unlock = store.unlock_name(unlock)?;
             Ok(Opened::open(&store.directory, &store.journal, &store.ledger.unlocks, &unlock, passphrase)?)
@@ -236,7 +244,7 @@ impl Session {
         clock: impl FnOnce(&Store) -> Result<u64, ClockDenied>,
         open: impl FnOnce(&Store) -> Result<Opened, Refusal>,
     ) -> Result<Self, Refusal> {
-        let mut store = Store::open(path)?;
+        let mut store = Store::open_held(path, &lock)?;
         let now = clock(&store)?;
         let opened = open(&store)?;
         // Now the keys are in memory too.

@@ -5,13 +5,13 @@
 
 use super::init::check_unlock_name;
 use super::{Session, Store};
-use crate::journal::{Event, Line};
+use crate::journal::{self, Event, Line};
 use crate::keystore::{
     self, KeyRecord, Opened, Passphrase, Resealed, SealGeneration, UnlockChanged, UnlockRemoved, UnlockRewrapped,
     Unlocks, WrappedUnlock,
 };
 use crate::refusal::{Refusal, Refuse};
-use crate::storage::{Lock, StorageFault};
+use crate::storage::StorageFault;
 use std::path::Path;
 
 /// Why the ways to open the store stay as they are.
@@ -272,7 +272,7 @@ fn unfinished(refusal: Refusal) -> Refusal {
 pub fn test(path: &Path, name: &str, passphrase: &Passphrase) -> Result<Vec<KeyRecord>, Refusal> {
     let before = Store::open(path)?;
     // Where nobody can write, nobody else is at work.
-    let _lock = match Lock::take(before.directory()) {
+    let _lock = match journal::hold(before.directory()) {
         Err(StorageFault::System { source, .. }) if source.kind() == std::io::ErrorKind::ReadOnlyFilesystem => None,
         taken => Some(taken?),
     };

@@ -3,7 +3,7 @@
 use super::entry::{Committed, Truncated, correct_times};
 use super::scan::{LONGEST_LINE, Scan, SignedBy, damaged, gone, read_genesis, read_line};
 use super::{Checkpoint, Digest, Entry, Event, JournalFault, Line, SignNote, StoreCreated, Tree, hex, sha256};
-use crate::storage::Directory;
+use crate::storage::{Directory, Ending, Lock, StorageFault};
 
 pub(super) const ENTRIES: &str = "journal/entries.jsonl";
 pub(super) const CHECKPOINT: &str = "journal/checkpoint";
@@ -20,9 +20,26 @@ pub struct Journal {
     tree: Tree,
     last: Digest,
     committed_bytes: u64,
+    /// The last committed line: what is appended to must still end so.
+    last_line: Vec<u8>,
     note: String,
     torn: Vec<u8>,
     behind: bool,
+}
+
+/// Takes the lock of a store, on its journal itself: who holds it reads and appends to that file.
+///
+/// # Errors
+/// [`StorageFault::Busy`] where another act still holds it after three seconds.
+pub fn hold(store: &Directory) -> Result<Lock, StorageFault> {
+    Lock::take(store, ENTRIES)
+}
+
+/// The last line of whole ones, with its newline.
+fn last_line(lines: &[u8]) -> Vec<u8> {
+    let before = lines.iter().rev().skip(1).position(|byte| *byte == b'\n');
+    let start = before.map_or(0, |at| lines.len().saturating_sub(at + 1));
+    lines.get(start..).unwrap_or_default().to_vec()
 }
 
 /// The first line of a new store's journal, and its SHA-256.
@@ -49,8 +66,9 @@ pub fn start(
     tree.push(line.as_bytes());
     let (entry, _) = read_line(line.as_bytes(), 1)?;
     store.below("journal")?;
+    store.create_file(ENTRIES, b"")?;
     let mut journal = Journal {
-        store: store.clone(),
+        store: store.holding(&hold(store)?),
         genesis: created.clone(),
         genesis_hash: digest,
         key: signer.public_key(),
@@ -58,6 +76,7 @@ pub fn start(
         tree,
         last: digest,
         committed_bytes: 0,
+        last_line: Vec::new(),
         note: String::new(),
         torn: Vec::new(),
         behind: false,
@@ -114,6 +133,7 @@ impl Journal {
             tree: end.tree,
             last: end.last,
             committed_bytes: end.bytes,
+            last_line: last_line(bytes.get(..committed).unwrap_or_default()),
             torn: bytes.get(committed..).unwrap_or_default().to_vec(),
             behind: newest != note,
             note: newest,
@@ -277,18 +297,26 @@ impl Journal {
         }
         let note = Checkpoint::of(&tree).sign(&self.genesis.store_id, signer)?;
         add(&Committed { note: note.clone() }.line(), &mut tree)?;
-        self.store.append(ENTRIES, self.committed_bytes, text.as_bytes()).map_err(JournalFault::NotRecorded)?;
+        let ending = Ending { keep: self.committed_bytes, last: &self.last_line, torn: &self.torn };
+        self.store.append(ENTRIES, &ending, text.as_bytes()).map_err(|fault| match fault {
+            exchanged @ StorageFault::Exchanged(_) => JournalFault::Exchanged(exchanged),
+            other => JournalFault::NotRecorded(other),
+        })?;
         // From here on the group is recorded, whatever becomes of the checkpoint file.
         self.committed_bytes += text.len() as u64;
         self.tree = tree;
         self.last = last;
         self.entries.extend(entries);
         self.torn.clear();
+        self.last_line = last_line(text.as_bytes());
         self.note = note;
         self.behind = true;
         self.acknowledge().map_err(|fault| match fault {
             JournalFault::Storage(fault) => JournalFault::Unfinished(fault),
             other => other,
-        })
+        })?;
+        // Before success is told: the name still leads to what was appended to.
+        let ending = Ending { keep: self.committed_bytes, last: &self.last_line, torn: &[] };
+        self.store.check_ending(ENTRIES, &ending).map_err(JournalFault::Exchanged)
     }
 }

@@ -20,7 +20,7 @@ pub use audit::{Audit, Prefix};
 pub use checkpoint::{Checkpoint, SignNote, origin, read_verifier_key, verifier_key};
 pub use entry::{ClockCorrected, Entry, Event, Line, StoreCreated};
 pub use fault::JournalFault;
-pub use log::{Journal, genesis_line, start};
+pub use log::{Journal, genesis_line, hold, start};
 pub use proof::{Proof, consistency, consistent, includes, inclusion};
 pub use tree::{Digest, Tree};
 

@@ -283,9 +283,7 @@ impl AsFd for Folder {
     }
 }
 
-/// By descriptor. A file system without modes is no fault: [`Temporary::keeps_modes`] tells.
-///
-/// [`Temporary::keeps_modes`]: super::Temporary::keeps_modes
+/// By descriptor. A file system without modes is no fault: [`Folder::keeps_modes`] tells.
 pub(super) fn set_mode(descriptor: impl AsFd, mode: u32) -> io::Result<()> {
     match rustix::fs::fchmod(descriptor, Mode::from_raw_mode(mode)) {
         Err(Errno::PERM | Errno::NOTSUP | Errno::NOSYS) => Ok(()),

@@ -4,6 +4,9 @@ use std::fs::{File, TryLockError};
 use std::io::{self, Write};
 use std::os::fd::AsFd;
 
+use rustix::fs::{Mode, OFlags};
+use rustix::io::Errno;
+
 use super::folder::set_mode;
 use super::{Folder, Found, Kind};
 
@@ -79,12 +82,6 @@ impl Temporary {
         if self.folder.leads_to(&self.name, &self.held) { Ok(opened) } else { Err(exchanged()) }
     }
 
-    /// Whether the file system has kept the mode that only its owner may read it by.
-    pub fn keeps_modes(&self) -> io::Result<bool> {
-        set_mode(&self.held, 0o600)?;
-        Ok(Found::of(&rustix::fs::fstat(&self.held)?).mode & 0o077 == 0)
-    }
-
     /// Writes a file's bytes, durably.
     pub fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.held.write_all(bytes)?;
@@ -119,6 +116,22 @@ impl Drop for Temporary {
 }
 
 impl Folder {
+    /// Whether the file system keeps the mode by which only its owner may read a file. Tried on a file
+    /// without a name where the file system has those, else on a temporary.
+    pub fn keeps_modes(&self, chance: impl FnMut() -> io::Result<[u8; 8]>) -> io::Result<bool> {
+        let flags = OFlags::WRONLY | OFlags::TMPFILE | OFlags::CLOEXEC;
+        match rustix::fs::openat(self, ".", flags, Mode::from_raw_mode(0o600)) {
+            Ok(nameless) => private(&nameless),
+            Err(Errno::NOTSUP | Errno::ISDIR | Errno::INVAL | Errno::NOENT) => {
+                let tried = Temporary::file(self, 0o600, chance)?;
+                let kept = private(&tried.held);
+                drop(tried);
+                self.sync().and(kept)
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
     /// Removes the temporaries that ended runs have left here; those that are held are left alone, and
     /// so are all where the file system has no locks. What can't be removed stays: it is nobody's product.
     pub fn sweep_temporaries(&self) {
@@ -138,6 +151,12 @@ impl Folder {
             }
         }
     }
+}
+
+/// Whether a file has the mode that only its owner may read it by.
+fn private(descriptor: impl AsFd) -> io::Result<bool> {
+    set_mode(&descriptor, 0o600)?;
+    Ok(Found::of(&rustix::fs::fstat(&descriptor)?).mode & 0o077 == 0)
 }
 
 fn exchanged() -> io::Error {

@@ -18,7 +18,7 @@ pub use fault::{BackupDenied, NUMBERS_UNKNOWN};
 use super::{Denied, Session, Store};
 use crate::journal::{Event, hex, sha256};
 use crate::refusal::Refusal;
-use crate::storage::{Outbox, read_back, remove_file};
+use crate::storage::Outbox;
 use container::{Contents, build, file_name};
 use record::BackupMade;
 use std::collections::BTreeMap;
@@ -67,21 +67,21 @@ pub fn create(session: &mut Session, outbox: &Outbox) -> Result<Made, Refusal> {
     drop(bytes);
     let checkpoint = session.store().journal().note().to_owned();
     let before = session.store().journal().entries().len();
-    let recorded = check_written(session, &path, &made).and_then(|()| session.record(&[made.line()]));
+    let recorded = check_written(session, outbox, &path, &made).and_then(|()| session.record(&[made.line()]));
     match recorded {
         Ok(()) => Ok(Made { path, made, files, checkpoint, left_out, lacking }),
         Err(refusal) => {
             // What the journal speaks of stays.
             if !session.may_be_recorded(before) {
-                remove_file(&path);
+                outbox.remove(&made.file);
             }
             Err(refusal)
         }
     }
 }
 
-fn check_written(session: &Session, path: &std::path::Path, made: &BackupMade) -> Result<(), Refusal> {
-    let bytes = read_back(path, LARGEST)?;
+fn check_written(session: &Session, outbox: &Outbox, path: &std::path::Path, made: &BackupMade) -> Result<(), Refusal> {
+    let bytes = outbox.read_back(&made.file, LARGEST)?;
     if hex(&sha256(&bytes)) != made.sha256 {
         return Err(BackupDenied::ReadBack(path.to_owned()).into());
     }
@@ -122,7 +122,7 @@ fn contents(session: &Session) -> Result<(Contents, Vec<String>), Refusal> {
                     }
                 }
             }
-            "unlock" | "sealed" | "journal" | "lock" => {}
+            "unlock" | "sealed" | "journal" => {}
             other if other.starts_with('.') => {}
             _ => left_out.push(name),
         }
