@@ -80,7 +80,7 @@ fn nothing_is_appended_to_a_journal_that_is_not_as_it_was_read() {
         entries.with_file_name("aside")
     };
     let attacks: [(&str, Box<dyn Fn(&Path)>); 7] = [
-        ("a copy in its place", Box::new(move |entries| drop(fs::copy(moved(entries), entries).unwrap()))),
+        ("a copy in its place", Box::new(move |entries| assert!(fs::copy(moved(entries), entries).is_ok()))),
         ("a link in its place", Box::new(move |entries| symlink(moved(entries), entries).unwrap())),
         ("gone", Box::new(move |entries| drop(moved(entries)))),
         ("longer by a torn line", Box::new(grown(b"{\"torn"))),
