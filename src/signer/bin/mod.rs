@@ -14,6 +14,7 @@ mod init;
 mod journal;
 mod key;
 mod man;
+mod medium;
 mod policy;
 mod publication;
 mod publish;

@@ -66,7 +66,7 @@ pub fn start(
     tree.push(line.as_bytes());
     let (entry, _) = read_line(line.as_bytes(), 1)?;
     store.below("journal")?;
-    store.create_file(ENTRIES, b"")?;
+    store.begin_file(ENTRIES)?;
     let mut journal = Journal {
         store: store.holding(&hold(store)?),
         genesis: created.clone(),

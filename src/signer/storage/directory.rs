@@ -171,6 +171,15 @@ impl Directory {
         })
     }
 
+    /// A new empty file; durable with what is appended to it and with the next change of its folder.
+    ///
+    /// # Errors
+    /// [`StorageFault::Exists`].
+    pub fn begin_file(&self, name: &str) -> Result<(), StorageFault> {
+        self.writable()?;
+        create_new(&self.path.join(name)).map(drop)
+    }
+
     /// A new folder with these files (relative paths, `/` between parts), as private as the directory;
     /// it appears when everything in it is durable.
     ///
@@ -353,6 +362,12 @@ fn partial_of(path: &Path) -> PathBuf {
     path.with_file_name(format!(".{name}{PARTIAL}"))
 }
 
+fn create_new(path: &Path) -> Result<File, StorageFault> {
+    let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let made = rustix::fs::openat(CWD, path, flags, Mode::from_raw_mode(0o600));
+    made.map(File::from).map_err(|error| StorageFault::system("written", path)(error.into()))
+}
+
 /// A new file with these bytes, durable. What a killed act has left under that name is removed first,
 /// never written to: it may be a link, a pipe, or another user's.
 fn write_durably(path: &Path, bytes: &[u8]) -> Result<(), StorageFault> {
@@ -361,9 +376,7 @@ fn write_durably(path: &Path, bytes: &[u8]) -> Result<(), StorageFault> {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(fault()(error)),
         _ => {}
     }
-    let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let made = rustix::fs::openat(CWD, path, flags, Mode::from_raw_mode(0o600));
-    let mut file = File::from(made.map_err(|error| fault()(error.into()))?);
+    let mut file = create_new(path)?;
     file.write_all(bytes).and_then(|()| file.sync_all()).map_err(fault())
 }
 

@@ -155,8 +155,14 @@ impl Folder {
 
 /// Whether a file has the mode that only its owner may read it by.
 fn private(descriptor: impl AsFd) -> io::Result<bool> {
-    set_mode(&descriptor, 0o600)?;
-    Ok(Found::of(&rustix::fs::fstat(&descriptor)?).mode & 0o077 == 0)
+    match rustix::fs::fchmod(&descriptor, Mode::from_raw_mode(0o600)) {
+        // As FAT refuses a mode that it can't keep.
+        Err(Errno::PERM | Errno::NOTSUP | Errno::NOSYS) => Ok(false),
+        set => {
+            set?;
+            Ok(Found::of(&rustix::fs::fstat(&descriptor)?).mode & 0o077 == 0)
+        }
+    }
 }
 
 fn exchanged() -> io::Error {

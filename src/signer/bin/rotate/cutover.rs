@@ -1,5 +1,6 @@
 //! `coldsign rotate cutover …`
 
+use super::super::medium;
 use crate::bin::Ended;
 use crate::bin::context::Context;
 use crate::bin::screen::{Screen, many};
@@ -138,6 +139,7 @@ fn plan(planned: &Planned, context: &Context, screen: &mut Screen) -> Ended {
 fn issue(planned: &Planned, whom: Whom, to: &std::path::Path, context: &Context, screen: &mut Screen) -> Ended {
     let outbox = Outbox::open(to)?;
     context.store()?.refuse_inside(&outbox)?;
+    medium::tell_modes(&outbox, screen);
     // Refused before anybody types a passphrase.
     let (before, wanted) = survey(planned, whom, context)?;
     cutover::may_issue(&before, &planned.service, &wanted)?;

@@ -1,5 +1,6 @@
 //! `coldsign rotate emergency`
 
+use super::super::medium;
 use crate::bin::Ended;
 use crate::bin::ask;
 use crate::bin::context::Context;
@@ -60,6 +61,7 @@ pub fn run(args: &Args, context: &Context, screen: &mut Screen) -> Ended {
     let outbox = args.to.as_deref().map(Outbox::open).transpose()?;
     if let Some(outbox) = &outbox {
         store.refuse_inside(outbox)?;
+        medium::tell_modes(outbox, screen);
     }
     let now = context.now()?.max(store.journal().newest_time());
     let (policy, _) = store.policy()?;

@@ -2,6 +2,7 @@
 
 use super::super::context::Context;
 use super::super::fault::Fault;
+use super::super::medium;
 use super::super::screen::Screen;
 use super::super::{Ended, when};
 use super::grant;
@@ -107,6 +108,7 @@ pub fn run(args: Args, context: &Context, screen: &mut Screen) -> Ended {
     store.refuse_inside(&outbox)?;
     outbox.refuse_taken(&planned.iter().map(|one| one.file_name.clone()).collect::<Vec<_>>())?;
     drop(store);
+    medium::tell_modes(&outbox, screen);
     let mut session = context.session(screen)?;
     let issued = issue::issue(&mut session, &batch)?;
     issue::deliver(&mut session, &issued, &outbox)?;
