@@ -11,9 +11,11 @@ mod lock;
 mod place;
 mod temporary;
 
+use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{self, Read};
 use std::os::fd::AsFd;
+use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use rustix::fs::{CWD, Mode, OFlags};
@@ -102,8 +104,9 @@ pub(crate) fn sync_directory(directory: impl AsFd) -> io::Result<()> {
 }
 
 /// Refuses what is more than one name in a folder.
-fn one_name(name: &str) -> io::Result<&str> {
-    let sound = !name.is_empty() && !name.contains(['/', '\0']) && name != "." && name != "..";
+fn one_name(name: &OsStr) -> io::Result<&OsStr> {
+    let bytes = name.as_bytes();
+    let sound = !bytes.is_empty() && !bytes.iter().any(|byte| matches!(byte, b'/' | 0)) && name != "." && name != "..";
     if sound { Ok(name) } else { Err(io::Error::new(io::ErrorKind::InvalidInput, "not a single name")) }
 }
 

@@ -9,7 +9,7 @@ use coldsign_verify::files::{Folder, read_from, wait_for_lock};
 use rustix::fs::{CWD, Mode, OFlags};
 use rustix::io::Errno;
 use std::fs::File;
-use std::io::{self, Seek};
+use std::io::{self, Seek, SeekFrom, Write};
 use std::os::fd::AsFd;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
@@ -104,9 +104,10 @@ impl Lock {
         if !self.held.writable {
             return Err(fault()(io::ErrorKind::PermissionDenied.into()));
         }
-        let (file, keep) = (&self.held.file, ending.keep);
+        let (mut file, keep) = (&self.held.file, ending.keep);
         file.set_len(keep).map_err(fault())?;
-        if let Err(error) = file.write_all_at(bytes, keep).and_then(|()| file.sync_data()) {
+        let appended = file.seek(SeekFrom::Start(keep)).and_then(|_| file.write_all(bytes));
+        if let Err(error) = appended.and_then(|()| file.sync_data()) {
             let _ = file.set_len(keep).and_then(|()| file.sync_data());
             return Err(fault()(error));
         }
@@ -161,7 +162,7 @@ fn wait(file: &File, store: &Path, path: &Path) -> Result<(), StorageFault> {
 }
 
 fn leads_to(path: &Path, file: &File) -> bool {
-    let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    let name = path.file_name().unwrap_or_default();
     let folder = path.parent().and_then(|above| Folder::open(above).ok());
     folder.is_some_and(|folder| folder.leads_to(name, file))
 }

@@ -7,6 +7,7 @@
 use super::{Directory, StorageFault};
 use coldsign_verify::files::{Folder, Kind, Replace, Temporary};
 use std::collections::{BTreeMap, HashSet};
+use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -18,7 +19,7 @@ pub struct Outbox {
     path: PathBuf,
     opened: Arc<OnceLock<Folder>>,
     /// What it is made in, and its name there, where it is not there yet.
-    above: Option<(Folder, String)>,
+    above: Option<(Folder, OsString)>,
     swept: Arc<Once>,
 }
 
@@ -45,7 +46,7 @@ impl Outbox {
         }
     }
 
-    fn of(path: &Path, opened: OnceLock<Folder>, above: Option<(Folder, String)>) -> Self {
+    fn of(path: &Path, opened: OnceLock<Folder>, above: Option<(Folder, OsString)>) -> Self {
         Self { path: path.to_owned(), opened: Arc::new(opened), above, swept: Arc::new(Once::new()) }
     }
 
@@ -138,7 +139,7 @@ impl Outbox {
     /// # Errors
     /// [`StorageFault::Exists`] where something else has that name.
     pub fn below(&self, name: &str) -> Result<Self, StorageFault> {
-        let below = Self::of(&self.path.join(name), OnceLock::new(), Some((self.make()?, name.to_owned())));
+        let below = Self::of(&self.path.join(name), OnceLock::new(), Some((self.make()?, name.into())));
         below.there()?;
         Ok(below)
     }
@@ -180,7 +181,7 @@ impl Outbox {
     /// # Errors
     /// As the system refuses; then no file of that name has appeared.
     pub fn create_file(&self, name: &str, bytes: &[u8]) -> Result<(), StorageFault> {
-        write(&self.make()?, name, bytes, 0o600, Replace::Never)
+        write(&self.make()?, name.as_ref(), bytes, 0o600, Replace::Never)
     }
 
     /// A file for all to read, replaced where it is there.
@@ -188,7 +189,7 @@ impl Outbox {
     /// # Errors
     /// As the system refuses; the old file then stands.
     pub fn replace_public_file(&self, name: &str, bytes: &[u8]) -> Result<(), StorageFault> {
-        write(&self.make()?, name, bytes, 0o644, Replace::Whole)
+        write(&self.make()?, name.as_ref(), bytes, 0o644, Replace::Whole)
     }
 
     /// A new folder with these files (relative paths, `/` between parts), readable by all; it gets its
@@ -251,7 +252,7 @@ pub(super) fn fill(folder: &Folder, files: &BTreeMap<String, Vec<u8>>, modes: Mo
     folders.values().try_for_each(|folder| folder.sync().map_err(StorageFault::system("synchronised", folder.path())))
 }
 
-fn write(folder: &Folder, name: &str, bytes: &[u8], mode: u32, replace: Replace) -> Result<(), StorageFault> {
+fn write(folder: &Folder, name: &OsStr, bytes: &[u8], mode: u32, replace: Replace) -> Result<(), StorageFault> {
     let path = folder.path().join(name);
     if replace == Replace::Never && folder.has(name) {
         return Err(StorageFault::Exists(path));
@@ -280,8 +281,8 @@ pub fn create_private_file(path: &Path, bytes: &[u8]) -> Result<(), StorageFault
     write(&folder, &name_of(path)?, bytes, 0o600, Replace::Never)
 }
 
-fn name_of(path: &Path) -> Result<String, StorageFault> {
-    let name = path.file_name().and_then(|name| name.to_str()).map(str::to_owned);
+fn name_of(path: &Path) -> Result<OsString, StorageFault> {
+    let name = path.file_name().map(OsStr::to_owned);
     name.ok_or_else(|| StorageFault::system("created", path)(io::ErrorKind::InvalidInput.into()))
 }
 
@@ -363,115 +364,4 @@ fn above(path: &Path) -> &Path {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_folder_appears_whole_or_not_at_all() {
-        let temp = tempfile::tempdir().unwrap();
-        let outbox = Outbox::open(&temp.path().join("stick")).unwrap();
-        let files = BTreeMap::from([
-            ("SHA256SUMS".to_owned(), b"x".to_vec()),
-            ("for-api/jwks.json".to_owned(), b"{}".to_vec()),
-        ]);
-        outbox.create_folder("p-1", &files).unwrap();
-        assert_eq!(fs::read(temp.path().join("stick/p-1/for-api/jwks.json")).unwrap(), b"{}");
-        assert!(matches!(outbox.create_folder("p-1", &files), Err(StorageFault::Exists(_))));
-        let bad = BTreeMap::from([("a".to_owned(), b"x".to_vec()), ("a/b".to_owned(), b"x".to_vec())]);
-        assert!(outbox.create_folder("p-2", &bad).is_err());
-        assert_eq!(fs::read_dir(outbox.path()).unwrap().count(), 1);
-    }
-
-    #[test]
-    fn what_ended_runs_left_half_written_goes_with_the_first_product_and_nothing_else() {
-        let temp = tempfile::tempdir().unwrap();
-        let path = |name: &str| temp.path().join(name);
-        let (file, held) = (".coldsign.00000000000000aa.partial", ".coldsign.00000000000000ab.partial");
-        let folder = ".coldsign.00000000000000ac.partial";
-        for name in [file, held, ".coldsign.a.jwt.partial", ".other.partial", "c.jwt"] {
-            fs::write(path(name), b"x").unwrap();
-        }
-        fs::create_dir_all(path(folder).join("for-api")).unwrap();
-        let at_work = fs::File::open(path(held)).unwrap();
-        at_work.lock().unwrap();
-        Outbox::open(temp.path()).unwrap().create_file("a.jwt", b"x").unwrap();
-        let left = super::super::names_in(temp.path());
-        assert_eq!(left, [held, ".coldsign.a.jwt.partial", ".other.partial", "a.jwt", "c.jwt"]);
-        fs::write(path(file), b"x").unwrap();
-        create_private_file(&path("b.jwt"), b"x").unwrap();
-        assert!(!path(file).exists());
-    }
-
-    /// Another one than the operator's in every place that a product may need.
-    #[test]
-    fn nothing_planted_owns_what_is_written_or_is_followed() {
-        use std::os::unix::fs::{MetadataExt, symlink};
-        let temp = tempfile::tempdir().unwrap();
-        let (stick, outside) = (temp.path().join("stick"), temp.path().join("outside"));
-        fs::create_dir(&stick).unwrap();
-        fs::create_dir(&outside).unwrap();
-        symlink(&stick, temp.path().join("link")).unwrap();
-        // Links are the operator's own in the name that they gave.
-        let outbox = Outbox::open(&temp.path().join("link")).unwrap();
-        for name in [".coldsign.ann.jwt.partial", ".ann.jwt.partial", "p-1.partial", ".p-1.partial"] {
-            let target = if name.contains("p-1") { outside.clone() } else { outside.join("stolen") };
-            symlink(target, stick.join(name)).unwrap();
-        }
-        rustix::fs::mkfifoat(
-            rustix::fs::CWD,
-            stick.join(".coldsign.ben.jwt.partial"),
-            rustix::fs::Mode::from_raw_mode(0o666),
-        )
-        .unwrap();
-        fs::write(stick.join(".coldsign.eve.jwt.partial"), b"planted").unwrap();
-        let planted = fs::metadata(stick.join(".coldsign.eve.jwt.partial")).unwrap().ino();
-        for name in ["ann.jwt", "ben.jwt", "eve.jwt"] {
-            outbox.create_file(name, b"token").unwrap();
-            let made = fs::symlink_metadata(stick.join(name)).unwrap();
-            assert!(made.is_file() && made.ino() != planted && made.mode() & 0o777 == 0o600, "{name}");
-        }
-        let files = BTreeMap::from([("for-api/jwks.json".to_owned(), b"{}".to_vec())]);
-        outbox.create_folder("p-1", &files).unwrap();
-        assert_eq!(fs::metadata(stick.join("p-1")).unwrap().mode() & 0o777, 0o755);
-        assert_eq!(fs::read_dir(&outside).unwrap().count(), 0);
-        // Below it no link is followed, and what is opened stays what it is.
-        symlink(&outside, stick.join("holder")).unwrap();
-        assert!(matches!(outbox.below("holder"), Err(StorageFault::Exists(_))));
-        let below = outbox.below("other").unwrap();
-        symlink(&outside, stick.join("other")).unwrap();
-        assert!(matches!(below.create_file("ann.jwt", b"token"), Err(StorageFault::Exists(_))));
-        fs::rename(&stick, temp.path().join("moved")).unwrap();
-        symlink("outside", &stick).unwrap();
-        outbox.create_file("last.jwt", b"token").unwrap();
-        assert_eq!(fs::read_dir(&outside).unwrap().count(), 0);
-        assert!(temp.path().join("moved/last.jwt").is_file());
-    }
-
-    #[test]
-    fn modes_are_tried_without_leaving_anything() {
-        let temp = tempfile::tempdir().unwrap();
-        assert_eq!(Outbox::open(temp.path()).unwrap().keeps_modes(), Some(true));
-        assert_eq!(Outbox::open(&temp.path().join("new")).unwrap().keeps_modes(), Some(true));
-        assert!(super::super::names_in(temp.path()).is_empty());
-        assert_ne!(Outbox::open(Path::new("/proc")).unwrap().keeps_modes(), Some(true));
-    }
-
-    #[test]
-    fn names_that_differ_in_capitals_only_are_taken() {
-        let temp = tempfile::tempdir().unwrap();
-        let outbox = Outbox::open(temp.path()).unwrap();
-        outbox.create_file("Ann.jwt", b"x").unwrap();
-        assert!(outbox.refuse_taken(&["ann.jwt".to_owned()]).is_err());
-        let twins = ["b.jwt".to_owned(), "B.jwt".to_owned()];
-        assert!(outbox.refuse_taken(&twins).is_err());
-        assert!(outbox.refuse_taken(&["c.jwt".to_owned()]).is_ok());
-    }
-
-    #[test]
-    fn a_git_work_tree_is_seen_from_below() {
-        let temp = tempfile::tempdir().unwrap();
-        fs::create_dir(temp.path().join(".git")).unwrap();
-        let store = temp.path().join("deep/store");
-        assert!(inside_git_work_tree(&store).is_some());
-    }
-}
+mod tests;

@@ -1,6 +1,6 @@
 //! A folder by its descriptor.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -101,7 +101,7 @@ impl Folder {
             opened => return opened,
         }
         let above = path.parent().filter(|above| !above.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        let name = path.file_name().and_then(|name| name.to_str()).ok_or(io::ErrorKind::InvalidInput)?;
+        let name = path.file_name().ok_or(io::ErrorKind::InvalidInput)?;
         let above = Self::make(above)?;
         match above.create_below(name, 0o755) {
             // Another process was faster.
@@ -124,14 +124,14 @@ impl Folder {
     }
 
     /// A folder in it.
-    pub fn below(&self, name: &str) -> io::Result<Self> {
-        let descriptor = rustix::fs::openat(self, one_name(name)?, OPEN | OFlags::NOFOLLOW, Mode::empty())?;
-        Ok(Self { descriptor: Arc::new(descriptor), path: self.path.join(name) })
+    pub fn below(&self, name: impl AsRef<OsStr>) -> io::Result<Self> {
+        let descriptor = rustix::fs::openat(self, one_name(name.as_ref())?, OPEN | OFlags::NOFOLLOW, Mode::empty())?;
+        Ok(Self { descriptor: Arc::new(descriptor), path: self.path.join(name.as_ref()) })
     }
 
     /// A new folder in it, with exactly this mode where the file system has modes.
-    pub fn create_below(&self, name: &str, mode: u32) -> io::Result<Self> {
-        rustix::fs::mkdirat(self, one_name(name)?, Mode::from_raw_mode(0o700))?;
+    pub fn create_below(&self, name: impl AsRef<OsStr>, mode: u32) -> io::Result<Self> {
+        rustix::fs::mkdirat(self, one_name(name.as_ref())?, Mode::from_raw_mode(0o700))?;
         let made = self.below(name)?;
         set_mode(&made, mode)?;
         Ok(made)
@@ -143,8 +143,8 @@ impl Folder {
     }
 
     /// What stands under a name; nothing is no fault.
-    pub fn find(&self, name: &str) -> io::Result<Option<Found>> {
-        match rustix::fs::statat(self, one_name(name)?, AtFlags::SYMLINK_NOFOLLOW) {
+    pub fn find(&self, name: impl AsRef<OsStr>) -> io::Result<Option<Found>> {
+        match rustix::fs::statat(self, one_name(name.as_ref())?, AtFlags::SYMLINK_NOFOLLOW) {
             Ok(stat) => Ok(Some(Found::of(&stat))),
             Err(Errno::NOENT) => Ok(None),
             Err(error) => Err(error.into()),
@@ -152,12 +152,12 @@ impl Folder {
     }
 
     /// Whether anything, whatever it is, has that name.
-    pub fn has(&self, name: &str) -> bool {
+    pub fn has(&self, name: impl AsRef<OsStr>) -> bool {
         self.find(name).is_ok_and(|found| found.is_some())
     }
 
     /// Whether a name leads to this open file or folder.
-    pub fn leads_to(&self, name: &str, open: impl AsFd) -> bool {
+    pub fn leads_to(&self, name: impl AsRef<OsStr>, open: impl AsFd) -> bool {
         let there = self.find(name).ok().flatten().map(|found| found.identity);
         there.is_some() && there == Identity::of(open).ok()
     }
@@ -194,60 +194,66 @@ impl Folder {
                 Err(error) => return Err(ReadFault::System(error)),
             };
         }
-        open_ordinary(&folder, Path::new(one_name(name).map_err(ReadFault::System)?), Links::Refused)
+        open_ordinary(&folder, Path::new(one_name(OsStr::new(name)).map_err(ReadFault::System)?), Links::Refused)
     }
 
     /// A new file for writing, with exactly this mode where the file system has modes. Whatever has
     /// that name already, a link that leads nowhere too, is a fault.
-    pub fn create_file(&self, name: &str, mode: u32) -> io::Result<File> {
+    pub fn create_file(&self, name: impl AsRef<OsStr>, mode: u32) -> io::Result<File> {
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let file = rustix::fs::openat(self, one_name(name)?, flags, Mode::from_raw_mode(0o600))?;
+        let file = rustix::fs::openat(self, one_name(name.as_ref())?, flags, Mode::from_raw_mode(0o600))?;
         set_mode(&file, mode)?;
         Ok(File::from(file))
     }
 
     /// A symbolic link in it.
-    pub fn create_link(&self, name: &str, target: &Path) -> io::Result<()> {
-        Ok(rustix::fs::symlinkat(target, self, one_name(name)?)?)
+    pub fn create_link(&self, name: impl AsRef<OsStr>, target: &Path) -> io::Result<()> {
+        Ok(rustix::fs::symlinkat(target, self, one_name(name.as_ref())?)?)
     }
 
     /// Where a link in it leads; `None` where no link has that name.
-    pub fn link(&self, name: &str) -> Option<PathBuf> {
-        let target = rustix::fs::readlinkat(self, one_name(name).ok()?, Vec::new()).ok()?;
+    pub fn link(&self, name: impl AsRef<OsStr>) -> Option<PathBuf> {
+        let target = rustix::fs::readlinkat(self, one_name(name.as_ref()).ok()?, Vec::new()).ok()?;
         Some(PathBuf::from(OsString::from_vec(target.into_bytes())))
     }
 
     /// Gives a file another name besides; what has it already is a fault.
-    pub fn link_file(&self, name: &str, other: &str) -> io::Result<()> {
-        Ok(rustix::fs::linkat(self, one_name(name)?, self, one_name(other)?, AtFlags::empty())?)
+    pub fn link_file(&self, name: impl AsRef<OsStr>, other: impl AsRef<OsStr>) -> io::Result<()> {
+        Ok(rustix::fs::linkat(self, one_name(name.as_ref())?, self, one_name(other.as_ref())?, AtFlags::empty())?)
     }
 
     /// Gives a file or folder another name; what has that name is replaced.
-    pub fn rename(&self, from: &str, to: &str) -> io::Result<()> {
-        Ok(rustix::fs::renameat(self, one_name(from)?, self, one_name(to)?)?)
+    pub fn rename(&self, from: impl AsRef<OsStr>, to: impl AsRef<OsStr>) -> io::Result<()> {
+        Ok(rustix::fs::renameat(self, one_name(from.as_ref())?, self, one_name(to.as_ref())?)?)
     }
 
     /// As [`rename`](Self::rename), where nothing has the new name. File systems without that get a
     /// look first.
-    pub fn rename_new(&self, from: &str, to: &str) -> io::Result<()> {
-        match rustix::fs::renameat_with(self, one_name(from)?, self, one_name(to)?, RenameFlags::NOREPLACE) {
-            Err(Errno::INVAL | Errno::NOSYS) if self.find(to)?.is_some() => Err(io::ErrorKind::AlreadyExists.into()),
+    pub fn rename_new(&self, from: impl AsRef<OsStr>, to: impl AsRef<OsStr>) -> io::Result<()> {
+        match rustix::fs::renameat_with(
+            self,
+            one_name(from.as_ref())?,
+            self,
+            one_name(to.as_ref())?,
+            RenameFlags::NOREPLACE,
+        ) {
+            Err(Errno::INVAL | Errno::NOSYS) if self.find(&to)?.is_some() => Err(io::ErrorKind::AlreadyExists.into()),
             Err(Errno::INVAL | Errno::NOSYS) => self.rename(from, to),
             renamed => Ok(renamed?),
         }
     }
 
     /// Removes a file or link; none of that name is no fault.
-    pub fn remove_file(&self, name: &str) -> io::Result<()> {
+    pub fn remove_file(&self, name: impl AsRef<OsStr>) -> io::Result<()> {
         self.unlink(name, AtFlags::empty())
     }
 
     /// Removes whatever has that name; of a folder all that is in it, without following links.
-    pub fn remove(&self, name: &str) -> io::Result<()> {
-        self.remove_to(name, DEEPEST)
+    pub fn remove(&self, name: impl AsRef<OsStr>) -> io::Result<()> {
+        self.remove_to(name.as_ref(), DEEPEST)
     }
 
-    fn remove_to(&self, name: &str, depth: usize) -> io::Result<()> {
+    fn remove_to(&self, name: &OsStr, depth: usize) -> io::Result<()> {
         let Some(found) = self.find(name)? else { return Ok(()) };
         if found.kind != Kind::Folder {
             return self.remove_file(name);
@@ -255,17 +261,13 @@ impl Folder {
         let depth = depth.checked_sub(1).ok_or_else(|| io::Error::other("its folders lie too deep"))?;
         let folder = self.below(name)?;
         for inside in folder.names()? {
-            let Some(inside) = inside.to_str() else {
-                rustix::fs::unlinkat(&folder, &inside, AtFlags::empty())?;
-                continue;
-            };
-            folder.remove_to(inside, depth)?;
+            folder.remove_to(&inside, depth)?;
         }
         self.unlink(name, AtFlags::REMOVEDIR)
     }
 
-    fn unlink(&self, name: &str, flags: AtFlags) -> io::Result<()> {
-        match rustix::fs::unlinkat(self, one_name(name)?, flags) {
+    fn unlink(&self, name: impl AsRef<OsStr>, flags: AtFlags) -> io::Result<()> {
+        match rustix::fs::unlinkat(self, one_name(name.as_ref())?, flags) {
             Err(Errno::NOENT) => Ok(()),
             unlinked => Ok(unlinked?),
         }

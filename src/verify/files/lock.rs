@@ -62,7 +62,7 @@ impl LockFile {
         let fault = |source: io::Error| LockFault::System { path: path(), source };
         for _ in 0..TRIES {
             let flags = OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-            let opened = one_name(name)
+            let opened = one_name(name.as_ref())
                 .and_then(|name| Ok(rustix::fs::openat(folder, name, flags, Mode::from_raw_mode(0o600))?));
             let file = match opened {
                 Ok(descriptor) => File::from(descriptor),

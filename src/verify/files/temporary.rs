@@ -1,5 +1,6 @@
 //! A file or folder that is still being written, under a name that nobody can foresee.
 
+use std::ffi::OsStr;
 use std::fs::{File, TryLockError};
 use std::io::{self, Write};
 use std::os::fd::AsFd;
@@ -90,7 +91,8 @@ impl Temporary {
 
     /// Gives it its name and its mode, durably. The name then leads to it, or it is a fault: what
     /// somebody else put there is not what was written.
-    pub fn give_name(mut self, name: &str, replace: Replace) -> io::Result<()> {
+    pub fn give_name(mut self, name: impl AsRef<OsStr>, replace: Replace) -> io::Result<()> {
+        let name = name.as_ref();
         set_mode(&self.held, self.mode)?;
         match replace {
             Replace::Never => self.folder.rename_new(&self.name, name)?,

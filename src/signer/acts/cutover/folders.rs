@@ -84,7 +84,11 @@ fn free_name(place: &Outbox, plain: &str, used: &mut usize) -> String {
 /// what is there is old, or somebody else's.
 pub(super) fn there(outbox: &Outbox, folder: &str, name: &str, sheet: &str) -> Result<bool, StorageFault> {
     let path = outbox.path().join(folder).join(name);
-    let there = outbox.below(folder)?;
+    // What else has its name is told by whoever puts something into it.
+    let there = match outbox.has(folder).then(|| outbox.below(folder)) {
+        None | Some(Err(StorageFault::Exists(_))) => return Ok(false),
+        Some(there) => there?,
+    };
     if !there.has(name) {
         let place = outbox.path().join(folder);
         let names = there.names();
