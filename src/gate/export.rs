@@ -110,7 +110,7 @@ impl Export {
 
     /// Whether what is in use is exactly this.
     fn holds(&self, files: &BTreeMap<String, Vec<u8>>) -> bool {
-        let Some(data) = self.in_use().and_then(|number| self.folder.below(&numbered(number)).ok()) else {
+        let Some(data) = self.in_use().and_then(|number| self.folder.below(numbered(number)).ok()) else {
             return false;
         };
         let same =
@@ -223,7 +223,7 @@ impl Staged {
         for number in self.export.numbers()? {
             if !keep.contains(&Some(number)) {
                 step()?;
-                self.export.folder.remove(&numbered(number))?;
+                self.export.folder.remove(numbered(number))?;
             }
         }
         Ok(())

@@ -79,7 +79,8 @@ fn nothing_is_appended_to_a_journal_that_is_not_as_it_was_read() {
         fs::rename(entries, entries.with_file_name("aside")).unwrap();
         entries.with_file_name("aside")
     };
-    let attacks: [(&str, Box<dyn Fn(&Path)>); 7] = [
+    type Attack = Box<dyn Fn(&Path)>;
+    let attacks: [(&str, Attack); 7] = [
         ("a copy in its place", Box::new(move |entries| assert!(fs::copy(moved(entries), entries).is_ok()))),
         ("a link in its place", Box::new(move |entries| symlink(moved(entries), entries).unwrap())),
         ("gone", Box::new(move |entries| drop(moved(entries)))),
