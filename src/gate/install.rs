@@ -3,6 +3,7 @@
 use crate::Ended;
 use crate::export::{self, Export, Staged};
 use crate::pin;
+use crate::place;
 use crate::refusal::Refusal;
 use crate::screen::{Screen, word};
 use coldsign_verify::bundle::FILE_NAME;
@@ -40,6 +41,7 @@ pub struct Args {
 }
 
 pub fn run(args: &Args, directory: &Path, now: UnixTime, screen: &mut Screen) -> Ended {
+    place::check(directory, "TRUST-EXPOSED", screen)?;
     let mut trust = TrustStore::open(directory)?;
     let retired = args.retire.as_deref().map(|retired| known_export(&trust, retired)).transpose();
     let retired = retired.map_err(|refusal| refusal.and_stays(&trust, now))?;
@@ -54,6 +56,7 @@ pub fn run(args: &Args, directory: &Path, now: UnixTime, screen: &mut Screen) ->
     // What is exported is written before the trust store changes, and switched after.
     let staged = match &args.export {
         Some(export) => {
+            place::check(export, "EXPORT-EXPOSED", screen).map_err(|refusal| refusal.and_stays(&trust, now))?;
             let files = files(args, &accepted).map_err(|refusal| refusal.and_stays(&trust, now))?;
             Some(stage(export, files).map_err(|refusal| refusal.and_stays(&trust, now))?)
         }

@@ -9,6 +9,7 @@ mod export;
 mod install;
 mod key;
 mod pin;
+mod place;
 mod reach;
 mod receipt;
 mod refusal;

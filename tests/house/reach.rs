@@ -56,7 +56,7 @@ const THINGS: [Thing; 9] = [
     },
     Thing {
         name: "files",
-        paths: &["std::fs", "std::os::unix::fs", "rustix::fs"],
+        paths: &["std::fs", "std::os::unix::fs", "rustix::fs", "coldsign_verify::files"],
         methods: &[
             "exists",
             "try_exists",

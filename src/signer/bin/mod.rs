@@ -15,6 +15,7 @@ mod journal;
 mod key;
 mod lookalikes;
 mod man;
+mod medium;
 mod policy;
 mod publication;
 mod publish;

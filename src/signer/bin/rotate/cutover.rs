@@ -1,5 +1,6 @@
 //! `coldsign rotate cutover …`
 
+use super::super::medium;
 use crate::bin::Ended;
 use crate::bin::context::Context;
 use crate::bin::screen::{Screen, many};
@@ -149,6 +150,7 @@ fn plan(planned: &Planned, context: &Context, screen: &mut Screen) -> Ended {
 
 fn issue(planned: &Planned, whom: Whom, to: &std::path::Path, context: &Context, screen: &mut Screen) -> Ended {
     let outbox = Outbox::open(to)?;
+    medium::tell_modes(&outbox, screen);
     let mut wanted = Wanted { swap_at: None, whom: whom.clone() };
     let mut session = context.act(screen, |store, _| {
         store.refuse_inside(&outbox)?;

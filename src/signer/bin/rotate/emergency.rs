@@ -1,5 +1,6 @@
 //! `coldsign rotate emergency`
 
+use super::super::medium;
 use crate::bin::Ended;
 use crate::bin::ask;
 use crate::bin::context::Context;
@@ -80,6 +81,9 @@ fn examine(args: &Args, store: &Store, outbox: Option<&Outbox>, context: &Contex
 
 pub fn run(args: &Args, context: &Context, screen: &mut Screen) -> Ended {
     let outbox = args.to.as_deref().map(Outbox::open).transpose()?;
+    if let Some(outbox) = &outbox {
+        medium::tell_modes(outbox, screen);
+    }
     if args.dry_run {
         let store = context.store(screen)?;
         let survey = examine(args, &store, outbox.as_ref(), context)?;

@@ -2,6 +2,7 @@
 
 use super::super::context::Context;
 use super::super::fault::Fault;
+use super::super::medium;
 use super::super::screen::Screen;
 use super::super::{Ended, lookalikes, when};
 use super::grant;
@@ -103,6 +104,7 @@ pub fn run(args: Args, context: &Context, screen: &mut Screen) -> Ended {
         return to_stdout(&batch, context, screen);
     }
     let outbox = Outbox::open(to)?;
+    medium::tell_modes(&outbox, screen);
     let mut session = context.act(screen, |store, screen| {
         lookalikes::warn(store, &batch.subjects, screen);
         let planned = issue::plan(store, &batch, now.max(store.journal().newest_time()))?;
