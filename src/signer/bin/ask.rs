@@ -1,18 +1,21 @@
 //! Questions, always at the terminal itself: a pipe can't answer for a person.
+//!
+//! A question may quote a journal or a file that somebody else wrote. It is one line, escaped as
+//! every line on the screen is.
 
 use super::context::secret_in;
 use super::fault::Fault;
 use coldsign::keystore::{Passphrase, RecoveryCode};
 use coldsign::refusal::Refusal;
 use coldsign::storage::{Terminal, restore_terminal_on_signals};
-use coldsign_verify::escape::escaped;
+use coldsign_verify::escape::{self, escaped};
 use std::path::Path;
 use zeroize::Zeroizing;
 
 /// A secret, typed without being shown.
 pub fn secret(prompt: &str) -> Result<Zeroizing<String>, Fault> {
     restore_terminal_on_signals();
-    rpassword::prompt_password(prompt).map(Zeroizing::new).map_err(|error| match error.raw_os_error() {
+    rpassword::prompt_password(escape::line(prompt).to_string()).map(Zeroizing::new).map_err(|error| match error.raw_os_error() {
         // ENXIO, ENOENT, ENOTTY: there is no controlling terminal.
         Some(6 | 2 | 25) => Fault::NoTerminal("name a file with --passphrase-file"),
         _ => Fault::Terminal(error),
@@ -79,7 +82,7 @@ pub fn line(question: &str, default: Option<&str>) -> Result<String, Fault> {
     let mut terminal = Terminal::open().map_err(|_| Fault::NoTerminal("give the answers as options, see --help"))?;
     let shown = default.map(|default| format!(" [{default}]")).unwrap_or_default();
     loop {
-        terminal.write(&format!("{question}{shown}: ")).map_err(Fault::Terminal)?;
+        terminal.write(&escape::line(&format!("{question}{shown}: ")).to_string()).map_err(Fault::Terminal)?;
         let answer = terminal.read_line().map_err(Fault::Terminal)?;
         match (answer.trim(), default) {
             ("", Some(default)) => return Ok(default.to_owned()),
@@ -93,6 +96,17 @@ pub fn line(question: &str, default: Option<&str>) -> Result<String, Fault> {
 pub fn tell(text: &str) -> Result<(), Fault> {
     let mut terminal = Terminal::open().map_err(|_| Fault::NoTerminal("give the answers as options, see --help"))?;
     terminal.write(text).map_err(Fault::Terminal)
+}
+
+/// Shows at the terminal, wherever standard output goes, what an act would do, and asks for Yes.
+/// Where there is no terminal, nobody can see it: `otherwise`.
+pub fn approve(lines: &[String], question: &str, otherwise: Fault) -> Result<(), Fault> {
+    let Ok(mut terminal) = Terminal::open() else { return Err(otherwise) };
+    for line in lines {
+        terminal.write(&format!("{}\n", escape::line(line))).map_err(Fault::Terminal)?;
+    }
+    drop(terminal);
+    confirm(question)
 }
 
 /// Yes, written out.

@@ -1,7 +1,7 @@
 //! Revocations as the journal tells them: what was taken back, and which tokens that reaches.
 
 use super::record::{TokenIssued, TokenRecord};
-use crate::journal::{Entry, Event, JournalFault};
+use crate::journal::{Entry, Event, JournalFault, member};
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 use std::fmt;
@@ -50,6 +50,7 @@ impl fmt::Display for What {
 #[serde(deny_unknown_fields)]
 pub struct RevocationMade {
     /// Its number, from 1.
+    #[serde(deserialize_with = "member::number")]
     pub number: u64,
     /// What it takes back.
     pub what: What,
@@ -57,6 +58,7 @@ pub struct RevocationMade {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
     /// The latest `iat` that it reaches, in seconds since the epoch: its time, dated back as tokens are.
+    #[serde(deserialize_with = "member::number")]
     pub cut_off: u64,
     /// Why, in the operator's words.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -10,6 +10,8 @@ mod covered;
 mod entry;
 mod fault;
 mod log;
+pub mod member;
+pub mod names;
 mod proof;
 mod scan;
 #[cfg(test)]

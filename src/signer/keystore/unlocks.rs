@@ -1,7 +1,7 @@
 //! Ways to open the store, as the journal tells them.
 
 use super::{KdfCost, KeystoreFault};
-use crate::journal::{Entry, Event, JournalFault};
+use crate::journal::{Entry, Event, JournalFault, member};
 use serde::{Deserialize, Serialize};
 
 /// A way to open the store.
@@ -35,6 +35,8 @@ pub struct Unlocks {
 impl Unlocks {
     /// The recovery code's name.
     pub const RECOVERY: &'static str = "recovery";
+    /// The most there can be at once: whatever is sealed is sealed for each of them.
+    pub const MOST: usize = 100;
 
     /// Takes in an entry; `false` where it is not about unlocks.
     ///
@@ -45,6 +47,9 @@ impl Unlocks {
         if let Some(added) = entry.event::<UnlockAdded>()? {
             if self.by_name(&added.name).is_some() {
                 return Err(malformed(format!("the unlock {} is there already", added.name)));
+            }
+            if self.records.len() == Self::MOST {
+                return Err(malformed(format!("there are {} unlocks already", Self::MOST)));
             }
             self.cost.get_or_insert(added.kdf_log_n);
             self.records.push(UnlockRecord {
@@ -68,7 +73,7 @@ impl Unlocks {
                 return Err(malformed(format!("the unlock {} can't have been removed", removed.name)));
             }
         } else if let Some(seal) = entry.event::<SealGeneration>()? {
-            if seal.generation != self.generation + 1 {
+            if self.generation.checked_add(1) != Some(seal.generation) {
                 return Err(malformed(format!("generation {} does not follow {}", seal.generation, self.generation)));
             }
             self.generation = seal.generation;
@@ -147,12 +152,15 @@ impl Unlocks {
 #[serde(deny_unknown_fields)]
 pub struct UnlockAdded {
     /// Its name; `recovery` is the recovery code's.
+    #[serde(deserialize_with = "member::unlock")]
     pub name: String,
     /// Its age recipient.
+    #[serde(deserialize_with = "member::recipient")]
     pub recipient: String,
     /// Logarithm of the scrypt work factor.
     pub kdf_log_n: u8,
     /// SHA-256 of its file, lower-case hex.
+    #[serde(deserialize_with = "member::digest")]
     pub sha256: String,
 }
 
@@ -165,12 +173,15 @@ impl Event for UnlockAdded {
 #[serde(deny_unknown_fields)]
 pub struct UnlockChanged {
     /// Its name.
+    #[serde(deserialize_with = "member::unlock")]
     pub name: String,
     /// Its new age recipient.
+    #[serde(deserialize_with = "member::recipient")]
     pub recipient: String,
     /// Logarithm of the scrypt work factor.
     pub kdf_log_n: u8,
     /// SHA-256 of its new file, lower-case hex.
+    #[serde(deserialize_with = "member::digest")]
     pub sha256: String,
 }
 
@@ -183,10 +194,12 @@ impl Event for UnlockChanged {
 #[serde(deny_unknown_fields)]
 pub struct UnlockRewrapped {
     /// Its name.
+    #[serde(deserialize_with = "member::unlock")]
     pub name: String,
     /// Logarithm of the scrypt work factor.
     pub kdf_log_n: u8,
     /// SHA-256 of its new file, lower-case hex.
+    #[serde(deserialize_with = "member::digest")]
     pub sha256: String,
 }
 
@@ -199,6 +212,7 @@ impl Event for UnlockRewrapped {
 #[serde(deny_unknown_fields)]
 pub struct UnlockRemoved {
     /// Its name.
+    #[serde(deserialize_with = "member::unlock")]
     pub name: String,
 }
 
@@ -211,8 +225,10 @@ impl Event for UnlockRemoved {
 #[serde(deny_unknown_fields)]
 pub struct SealGeneration {
     /// The folder below `sealed/` that is in force from here on.
+    #[serde(deserialize_with = "member::number")]
     pub generation: u64,
     /// SHA-256 of its `seal.age`, lower-case hex.
+    #[serde(deserialize_with = "member::digest")]
     pub sha256: String,
 }
 

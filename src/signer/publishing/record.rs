@@ -1,6 +1,6 @@
 //! Publications and certificates as the journal tells them.
 
-use crate::journal::{Entry, Event, JournalFault};
+use crate::journal::{Entry, Event, JournalFault, member};
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 
@@ -9,10 +9,13 @@ use std::collections::HashMap;
 #[serde(deny_unknown_fields)]
 pub struct PublicationMade {
     /// Its number, from 1.
+    #[serde(deserialize_with = "member::number")]
     pub seq: u64,
     /// SHA-256 of its `SHA256SUMS`, lower-case hex.
+    #[serde(deserialize_with = "member::digest")]
     pub manifest: String,
     /// RFC 7638 thumbprints of the keys in it.
+    #[serde(deserialize_with = "member::thumbprint")]
     pub kids: Vec<String>,
     /// Its bundle; publications of earlier versions have none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -24,8 +27,10 @@ pub struct PublicationMade {
 #[serde(deny_unknown_fields)]
 pub struct BundleMade {
     /// SHA-256 of `bundle.jwt`, lower-case hex.
+    #[serde(deserialize_with = "member::digest")]
     pub sha256: String,
     /// Its `exp`, in seconds since the epoch.
+    #[serde(deserialize_with = "member::number")]
     pub exp: u64,
 }
 
@@ -38,8 +43,10 @@ impl Event for PublicationMade {
 #[serde(deny_unknown_fields)]
 pub struct CertificateMade {
     /// The key: RFC 7638 thumbprint.
+    #[serde(deserialize_with = "member::thumbprint")]
     pub kid: String,
     /// SHA-256 of the PEM file, lower-case hex.
+    #[serde(deserialize_with = "member::digest")]
     pub sha256: String,
 }
 

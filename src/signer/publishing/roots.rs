@@ -1,6 +1,6 @@
 //! Roots as the journal tells them.
 
-use crate::journal::{Entry, Event, JournalFault};
+use crate::journal::{Entry, Event, JournalFault, member};
 use serde::{Deserialize, Serialize};
 
 /// A root is complete: it is `roots/root.<root_version>.json`.
@@ -8,10 +8,13 @@ use serde::{Deserialize, Serialize};
 #[serde(deny_unknown_fields)]
 pub struct RootMade {
     /// Its number, from 1.
+    #[serde(deserialize_with = "member::number")]
     pub root_version: u64,
     /// SHA-256 of the file, lower-case hex: its fingerprint.
+    #[serde(deserialize_with = "member::digest")]
     pub sha256: String,
     /// Its `exp`, in seconds since the epoch.
+    #[serde(deserialize_with = "member::number")]
     pub exp: u64,
 }
 
@@ -24,10 +27,13 @@ impl Event for RootMade {
 #[serde(deny_unknown_fields)]
 pub struct RootDrafted {
     /// Its number.
+    #[serde(deserialize_with = "member::number")]
     pub root_version: u64,
     /// SHA-256 of the file as it is signed so far, lower-case hex.
+    #[serde(deserialize_with = "member::digest")]
     pub sha256: String,
     /// Thumbprints of those that have signed.
+    #[serde(deserialize_with = "member::thumbprint")]
     pub signed: Vec<String>,
 }
 
@@ -40,6 +46,7 @@ impl Event for RootDrafted {
 #[serde(deny_unknown_fields)]
 pub struct RootDiscarded {
     /// Its number.
+    #[serde(deserialize_with = "member::number")]
     pub root_version: u64,
 }
 

@@ -1,6 +1,6 @@
 //! Cutovers as the journal tells them.
 
-use crate::journal::{Entry, Event, JournalFault};
+use crate::journal::{Entry, Event, JournalFault, member};
 use serde::{Deserialize, Serialize};
 
 /// The replacements of a keyset's single-key services were issued under its next key. From here on
@@ -9,12 +9,16 @@ use serde::{Deserialize, Serialize};
 #[serde(deny_unknown_fields)]
 pub struct CutoverIssued {
     /// The keyset.
+    #[serde(deserialize_with = "member::keyset")]
     pub keyset: String,
     /// The key that takes over: RFC 7638 thumbprint.
+    #[serde(deserialize_with = "member::thumbprint")]
     pub kid: String,
     /// When the operators install it, in seconds since the epoch.
+    #[serde(deserialize_with = "member::number")]
     pub swap_at: u64,
     /// The services that are swapped.
+    #[serde(deserialize_with = "member::service")]
     pub services: Vec<String>,
 }
 
@@ -27,8 +31,10 @@ impl Event for CutoverIssued {
 #[serde(deny_unknown_fields)]
 pub struct CutoverConfirmed {
     /// The key that took over.
+    #[serde(deserialize_with = "member::thumbprint")]
     pub kid: String,
     /// The service.
+    #[serde(deserialize_with = "member::service")]
     pub service: String,
 }
 

@@ -1,5 +1,6 @@
 //! The controlling terminal, whatever stdin and stdout are.
 
+use coldsign_verify::escape;
 use rustix::termios::{OptionalActions, tcgetattr, tcsetattr};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
 use signal_hook::iterator::Signals;
@@ -7,6 +8,7 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, BufRead, BufReader, Write};
 use std::os::fd::AsFd;
 use std::sync::{Once, mpsc};
+use zeroize::Zeroizing;
 
 /// The longest line anybody types, in bytes.
 const LONGEST: u64 = 64 << 10;
@@ -58,12 +60,14 @@ impl Terminal {
         Ok(Self { input: BufReader::new(output.try_clone()?), output })
     }
 
-    /// Shows text.
+    /// Shows text, escaped as all text from outside is: it can't move the cursor or hide.
     ///
     /// # Errors
     /// As the system refuses.
     pub fn write(&mut self, text: &str) -> io::Result<()> {
-        self.output.write_all(text.as_bytes())?;
+        // A sheet with codes on it goes this way too.
+        let shown = Zeroizing::new(escape::page(text).to_string());
+        self.output.write_all(shown.as_bytes())?;
         self.output.flush()
     }
 
