@@ -57,12 +57,27 @@ fn invisible(character: char) -> bool {
             | '\u{E0000}'..='\u{E0FFF}')
 }
 
-/// The known name nearest to a mistyped one, if any is near enough to be meant.
+/// The longest name that another one is looked for, in bytes: no name is longer, and to compare two
+/// takes the product of their lengths.
+pub(crate) const LONGEST_MISSPELT: usize = 128;
+/// Among how many known names it is looked for.
+pub(crate) const MOST_KNOWN: usize = 1_000;
+
+/// The known name nearest to a mistyped one, if any is near enough to be meant. `None` for what is too
+/// long to be a name.
 pub(crate) fn nearest<'k>(name: &str, known: impl IntoIterator<Item = &'k str>) -> Option<String> {
-    let furthest = (name.chars().count() / 3).clamp(1, 4);
+    if name.len() > LONGEST_MISSPELT {
+        return None;
+    }
+    let length = name.chars().count();
+    let furthest = (length / 3).clamp(1, 4);
     let folded = name.to_lowercase();
     known
         .into_iter()
+        .take(MOST_KNOWN)
+        .filter(|candidate| candidate.len() <= LONGEST_MISSPELT)
+        // Each letter more or less is a step of the distance.
+        .filter(|candidate| candidate.chars().count().abs_diff(length) <= furthest)
         .map(|candidate| (strsim::damerau_levenshtein(&folded, &candidate.to_lowercase()), candidate))
         .filter(|(distance, candidate)| *distance <= furthest && *distance < candidate.len())
         .min()

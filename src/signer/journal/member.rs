@@ -10,8 +10,6 @@ use serde::de::Error;
 use serde::{Deserialize, Deserializer};
 use std::collections::BTreeMap;
 
-/// The most characters of a subject.
-const LONGEST_SUBJECT: usize = 255;
 /// The longest signed note, in bytes: as long as the checkpoint file may be.
 const LONGEST_NOTE: usize = 4096;
 /// The most characters of a `kid` as tokens carry it.
@@ -121,7 +119,7 @@ texts! {
     /// An issuer.
     issuer: |text| names::issuer_fault(text).is_none(), "no issuer";
     /// A token's subject, whatever it is made of.
-    subject: |text| !text.is_empty() && text.chars().nth(LONGEST_SUBJECT).is_none(), "no subject of 1 to 255 characters";
+    subject: names::is_subject, "no subject of 1 to 255 characters";
     /// A signed note.
     note: |text| text.len() <= LONGEST_NOTE, "no signed note";
     /// The form that a token left in.

@@ -8,6 +8,8 @@ const LONGEST: usize = 64;
 const LONGEST_UNLOCK: usize = 32;
 /// The longest name of a file, in bytes.
 const LONGEST_FILE: usize = 255;
+/// The longest subject, in characters.
+const LONGEST_SUBJECT: usize = 255;
 /// The longest issuer, in bytes.
 const LONGEST_ISSUER: usize = 255;
 
@@ -32,6 +34,11 @@ pub fn is_role(name: &str) -> bool {
 /// A service's with one of its roles: `service/role`.
 pub fn is_grant(name: &str) -> bool {
     name.split_once('/').is_some_and(|(service, role)| is_plain(service) && is_role(role))
+}
+
+/// A token's subject, whatever it is made of: 1 to 255 characters.
+pub fn is_subject(text: &str) -> bool {
+    !text.is_empty() && text.chars().nth(LONGEST_SUBJECT).is_none()
 }
 
 /// A file's of a backup: `[A-Za-z0-9][A-Za-z0-9._-]*`, at most 255 bytes.

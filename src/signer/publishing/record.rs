@@ -82,6 +82,11 @@ impl Publications {
     /// [`JournalFault::Malformed`].
     pub fn apply(&mut self, entry: &Entry) -> Result<bool, JournalFault> {
         if let Some(made) = entry.event::<PublicationMade>()? {
+            // They are called by their numbers, in the order of their making; a restore leaves some out.
+            if self.newest().map_or(0, |newest| newest.made.seq) >= made.seq {
+                let what = format!("publication {} does not come after the one before", made.seq);
+                return Err(JournalFault::Malformed { line: entry.index + 1, what });
+            }
             for kid in &made.kids {
                 self.first_published.entry(kid.clone()).or_insert(entry.time);
             }
@@ -106,7 +111,8 @@ impl Publications {
 
     /// One by its number.
     pub fn by_seq(&self, seq: u64) -> Option<&PublicationRecord> {
-        self.records.iter().find(|publication| publication.made.seq == seq)
+        let place = self.records.partition_point(|publication| publication.made.seq < seq);
+        self.records.get(place).filter(|publication| publication.made.seq == seq)
     }
 
     /// When a key was first published, in seconds since the epoch.

@@ -67,7 +67,7 @@ impl Roots {
     /// # Errors
     /// [`JournalFault::Malformed`].
     pub fn apply(&mut self, entry: &Entry) -> Result<bool, JournalFault> {
-        let next = self.newest().map_or(0, |root| root.root_version) + 1;
+        let next = self.newest().map_or(0, |root| root.root_version).saturating_add(1);
         let follows = |root_version: u64| {
             if root_version == next {
                 return Ok(());

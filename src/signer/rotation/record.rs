@@ -2,6 +2,7 @@
 
 use crate::journal::{Entry, Event, JournalFault, member};
 use serde::{Deserialize, Serialize};
+use std::collections::HashMap;
 
 /// The replacements of a keyset's single-key services were issued under its next key. From here on
 /// whatever is issued for them is issued under both keys.
@@ -64,7 +65,11 @@ impl CutoverRecord {
 
 /// Every cutover, oldest first.
 #[derive(Debug, Default)]
-pub struct Cutovers(Vec<CutoverRecord>);
+pub struct Cutovers {
+    records: Vec<CutoverRecord>,
+    /// The newest of each key: a journal has an entry for each service that confirms it.
+    newest: HashMap<String, usize>,
+}
 
 impl Cutovers {
     /// Takes in an entry; `false` where it is not about cutovers.
@@ -73,9 +78,11 @@ impl Cutovers {
     /// [`JournalFault::Malformed`].
     pub fn apply(&mut self, entry: &Entry) -> Result<bool, JournalFault> {
         if let Some(issued) = entry.event::<CutoverIssued>()? {
-            self.0.push(CutoverRecord { issued, index: entry.index, at: entry.time, confirmed: Vec::new() });
+            self.newest.insert(issued.kid.clone(), self.records.len());
+            self.records.push(CutoverRecord { issued, index: entry.index, at: entry.time, confirmed: Vec::new() });
         } else if let Some(confirmed) = entry.event::<CutoverConfirmed>()? {
-            let known = self.0.iter_mut().rev().find(|cutover| cutover.issued.kid == confirmed.kid);
+            let place = self.newest.get(&confirmed.kid).copied();
+            let known = place.and_then(|place| self.records.get_mut(place));
             let malformed =
                 || JournalFault::Malformed { line: entry.index + 1, what: "there is no such cutover".into() };
             known.ok_or_else(malformed)?.confirmed.push(confirmed.service);
@@ -88,11 +95,11 @@ impl Cutovers {
     /// The newest of a keyset that a service has confirmed.
     pub fn confirmed_by(&self, service: &str, keyset: &str) -> Option<&CutoverRecord> {
         let confirmed = |cutover: &&CutoverRecord| cutover.confirmed.iter().any(|one| one == service);
-        self.0.iter().rev().find(|cutover| cutover.issued.keyset == keyset && confirmed(cutover))
+        self.records.iter().rev().find(|cutover| cutover.issued.keyset == keyset && confirmed(cutover))
     }
 
     /// The newest to that key that some service has not confirmed.
     pub fn open_to(&self, kid: &str) -> Option<&CutoverRecord> {
-        self.0.iter().rev().find(|cutover| cutover.issued.kid == kid && cutover.waiting().next().is_some())
+        self.records.iter().rev().find(|cutover| cutover.issued.kid == kid && cutover.waiting().next().is_some())
     }
 }

@@ -167,7 +167,7 @@ pub(super) fn whole(store: &Store, opened: &Opened) -> Result<Vec<u64>, Refusal>
     super::super::root::chain(store)?;
     super::super::root::waiting(store)?;
     for publication in ledger.publications.all() {
-        match publications::files(store, publication.made.seq) {
+        match publications::kept(store.directory(), publication) {
             Err(refusal) if refusal.reason().rule() == Some("STORE-DAMAGED") => lacking.push(publication.made.seq),
             read => drop(read?),
         }

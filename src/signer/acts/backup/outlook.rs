@@ -143,7 +143,7 @@ impl Outlook {
             return Err(BackupDenied::OtherHistory { file: file.to_owned(), size: checkpoint.size }.into());
         }
         if self.seen.as_ref().is_none_or(|(_, size)| checkpoint.size > *size) {
-            let lost = (checkpoint.size + 1).saturating_sub(lines);
+            let lost = checkpoint.size.saturating_add(1).saturating_sub(lines);
             self.lost = if own_records(backup).any(|own| own == checkpoint) { 0 } else { lost };
             self.seen = Some((note, checkpoint.size));
         }
@@ -217,5 +217,5 @@ fn own_records(backup: &Backup) -> impl Iterator<Item = Checkpoint> {
         let made = BackupMade { file, sha256: backup.sha256.clone(), bytes: backup.bytes, size: manifest.size };
         journal.root_with(&made.line(), manifest.made, &manifest.by)
     };
-    (1..=ATTEMPTS).map(move |attempt| Checkpoint { size: manifest.size + 1, root: root(attempt) })
+    (1..=ATTEMPTS).map(move |attempt| Checkpoint { size: manifest.size.saturating_add(1), root: root(attempt) })
 }

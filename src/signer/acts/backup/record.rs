@@ -6,6 +6,9 @@ use serde::{Deserialize, Serialize};
 /// How far the first publication of an epoch leaves behind those that may be lost.
 pub const PUBLICATION_GAP: u64 = 1_000;
 
+/// The last number that a publication can have.
+pub const LAST_PUBLICATION: u64 = 999_999;
+
 /// A backup was made.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

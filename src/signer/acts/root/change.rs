@@ -334,7 +334,7 @@ fn terms(
     Ok(Terms {
         store: store.sheet().store_id.clone(),
         issuer: store.sheet().issuer.clone(),
-        root_version: before.map_or(0, |terms| terms.root_version) + 1,
+        root_version: before.map_or(0, |terms| terms.root_version).saturating_add(1),
         issued_at: UnixTime(now),
         expires_at: UnixTime(now.saturating_add(lifetime)),
         root_keys,

@@ -1,6 +1,6 @@
 //! What changes between two policies, in plain words: who gains or loses what.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use super::duration::words;
@@ -101,15 +101,15 @@ impl Changes {
 fn names<'p, T: 'p>(
     old: impl Iterator<Item = &'p T>,
     new: impl Iterator<Item = &'p T>,
-    name: impl Fn(&T) -> &str,
+    name: impl Fn(&'p T) -> &'p str,
     mut pair: impl FnMut(Option<&'p T>, Option<&'p T>),
 ) {
-    let old: Vec<&T> = old.collect();
-    let new: Vec<&T> = new.collect();
-    for before in &old {
-        pair(Some(before), new.iter().find(|after| name(after) == name(before)).copied());
+    let old: BTreeMap<&str, &T> = old.map(|one| (name(one), one)).collect();
+    let new: BTreeMap<&str, &T> = new.map(|one| (name(one), one)).collect();
+    for (name, before) in &old {
+        pair(Some(before), new.get(name).copied());
     }
-    for after in new.iter().filter(|after| !old.iter().any(|before| name(before) == name(after))) {
+    for (_, after) in new.iter().filter(|(name, _)| !old.contains_key(*name)) {
         pair(None, Some(after));
     }
 }
@@ -159,8 +159,12 @@ fn added(new: &Service, changes: &mut Changes) {
 
 fn added_role(service: &Service, new: &Role, changes: &mut Changes) {
     let about = format!("services.{}/{}", service.name, new.name);
-    let words = format!("can be issued, for {} at the most", words(new.longest_lifetime));
-    changes.note(&about, &words, Effect::Widens);
+    let lifetime = format!("can be issued, for {} at the most", words(new.longest_lifetime));
+    changes.note(&about, &lifetime, Effect::Widens);
+    if new.longest_horizon != new.longest_lifetime {
+        let horizon = format!("may be issued for a later time, up to {} ahead", words(new.longest_horizon));
+        changes.note(&about, &horizon, Effect::Widens);
+    }
     for (what, entries) in grants(new) {
         changes.entries(&about, what, &BTreeSet::new(), &entries);
     }
@@ -210,8 +214,9 @@ fn service(old: &Service, new: &Service, changes: &mut Changes) {
 
 /// Verifiers that the new list has and the old one hasn't, and the other way round.
 fn moved<'p>(old: &'p [String], new: &'p [String]) -> impl Iterator<Item = (&'p String, &'static str)> {
-    let asked = new.iter().filter(|name| !old.contains(name)).map(|name| (name, "is confirmed by"));
-    asked.chain(old.iter().filter(|name| !new.contains(name)).map(|name| (name, "is no longer confirmed by")))
+    let (had, has): (BTreeSet<_>, BTreeSet<_>) = (old.iter().collect(), new.iter().collect());
+    let asked = new.iter().filter(move |name| !had.contains(name)).map(|name| (name, "is confirmed by"));
+    asked.chain(old.iter().filter(move |name| !has.contains(name)).map(|name| (name, "is no longer confirmed by")))
 }
 
 fn exports(service: &Service) -> String {
@@ -262,6 +267,7 @@ fn settings(old: &Policy, new: &Policy, changes: &mut Changes) {
     changes.swapped("distribution", "delivery", text(before.delivery), text(after.delivery));
     let holders = (text(before.delivery_to_holders), text(after.delivery_to_holders));
     changes.swapped("distribution", "delivery_to_holders", holders.0, holders.1);
+    changes.swapped("distribution", "reload", text(before.reload), text(after.reload));
     changes.swapped("distribution", "bundle_lifetime", text(before.bundle_lifetime), text(after.bundle_lifetime));
     let sticks = |sticks: u64| Some(sticks.to_string());
     changes.swapped("distribution", "lost_sticks", sticks(before.lost_sticks), sticks(after.lost_sticks));

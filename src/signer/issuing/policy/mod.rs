@@ -110,14 +110,25 @@ impl Policy {
 
     /// What rotation counts with for a keyset.
     pub fn rotation(&self, keyset: &str) -> rotation::Timing {
-        let services = || self.services_of(keyset);
-        rotation::Timing {
-            longest_lifetime: services().map(Service::longest_lifetime).max().unwrap_or(0),
-            longest_horizon: services().map(Service::longest_horizon).max().unwrap_or(0),
-            leeway: services().map(|service| service.leeway).max().unwrap_or(0),
-            rotate_every: self.keyset(keyset).map_or(keyset::USUAL_ROTATION, |keyset| keyset.rotate_every),
+        self.rotation_with(self.keyset(keyset), self.services_of(keyset))
+    }
+
+    /// The same over a keyset and its services, which are at hand.
+    fn rotation_with<'p>(
+        &self,
+        keyset: Option<&Keyset>,
+        services: impl Iterator<Item = &'p Service>,
+    ) -> rotation::Timing {
+        let none = rotation::Timing {
+            rotate_every: keyset.map_or(keyset::USUAL_ROTATION, |keyset| keyset.rotate_every),
             ..counted(self.timing, self.distribution)
-        }
+        };
+        services.fold(none, |timing, service| rotation::Timing {
+            longest_lifetime: timing.longest_lifetime.max(service.longest_lifetime()),
+            longest_horizon: timing.longest_horizon.max(service.longest_horizon()),
+            leeway: timing.leeway.max(service.leeway),
+            ..timing
+        })
     }
 
     /// The keysets, by name.
