@@ -226,12 +226,17 @@ impl By {
             return Err(RootDenied::Elsewhere(name).into());
         }
         drop(store);
-        Ok((context.session(screen)?, name))
+        let session = context.session(screen)?;
+        root::signer(session.store(), Some(&name))?;
+        Ok((session, name))
     }
 
     /// That custodian's key, opened with its code.
     fn custodian(&self, session: &Session, name: &str) -> Result<Custodian, Refusal> {
-        let record = root::signer(session.store(), Some(name))?;
+        // Who may sign was settled in the store that was opened; no draft is read again here.
+        let mut custodians = root::custodians(session.store());
+        let none = || RootDenied::NoCustodian { name: name.to_owned(), may: Vec::new() };
+        let record = custodians.find(|key| key.name() == name).ok_or_else(none)?;
         let elsewhere = self.root_file.as_deref().map(|file| read_file(file, root::LARGEST_KEY)).transpose()?;
         let elsewhere = self.root_file.as_deref().zip(elsewhere.as_deref());
         ask::root_code(self.root_code_file.as_deref(), &format!("root code of {name}: "), |code| {
