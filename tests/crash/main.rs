@@ -90,7 +90,12 @@ const ACTS: [Act; 19] = [
         stride: 4,
         holds: nothing_more,
     },
-    Act { given: Given::Settled, arguments: &["policy", "apply", "--sha256", POLICY_DIGEST], stride: 4, holds: nothing_more },
+    Act {
+        given: Given::Settled,
+        arguments: &["policy", "apply", "--sha256", POLICY_DIGEST],
+        stride: 4,
+        holds: nothing_more,
+    },
     Act {
         given: Given::Settled,
         arguments: &["revoke", "subject", "ann", "--unseen", "--yes"],

@@ -144,7 +144,10 @@ pub fn run(folder: &Path, arguments: &[&str], fault: Option<&Fault>) -> Output {
     if let Some(fault) = fault {
         command.arg("-e").arg(fault.inject());
     }
-    command.arg(env!("CARGO_BIN_EXE_coldsign")).args(["--passphrase-file", "pass"]).args(spelled_out(folder, arguments));
+    command
+        .arg(env!("CARGO_BIN_EXE_coldsign"))
+        .args(["--passphrase-file", "pass"])
+        .args(spelled_out(folder, arguments));
     command.current_dir(folder).env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default());
     command.env("TZ", "UTC").env("HOME", folder).env("COLDSIGN_STORE", folder.join("store"));
     command.stdin(Stdio::null()).output().unwrap()

@@ -14,8 +14,8 @@ use coldsign_verify::{Digest, UnixTime};
 
 pub use change::{Progress, Proposal, Waiting, Wish, check, discard, must_wait, prepare, propose, sign, waiting};
 pub(super) use change::{kept_files, known_files};
-pub use difference::{Difference, KeyChange, NamedKey};
 pub use custodian::{Custodian, LARGEST_KEY, custodians, key_file, may_sign, open, opened_by, signer};
+pub use difference::{Difference, KeyChange, NamedKey};
 
 /// How long a root is good, in seconds: five years.
 pub const LIFETIME: u64 = 5 * 31_556_952;

@@ -125,6 +125,16 @@ mod tests {
     }
 
     #[test]
+    fn names_are_measured_before_the_nearest_is_looked_for() {
+        // The product of the two lengths would be 10^12 steps.
+        let long = "a".repeat(1_000_000);
+        assert_eq!(nearest(&long, [long.as_str()]), None);
+        assert_eq!(nearest("audience", [long.as_str(), "audeince"]).as_deref(), Some("audeince"));
+        let many: Vec<String> = (0..1_000_000).map(|number| format!("{number:0128}")).collect();
+        assert_eq!(nearest(&"x".repeat(128), many.iter().map(String::as_str)), None);
+    }
+
+    #[test]
     fn a_shell_reads_the_same_word_back() {
         assert_eq!(shell_word("ward7"), "ward7");
         assert_eq!(shell_word("it's $HOME"), "'it'\\''s $HOME'");

@@ -273,7 +273,7 @@ pub(super) fn correct_times(entries: &mut [Entry]) -> Result<(), JournalFault> {
 
 /// The place and the right time of each entry that some correction speaks of; the last one counts. Each
 /// entry is touched once, however many corrections speak of it.
-fn corrected(entries: usize, corrections: &[ClockCorrected]) -> Vec<(usize, u64)> {
+pub(super) fn corrected(entries: usize, corrections: &[ClockCorrected]) -> Vec<(usize, u64)> {
     let mut times = Vec::new();
     // The next entry at or after each that no later correction has settled.
     let mut next: Vec<usize> = if corrections.is_empty() { Vec::new() } else { (0..=entries).collect() };

@@ -9,6 +9,8 @@ mod checkpoint;
 mod covered;
 mod entry;
 mod fault;
+#[cfg(test)]
+mod hostile;
 mod log;
 pub mod member;
 pub mod names;

@@ -65,9 +65,7 @@ pub fn is_random(text: &str) -> bool {
 
 /// An age recipient: `age1` and lower-case letters and digits, at most 128 bytes.
 pub fn is_recipient(text: &str) -> bool {
-    text.len() <= 128
-        && text.starts_with("age1")
-        && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit())
+    text.len() <= 128 && text.starts_with("age1") && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit())
 }
 
 /// An entry's type: `noun.happened`.

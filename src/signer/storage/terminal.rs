@@ -65,9 +65,7 @@ impl Terminal {
     /// # Errors
     /// As the system refuses.
     pub fn write(&mut self, text: &str) -> io::Result<()> {
-        // A sheet with codes on it goes this way too.
-        let shown = Zeroizing::new(escape::page(text).to_string());
-        self.output.write_all(shown.as_bytes())?;
+        self.output.write_all(shown(text).as_bytes())?;
         self.output.flush()
     }
 
@@ -81,5 +79,21 @@ impl Terminal {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
         Ok(line.trim_end_matches(['\n', '\r']).to_owned())
+    }
+}
+
+/// As the terminal gets it. A sheet with codes on it goes this way too.
+fn shown(text: &str) -> Zeroizing<String> {
+    Zeroizing::new(escape::page(text).to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::shown;
+
+    #[test]
+    fn nothing_that_is_shown_moves_the_cursor_or_hides() {
+        assert_eq!(*shown("a sheet\n\tits code\n"), "a sheet\n\tits code\n");
+        assert_eq!(*shown("\u{1b}]0;x\u{7}\u{9b}2J\r\u{200b}"), r"\u{1b}]0;x\u{7}\u{9b}2J\u{d}\u{200b}");
     }
 }

@@ -92,9 +92,7 @@ fn described(key: &NamedKey) -> String {
 pub fn as_json(difference: &Difference) -> Value {
     let key = |key: &NamedKey| json!({"name": key.name, "kid": key.kid, "made": key.made_at});
     let keys = |keys: &[NamedKey]| keys.iter().map(key).collect::<Vec<_>>();
-    let change = |change: &KeyChange| {
-        json!({"added": keys(&change.added), "removed": keys(&change.removed), "kept": keys(&change.kept)})
-    };
+    let change = |change: &KeyChange| json!({"added": keys(&change.added), "removed": keys(&change.removed), "kept": keys(&change.kept)});
     json!({
         "after": difference.after,
         "custodians": change(&difference.custodians), "bundle_keys": change(&difference.bundle_keys),

@@ -336,4 +336,104 @@ mod tests {
             ]
         );
     }
+
+    /// Every field that a policy can have, and another value for it.
+    #[test]
+    fn no_field_changes_unseen() {
+        let whole = r#"
+format = "coldsign-policy"
+version = 1
+[timing]
+skew = "60s"
+backdate = "60s"
+[distribution]
+publish_every = "30d"
+delivery = "14d"
+delivery_to_holders = "13d"
+reload = "1d"
+lost_sticks = 1
+bundle_lifetime = "120d"
+[keysets.default]
+algorithm = "RS256"
+bits = 2048
+rotate_every = "200d"
+[keysets.fed]
+algorithm = "ES256"
+[services.api]
+profile = "rfc9068"
+keyset = "default"
+audience = "a"
+client_id = "c"
+consumer = "overlap"
+token_form = "raw"
+export = ["jwks"]
+leeway = "1s"
+max_token_bytes = 4096
+sees_revocations = true
+confirmed_by = ["v1"]
+[services.api.roles.reader]
+description = "d"
+scopes = ["s1"]
+groups = ["g1"]
+roles = ["r1"]
+entitlements = ["e1"]
+permissions = ["p1"]
+default_lifetime = "1d"
+longest_lifetime = "30d"
+longest_horizon = "40d"
+token_form = "header"
+details = [{ type = "result", actions = ["read"] }]
+claims = { one = "x1" }
+[services.fed]
+profile = "fedn"
+keyset = "fed"
+custom_claim = { name = "n1", value = "v1" }
+discover_host = "h1"
+discover_port = 443
+[services.fed.roles.client]
+"#;
+        let old = Policy::parse(whole).unwrap();
+        for (was, is) in [
+            ("skew = \"60s\"", "skew = \"50s\""),
+            ("backdate = \"60s\"", "backdate = \"70s\""),
+            ("publish_every = \"30d\"", "publish_every = \"29d\""),
+            ("delivery = \"14d\"", "delivery = \"12d\""),
+            ("delivery_to_holders = \"13d\"", "delivery_to_holders = \"12d\""),
+            ("reload = \"1d\"", "reload = \"2d\""),
+            ("lost_sticks = 1", "lost_sticks = 0"),
+            ("bundle_lifetime = \"120d\"", "bundle_lifetime = \"121d\""),
+            ("bits = 2048", "bits = 3072"),
+            ("rotate_every = \"200d\"", "rotate_every = \"201d\""),
+            ("\"ES256\"", "\"EdDSA\""),
+            ("audience = \"a\"", "audience = \"b\""),
+            ("client_id = \"c\"", "client_id = \"e\""),
+            ("consumer = \"overlap\"", "consumer = \"single-key\""),
+            ("token_form = \"raw\"", "token_form = \"dotenv\""),
+            ("export = [\"jwks\"]", "export = [\"jwks\", \"x509\"]"),
+            ("leeway = \"1s\"", "leeway = \"2s\""),
+            ("max_token_bytes = 4096", "max_token_bytes = 4097"),
+            ("sees_revocations = true", "sees_revocations = false"),
+            ("confirmed_by = [\"v1\"]", "confirmed_by = [\"v2\"]"),
+            ("description = \"d\"", "description = \"e\""),
+            ("\"s1\"", "\"s2\""),
+            ("\"g1\"", "\"g2\""),
+            ("\"r1\"", "\"r2\""),
+            ("\"e1\"", "\"e2\""),
+            ("\"p1\"", "\"p2\""),
+            ("default_lifetime = \"1d\"", "default_lifetime = \"2d\""),
+            ("longest_lifetime = \"30d\"", "longest_lifetime = \"31d\""),
+            ("longest_horizon = \"40d\"", "longest_horizon = \"41d\""),
+            ("token_form = \"header\"", "token_form = \"raw\""),
+            ("actions = [\"read\"]", "actions = [\"read\", \"write\"]"),
+            ("one = \"x1\"", "one = \"x2\""),
+            ("name = \"n1\"", "name = \"n2\""),
+            ("value = \"v1\"", "value = \"v2\""),
+            ("discover_host = \"h1\"", "discover_host = \"h2\""),
+            ("discover_port = 443", "discover_port = 444"),
+        ] {
+            assert_eq!(whole.matches(was).count(), 1, "{was}");
+            let new = Policy::parse(&whole.replace(was, is)).unwrap_or_else(|faults| panic!("{is}: {faults}"));
+            assert!(!diff(Some(&old), &new).is_empty(), "{was} becomes {is}, and nobody is told");
+        }
+    }
 }

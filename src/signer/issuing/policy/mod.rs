@@ -9,6 +9,8 @@ mod diff;
 pub mod duration;
 mod fault;
 mod keyset;
+#[cfg(test)]
+mod largest;
 mod names;
 mod role;
 mod rules;
