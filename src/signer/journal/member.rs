@@ -62,6 +62,15 @@ pub fn number<'de, D: Deserializer<'de>, T: Values<u64> + Deserialize<'de>>(from
     if sound { Ok(value) } else { Err(D::Error::custom("a number is beyond 2^53 - 1")) }
 }
 
+/// The logarithm of a scrypt work factor: 10 to 20.
+///
+/// # Errors
+/// Where it is another number.
+pub fn work_factor<'de, D: Deserializer<'de>>(from: D) -> Result<u8, D::Error> {
+    let value = u8::deserialize(from)?;
+    if (10..=20).contains(&value) { Ok(value) } else { Err(D::Error::custom("a work factor is not 10 to 20")) }
+}
+
 /// Times by the `kid` that tokens carry.
 ///
 /// # Errors

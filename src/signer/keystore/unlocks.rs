@@ -158,6 +158,7 @@ pub struct UnlockAdded {
     #[serde(deserialize_with = "member::recipient")]
     pub recipient: String,
     /// Logarithm of the scrypt work factor.
+    #[serde(deserialize_with = "member::work_factor")]
     pub kdf_log_n: u8,
     /// SHA-256 of its file, lower-case hex.
     #[serde(deserialize_with = "member::digest")]
@@ -179,6 +180,7 @@ pub struct UnlockChanged {
     #[serde(deserialize_with = "member::recipient")]
     pub recipient: String,
     /// Logarithm of the scrypt work factor.
+    #[serde(deserialize_with = "member::work_factor")]
     pub kdf_log_n: u8,
     /// SHA-256 of its new file, lower-case hex.
     #[serde(deserialize_with = "member::digest")]
@@ -197,6 +199,7 @@ pub struct UnlockRewrapped {
     #[serde(deserialize_with = "member::unlock")]
     pub name: String,
     /// Logarithm of the scrypt work factor.
+    #[serde(deserialize_with = "member::work_factor")]
     pub kdf_log_n: u8,
     /// SHA-256 of its new file, lower-case hex.
     #[serde(deserialize_with = "member::digest")]

@@ -7,6 +7,7 @@ use crate::journal::{hex, sha256};
 use crate::keystore::{Opened, Passphrase, Purpose, SealingIdentity};
 use crate::refusal::Refusal;
 use crate::storage::Directory;
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// The largest backup that is read, in bytes.
@@ -156,7 +157,9 @@ pub(super) fn whole(store: &Store, opened: &Opened) -> Result<Vec<u64>, Refusal>
     if opened.identity().recipient() != named.recipient {
         return Err(damaged(format!("unlock/{}.age", named.name), "it is not the one that the journal names").into());
     }
-    for policy in ledger.policies.all() {
+    // One may be applied again and again; its text is read once.
+    let mut read = BTreeSet::new();
+    for policy in ledger.policies.all().iter().filter(|policy| read.insert(&policy.applied.sha256)) {
         store.policy_text(policy)?;
     }
     store.edited_policy()?;

@@ -13,7 +13,7 @@ use crate::keystore::Opened;
 use crate::publishing::record::PublicationMade;
 use crate::refusal::Refusal;
 use crate::storage::Directory;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 /// The fewest hex digits of a journal fingerprint that are taken for one.
@@ -94,7 +94,9 @@ pub fn notes_in(text: &str) -> Vec<String> {
         let signature = ["\u{2014} ", "\u{2013} ", "-- ", "- "].iter().find_map(|dash| signature.strip_prefix(dash))?;
         gap.is_empty().then(|| format!("{origin}\n{size}\n{root}\n\n\u{2014} {}\n", signature.trim()))
     };
-    (0..lines.len()).filter(begins).filter_map(note).collect()
+    // Each is held against the journal from its beginning: one that stands there twice is one.
+    let mut known = BTreeSet::new();
+    (0..lines.len()).filter(begins).filter_map(note).filter(|note| known.insert(note.clone())).collect()
 }
 
 /// Refuses what can't be a journal fingerprint: 16 to 64 hex digits, in groups or not.

@@ -34,7 +34,7 @@ fn judge<E: Event>(sound: &Value) {
     let read = |value: &Value| serde_json::from_str::<E>(&value.to_string()).map(drop);
     read(sound).unwrap_or_else(|error| panic!("{}: {error}", E::TYPE));
     for (name, value) in sound.as_object().unwrap() {
-        let known = ["purpose", "what", "source", "elsewhere", "kdf_log_n"].contains(&name.as_str());
+        let known = ["purpose", "what", "source", "elsewhere"].contains(&name.as_str());
         if FREE.contains(&name.as_str()) || (E::TYPE == "revocation.made" && name == "name") || known {
             continue;
         }

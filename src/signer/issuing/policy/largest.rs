@@ -51,3 +51,22 @@ fn as_many_misspelt_names_as_fit() {
     assert!(faults.iter().count() > 10_000);
     assert!(faults.iter().any(|fault| fault.nearest.as_deref() == Some("profile")));
 }
+
+#[test]
+fn as_much_garbage_as_fits() {
+    for text in [
+        "[".repeat(LARGEST),
+        format!("a = {}", "[".repeat(LARGEST - 4)),
+        format!("a = {}", "{a=".repeat(LARGEST / 3 - 4)),
+        format!("{} = 1", vec!["a"; LARGEST / 2 - 8].join(".")),
+        "=\n".repeat(LARGEST / 2),
+        "a=1\n".repeat(LARGEST / 4),
+        "[[a]]\n".repeat(LARGEST / 6),
+        filled(HEAD, |n| format!("x{n}=1\n")),
+        format!("a = \"{}\"", "\\x".repeat(LARGEST / 2 - 8)),
+        "\u{301}".repeat(LARGEST / 2),
+    ] {
+        assert!(text.len() <= LARGEST);
+        assert!(Policy::parse(&text).is_err());
+    }
+}
