@@ -34,7 +34,10 @@ pub fn proposed(difference: &Difference, scripted: bool, screen: &mut Screen) ->
     }
     let otherwise = Fault::Unseen {
         what: "the root",
-        look: "a root is signed only where somebody can see what it says",
+        look: match difference.after {
+            Some(_) => "in a script, name a file with --root-code-file: then the options say what changes",
+            None => "a first root is signed only where somebody can see what it names",
+        },
         command: None,
     };
     Ok(ask::approve(&lines(difference), &question(difference), otherwise)?)
