@@ -130,7 +130,7 @@ mod tests {
         let long = "a".repeat(1_000_000);
         assert_eq!(nearest(&long, [long.as_str()]), None);
         assert_eq!(nearest("audience", [long.as_str(), "audeince"]).as_deref(), Some("audeince"));
-        let many: Vec<String> = (0..1_000_000).map(|number| format!("{number:0128}")).collect();
+        let many: Vec<String> = (0..100_000).map(|number| format!("{number:0128}")).collect();
         assert_eq!(nearest(&"x".repeat(128), many.iter().map(String::as_str)), None);
     }
 
