@@ -106,9 +106,9 @@ def pinned(data, fingerprint):
 def following(data, trusted):
     """The root after the trusted one."""
     root = Root(data)
-    demand((root.store, root.issuer) == (trusted.store, trusted.issuer), "ROOT-FOREIGN")
-    demand(root.version == trusted.version + 1, "ROOT-GAP")
     demand(root.signed_by(trusted) and root.signed_by(root), "ROOT-THRESHOLD")
+    demand(root.version == trusted.version + 1, "ROOT-GAP")
+    demand((root.store, root.issuer) == (trusted.store, trusted.issuer), "ROOT-FOREIGN")
     return root
 
 
