@@ -175,11 +175,10 @@ pub(crate) fn kid(jwk: &Map<String, Value>) -> Result<Option<String>, JwkError> 
 }
 
 fn algorithm(jwk: &Map<String, Value>, key_type: &str) -> Result<Option<Algorithm>, JwkError> {
-    let name = text(jwk, "alg")?;
     if !matches!(key_type, "OKP" | "EC" | "RSA") {
         return Err(JwkError::Foreign(Foreign::KeyType(key_type.to_owned())));
     }
-    match name.map(|name| name.parse().map_err(|_| name)) {
+    match text(jwk, "alg")?.map(|name| name.parse().map_err(|_| name)) {
         None => Ok(None),
         Some(Ok(algorithm)) => Ok(Some(algorithm)),
         Some(Err(name)) => Err(JwkError::Foreign(Foreign::Algorithm(name.to_owned()))),

@@ -15,6 +15,8 @@ MAX_BUNDLE = 16 << 20
 MAX_KEYS = 1000
 MAX_LEAP = 10_000
 MAX_SKEW = 86400
+MAX_PATH = 255
+UNLISTED = ("bundle.jwt", "SHA256SUMS")
 TYPE = "jwk-set+jwt"
 MEMBERS = (
     "iss", "sub", "store", "version", "seq", "prev", "root_version", "iat", "exp",
@@ -26,34 +28,38 @@ _PART = re.compile(r"(?![.-])[A-Za-z0-9._-]+(?<!\.)")
 def signed(data, rules, largest, typ, key_of):
     """A compact JWS of exactly alg, kid and typ, signed by the key that `key_of` knows under its kid."""
     demand(len(data) <= largest, f"{rules}-LENGTH")
-    try:
-        jws = Compact(data)
-    except Refused:
-        raise Refused(f"{rules}-FORM") from None
-    demand("kid" in jws.header and jws.header["alg"] == "EdDSA", f"{rules}-FORM")
+    jws = compact(data, f"{rules}-FORM")
     demand(jws.header.get("typ") == typ, f"{rules}-TYPE")
-    key = key_of(jws)
+    demand("kid" in jws.header and jws.header["alg"] == "EdDSA", f"{rules}-KEY")
+    key = key_of(jws.header["kid"])
     demand(key is not None, f"{rules}-KEY")
     demand(holds("EdDSA", key.public, jws.signature, jws.message), f"{rules}-SIGNATURE")
     return jws
+
+
+def compact(data, rule):
+    """A compact JWS of any length, refused by one rule whatever is wrong with its form."""
+    try:
+        return Compact(data)
+    except Refused:
+        raise Refused(rule) from None
 
 
 class Bundle:
     """A bundle signed under a root, with contents that are sound by themselves."""
 
     def __init__(self, data, root):
-        def key_of(jws):
-            kid = jws.header["kid"]
+        def key_of(kid):
             return root.keys[kid] if kid in root.bundlers.kids else None
 
         jws = signed(data, "BUNDLE", MAX_BUNDLE, TYPE, key_of)
         self.signer = jws.header["kid"]
         self.digest = hashlib.sha256(data).hexdigest()
         claims = object_of(jws.payload, "BUNDLE-JSON")
-        demand(integer(claims.get("version")) == 1, "BUNDLE-VERSION")
         self._read(Members(claims, "BUNDLE-MEMBER"))
 
     def _read(self, claims):
+        claims.version("BUNDLE-VERSION")
         claims.known_if_critical(MEMBERS)
         self.issuer, self.store = claims.string("iss"), claims.string("store")
         demand(claims.string("sub") == self.issuer, "BUNDLE-MEMBER")
@@ -68,23 +74,25 @@ class Bundle:
         self.services = {name: service_of(name, services.object(name), self.issuer) for name in services.value}
         self._read_keys(claims.array("keys"))
         self.revoked = revoked_of(claims.object("revoked"), self.services)
-        claims.any("files")
-        for path, _ in ((path, claims.object("files").digest(path)) for path in claims.object("files").value):
+        files = claims.object("files")
+        for path in files.value:
+            files.digest(path)
+            demand(path not in UNLISTED and len(path) <= MAX_PATH, "BUNDLE-MEMBER")
             demand(all(_PART.fullmatch(part) for part in path.split("/")), "BUNDLE-MEMBER")
         claims.string("checkpoint")
 
     def _read_keys(self, elements):
         demand(len(elements) <= MAX_KEYS, "BUNDLE-MEMBER")
-        users = {}
-        for element in elements:
-            names = Members(element, "BUNDLE-MEMBER").array("services")
-            demand(names and all(isinstance(name, str) and name in self.services for name in names), "BUNDLE-MEMBER")
-            users[element.get("kid") if isinstance(element.get("kid"), str) else None] = names
         try:
             self.keys = jwk.keys_of(elements)
         except Refused:
             raise Refused("BUNDLE-KEYS") from None
-        self.users = {kid: users[kid] for kid in self.keys}
+        self.users = {}
+        for element in elements:
+            if element.get("kid") in self.keys:
+                names = Members(element, "BUNDLE-MEMBER").different("services")
+                demand(names and all(name in self.services for name in names), "BUNDLE-MEMBER")
+                self.users[element["kid"]] = names
 
     def keys_for(self, service):
         return {kid: key for kid, key in self.keys.items() if service in self.users[kid]}

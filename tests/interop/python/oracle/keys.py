@@ -11,7 +11,6 @@ PRIVATE = ("d", "p", "q", "dp", "dq", "qi", "oth", "k", "priv")
 ALGORITHMS = {"EdDSA": ("OKP", "Ed25519"), "Ed25519": ("OKP", "Ed25519"), "ES256": ("EC", "P-256"), "RS256": ("RSA", None)}
 MAX_SET = 1 << 20
 MAX_KID = 64
-MAX_KEY_OPS = 16
 RULE = "KEYS"
 
 
@@ -54,24 +53,30 @@ def one_of(element):
     """`kid` and Key of one element; the Key is None where it is skipped."""
     demand(isinstance(element, dict), RULE)
     demand(not any(name in element for name in PRIVATE), RULE)
-    for name in ("kty", "crv", "alg", "use", "kid"):
-        demand(name not in element or isinstance(element[name], str), RULE)
-    kty, alg, kid = element.get("kty"), element.get("alg"), element.get("kid")
-    demand(kty is not None and kty != "oct", RULE)
+    kid, kty = text(element, "kid"), text(element, "kty")
     demand(kid is None or 1 <= len(kid) <= MAX_KID, RULE)
-    operations = element.get("key_ops")
-    if "key_ops" in element:
-        demand(isinstance(operations, list) and all(isinstance(each, str) for each in operations), RULE)
-        demand(len(set(operations)) == len(operations), RULE)
+    demand(kty is not None and kty != "oct", RULE)
+    # Of a key that is skipped nothing else is looked at.
     if kty not in ("OKP", "EC", "RSA"):
         return kid, None
+    alg = text(element, "alg")
     if alg is not None and alg not in ALGORITHMS:
         return kid, None
-    if element.get("use", "sig") != "sig":
+    if text(element, "use") not in (None, "sig"):
         return kid, None
-    if operations is not None and "verify" not in operations:
-        return kid, None
+    if "key_ops" in element:
+        operations = element["key_ops"]
+        demand(isinstance(operations, list) and all(isinstance(each, str) for each in operations), RULE)
+        demand(len(set(operations)) == len(operations), RULE)
+        if "verify" not in operations:
+            return kid, None
     return kid, usable(element, kty, alg, kid)
+
+
+def text(element, name):
+    """The string under a name, None where it is absent."""
+    demand(name not in element or isinstance(element[name], str), RULE)
+    return element.get(name)
 
 
 def usable(element, kty, alg, kid):
@@ -79,7 +84,7 @@ def usable(element, kty, alg, kid):
     if alg is None:
         alg = {"OKP": "EdDSA", "EC": "ES256", "RSA": "RS256"}[kty]
     wanted_kty, wanted_crv = ALGORITHMS[alg]
-    demand(kty == wanted_kty and (wanted_crv is None or element.get("crv") == wanted_crv), RULE)
+    demand(kty == wanted_kty and text(element, "crv") == wanted_crv, RULE)
     names = {"OKP": ("x",), "EC": ("x", "y"), "RSA": ("n", "e")}[kty]
     parts = [base64url(element.get(name)) for name in names]
     demand(all(part is not None for part in parts), RULE)

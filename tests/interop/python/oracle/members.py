@@ -26,8 +26,12 @@ class Members:
     def known_if_critical(self, names):
         """`critical` may list only what the reader knows."""
         if self.has("critical"):
-            listed = self.array("critical")
-            demand(all(isinstance(name, str) and name in names for name in listed), self.rule)
+            listed = self.different("critical")
+            demand(len(listed) <= 100 and all(name in names for name in listed), self.rule)
+
+    def version(self, rule):
+        """The integer `version`, which has to be 1."""
+        demand(self.integer("version") == 1, rule)
 
     def any(self, name):
         demand(name in self.value, self.rule)
@@ -35,7 +39,7 @@ class Members:
 
     def string(self, name):
         value = self.any(name)
-        demand(isinstance(value, str), self.rule)
+        demand(isinstance(value, str) and value, self.rule)
         return value
 
     def integer(self, name, least=0, most=None):
@@ -47,6 +51,13 @@ class Members:
         value = self.any(name)
         demand(isinstance(value, list), self.rule)
         return value
+
+    def different(self, name):
+        """An array of different strings, none of them empty."""
+        texts = self.array(name)
+        demand(all(isinstance(text, str) and text for text in texts), self.rule)
+        demand(len(set(texts)) == len(texts), self.rule)
+        return texts
 
     def object(self, name):
         return Members(self.any(name), self.rule)
@@ -61,11 +72,13 @@ class Members:
         if not self.has(name):
             return {}
         times = self.object(name)
+        demand("" not in times.value, self.rule)
         return {each: times.integer(each) for each in times.value}
 
     def strings(self, name):
         """An object name -> string; empty where it is absent."""
         if not self.has(name):
             return {}
-        strings = self.object(name)
-        return {each: strings.string(each) for each in strings.value}
+        strings = self.object(name).value
+        demand("" not in strings and all(isinstance(each, str) for each in strings.values()), self.rule)
+        return strings

@@ -4,11 +4,10 @@ import hashlib
 import re
 
 from . import keys as jwk
-from .bundles import signed
+from .bundles import compact, signed
 from .jws import object_of
 from .members import Members
 from .refused import Refused, demand
-from .strict_json import integer
 
 MAX_RECEIPT = 1 << 20
 TYPE = "coldsign-receipt+jwt"
@@ -23,30 +22,25 @@ class Receipt:
     """A receipt, signed by the enrolled key or, where none is given, by the key in it."""
 
     def __init__(self, data, enrolled):
-        def key_of(jws):
-            key = enrolled or self._own_key(jws.payload)
-            return key if key.thumbprint == jws.header["kid"] else None
-
-        jws = signed(data, "RECEIPT", MAX_RECEIPT, TYPE, key_of)
+        key = enrolled
+        if key is None:
+            # Whose it is, only the receipt itself says: it is read before anything is verified.
+            demand(len(data) <= MAX_RECEIPT, "RECEIPT-LENGTH")
+            self._read(compact(data, "RECEIPT-FORM").payload)
+            key = self.key
+        jws = signed(data, "RECEIPT", MAX_RECEIPT, TYPE, lambda kid: key if kid == key.thumbprint else None)
         self.digest = hashlib.sha256(data).hexdigest()
-        claims = object_of(jws.payload, "RECEIPT-JSON")
-        demand(integer(claims.get("version")) == 1, "RECEIPT-VERSION")
-        self._read(Members(claims, "RECEIPT-MEMBER"))
-        demand(self._own_key(jws.payload).thumbprint == jws.header["kid"], "RECEIPT-KEY")
+        self._read(jws.payload)
+        demand(self.key.thumbprint == key.thumbprint, "RECEIPT-KEY")
 
-    @staticmethod
-    def _own_key(payload):
-        claims = object_of(payload, "RECEIPT-JSON")
-        demand(integer(claims.get("version")) == 1, "RECEIPT-VERSION")
-        demand("key" in claims, "RECEIPT-MEMBER")
+    def _read(self, payload):
+        claims = Members(object_of(payload, "RECEIPT-JSON"), "RECEIPT-MEMBER")
+        claims.version("RECEIPT-VERSION")
         try:
-            _kid, key = jwk.one_of(claims["key"])
-        except Refused:
-            raise Refused("RECEIPT-OWN-KEY") from None
-        demand(key is not None and key.algorithm in ("EdDSA", "Ed25519"), "RECEIPT-OWN-KEY")
-        return key
-
-    def _read(self, claims):
+            _kid, self.key = jwk.one_of(claims.object("key").value)
+        except Refused as refused:
+            raise Refused("RECEIPT-OWN-KEY" if refused.rule == jwk.RULE else refused.rule) from None
+        demand(self.key is not None and self.key.algorithm == "EdDSA", "RECEIPT-OWN-KEY")
         claims.known_if_critical(MEMBERS)
         self.store, self.verifier = claims.string("store"), claims.string("verifier")
         demand(_VERIFIER.fullmatch(self.verifier), "RECEIPT-MEMBER")
@@ -59,6 +53,7 @@ class Receipt:
         self.installed_at = claims.integer("installed_at")
         self.loaded_at = claims.integer("loaded_at") if claims.has("loaded_at") else None
         kids = claims.object("kids")
+        demand("" not in kids.value, "RECEIPT-MEMBER")
         self.kids = {kid: None if kids.value[kid] is None else kids.integer(kid) for kid in kids.value}
         self.iat = claims.integer("iat")
 

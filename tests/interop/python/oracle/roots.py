@@ -7,7 +7,6 @@ from .jws import header_of, object_of
 from .members import Members
 from .refused import Refused, demand
 from .signatures import base64url, holds
-from .strict_json import integer
 
 MAX_ROOT = 64 << 10
 MAX_SIGNATURES = 32
@@ -26,18 +25,19 @@ class Root:
 
     def __init__(self, data):
         demand(len(data) <= MAX_ROOT, "ROOT-LENGTH")
-        self.fingerprint = hashlib.sha256(data).hexdigest()
         file = object_of(data, "ROOT-FORM")
         demand(set(file) == {"payload", "signatures"} and isinstance(file["signatures"], list), "ROOT-FORM")
         demand(len(file["signatures"]) <= MAX_SIGNATURES, "ROOT-FORM")
         payload = base64url(file["payload"])
-        demand(payload is not None, "ROOT-FORM")
+        demand(payload, "ROOT-FORM")
         self.signatures = [signature_of(each, file["payload"]) for each in file["signatures"]]
         self._read(object_of(payload, "ROOT-FORM"))
 
     def _read(self, payload):
-        demand(payload.get("format") == "coldsign-root" and integer(payload.get("version")) == 1, "ROOT-VERSION")
         root = Members(payload, "ROOT-MEMBER")
+        is_known_format = root.string("format") == "coldsign-root"
+        root.version("ROOT-VERSION")
+        demand(is_known_format, "ROOT-VERSION")
         root.known_if_critical(MEMBERS)
         self.store, self.issuer = root.string("store"), root.string("issuer")
         self.version = root.integer("root_version", 1)
@@ -49,6 +49,7 @@ class Root:
             demand(key.kid not in self.keys, "ROOT-MEMBER")
             self.keys[key.kid] = key
         roles = root.object("roles")
+        roles.only("root", "bundle")
         self.custodians, self.bundlers = role_of(roles.object("root")), role_of(roles.object("bundle"))
         demand(self.bundlers.threshold == 1, "ROOT-MEMBER")
         named = self.custodians.kids + self.bundlers.kids
@@ -66,7 +67,8 @@ class Root:
 def signature_of(value, payload):
     """kid, signature and what is signed."""
     demand(isinstance(value, dict), "ROOT-FORM")
-    demand(set(value) == {"protected", "signature"}, "ROOT-HEADER")
+    demand(set(value) == {"protected", "signature"}, "ROOT-FORM")
+    demand(all(isinstance(part, str) and part for part in value.values()), "ROOT-FORM")
     header, signature = base64url(value["protected"]), base64url(value["signature"])
     demand(header is not None and signature is not None, "ROOT-HEADER")
     try:
@@ -90,15 +92,16 @@ def own_key(element):
 
 
 def role_of(role):
-    kids = role.array("kids")
-    demand(1 <= len(kids) <= 32 and all(isinstance(kid, str) for kid in kids), "ROOT-MEMBER")
+    role.only("kids", "threshold")
+    kids = role.different("kids")
+    demand(1 <= len(kids) <= 32, "ROOT-MEMBER")
     return Role(kids, role.integer("threshold", 1, len(kids)))
 
 
 def pinned(data, fingerprint):
     """The root that is to be pinned by the fingerprint given."""
+    demand(hashlib.sha256(data).hexdigest() == fingerprint, "ROOT-FINGERPRINT")
     root = Root(data)
-    demand(root.fingerprint == fingerprint, "ROOT-FINGERPRINT")
     demand(root.signed_by(root), "ROOT-THRESHOLD")
     return root
 

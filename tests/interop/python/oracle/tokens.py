@@ -8,7 +8,7 @@ from .strict_json import integer
 MAX_TOKEN = 16384
 TYPES = {"rfc9068": "at+jwt", "flowkit": "jwt", "fedn": "jwt", "plain": "jwt"}
 STRINGS = {"rfc9068": ("sub", "client_id", "jti"), "flowkit": ("sub", "jti", "user_claims"), "fedn": ("sub", "jti", "role"), "plain": ()}
-DATES = {"rfc9068": ("exp", "iat"), "flowkit": ("exp", "iat"), "fedn": ("exp", "iat"), "plain": ("exp",)}
+DATES = {"rfc9068": ("iat",), "flowkit": ("iat",), "fedn": ("iat",), "plain": ()}
 FORBIDDEN = {"rfc9068": (), "flowkit": ("type",), "fedn": ("token_type",), "plain": ()}
 
 
@@ -36,16 +36,16 @@ def judge_claims(claims, expected):
         demand(name not in claims or isinstance(claims[name], str), "TOKEN-CLAIM-TYPE")
     issuer, audience, profile = expected.get("issuer"), expected.get("audience"), expected["profile"]
     if issuer is not None:
-        demand("iss" in claims, "TOKEN-CLAIM-MISSING")
-        demand(claims["iss"] == issuer, "TOKEN-ISSUER")
+        demand(claims.get("iss") == issuer, "TOKEN-ISSUER")
     if audience is not None:
-        demand("aud" in claims, "TOKEN-CLAIM-MISSING")
-        demand(isinstance(claims["aud"], str), "TOKEN-CLAIM-TYPE")
-        demand(claims["aud"] == audience, "TOKEN-AUDIENCE")
+        demand("aud" not in claims or isinstance(claims["aud"], str), "TOKEN-CLAIM-TYPE")
+        demand(claims.get("aud") == audience, "TOKEN-AUDIENCE")
     else:
         demand("aud" not in claims, "TOKEN-CLAIM-FORBIDDEN")
-    demand(all(name in claims for name in STRINGS[profile] + DATES[profile]), "TOKEN-CLAIM-MISSING")
-    demand(all(isinstance(claims[name], str) for name in STRINGS[profile]), "TOKEN-CLAIM-TYPE")
+    for name in STRINGS[profile]:
+        demand(name in claims, "TOKEN-CLAIM-MISSING")
+        demand(isinstance(claims[name], str), "TOKEN-CLAIM-TYPE")
+    demand(all(name in claims for name in DATES[profile]), "TOKEN-CLAIM-MISSING")
     demand(not any(name in claims for name in FORBIDDEN[profile]), "TOKEN-CLAIM-FORBIDDEN")
     if expected.get("role") is not None:
         demand(claims["role"] == expected["role"], "TOKEN-ROLE")

@@ -148,6 +148,16 @@ fn all_changes() -> Vec<&'static str> {
     all
 }
 
+/// A verdict as far as the pages fix it: of contents that are wrong in two ways they don't say which is told.
+fn class(verdict: &Value) -> Value {
+    match verdict["refused"].as_str() {
+        Some("ROOT-KEY") => json!({ "refused": "ROOT-MEMBER" }),
+        Some("BUNDLE-KEYS") => json!({ "refused": "BUNDLE-MEMBER" }),
+        Some("RECEIPT-OWN-KEY") => json!({ "refused": "RECEIPT-MEMBER" }),
+        _ => verdict.clone(),
+    }
+}
+
 /// What was judged, and how.
 #[derive(Default)]
 struct Tally {
@@ -161,14 +171,15 @@ impl Tally {
     fn count(&mut self, place: u64, case: &Case, ours: &Value, oracle: &Value) {
         let (judged, accepted) = self.kinds.entry(case.kind).or_default();
         *judged += 1;
-        *accepted += u64::from(ours.get("accepted").is_some() && ours == oracle);
+        let agree = class(ours) == class(oracle);
+        *accepted += u64::from(ours.get("accepted").is_some() && agree);
         for change in &case.changes {
             *self.changes.entry(change).or_default() += 1;
         }
         if let Some(rule) = ours["refused"].as_str() {
             *self.rules.entry(rule.to_owned()).or_default() += 1;
         }
-        if ours != oracle {
+        if !agree {
             let changes = &case.changes;
             let told = json!({ "place": place, "changes": changes, "verify": ours, "oracle": oracle, "case": case.line() });
             self.disagreements.push(told);
