@@ -1,6 +1,7 @@
 """base64url, signatures and public keys: verification-v1.md sections 1 and 2, step 4."""
 
 import re
+from base64 import urlsafe_b64decode, urlsafe_b64encode
 from functools import lru_cache
 
 from cryptography.exceptions import InvalidSignature
@@ -9,21 +10,15 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 
 _BASE64URL = re.compile(r"[A-Za-z0-9_-]*")
-_ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
-_VALUE = {character: value for value, character in enumerate(_ALPHABET)}
 
 
 def base64url(text):
     """RFC 4648 section 5 without padding, canonical; None for anything else."""
     if not isinstance(text, str) or not _BASE64URL.fullmatch(text) or len(text) % 4 == 1:
         return None
-    bits = 0
-    for character in text:
-        bits = bits << 6 | _VALUE[character]
-    left_over = len(text) * 6 % 8
-    if bits & ((1 << left_over) - 1):
-        return None
-    return (bits >> left_over).to_bytes(len(text) * 6 // 8, "big")
+    data = urlsafe_b64decode(text + "=" * (-len(text) % 4))
+    # Bits left over get lost on the way back.
+    return data if urlsafe_b64encode(data).rstrip(b"=").decode() == text else None
 
 
 # Ed25519 (RFC 8032 section 5.1), as far as the strict rules need the curve itself.
@@ -32,50 +27,38 @@ _D = -121665 * pow(121666, -1, _P) % _P
 _SQRT_MINUS_ONE = pow(2, (_P - 1) // 4, _P)
 
 
-def _x_of(y, sign):
-    u, v = (y * y - 1) % _P, (_D * y * y + 1) % _P
+def _root(u, v):
+    """A square root of u/v; None where there is none."""
     x = u * pow(v, 3, _P) * pow(u * pow(v, 7, _P), (_P - 5) // 8, _P) % _P
     if (v * x * x - u) % _P:
         x = x * _SQRT_MINUS_ONE % _P
-    if (v * x * x - u) % _P:
-        return None
-    return (-x) % _P if x & 1 != sign else x
+    return None if (v * x * x - u) % _P else x
 
 
-def _point(encoded):
-    """The point of a canonical encoding (RFC 8032 section 5.1.3); None for anything else."""
+# Points of small order: 1 and -1 (order 1 and 2), 0 (order 4), and those whose double has y = 0 (order 8), so
+# that x^2 = -y^2 and d*y^4 + 2*y^2 = 1.
+_ROOT = _root(_D + 1, 1)
+_EIGHTH = _root(_ROOT - 1, _D) or _root(-_ROOT - 1, _D)
+_SMALL = {0, 1, _P - 1, _EIGHTH, _P - _EIGHTH}
+
+
+def _is_point(encoded):
+    """A canonical encoding (RFC 8032 section 5.1.3) of a point that is not of small order."""
     number = int.from_bytes(encoded, "little")
-    sign, y = number >> 255, number & ((1 << 255) - 1)
-    if y >= _P:
-        return None
-    x = _x_of(y, sign)
-    if x is None or (x == 0 and sign):
-        return None
-    return x, y
+    y = number & ((1 << 255) - 1)
+    # With y < p an encoding is canonical but for x = 0 with its sign, and there y is 1 or -1.
+    return y < _P and y not in _SMALL
 
 
-def _double(point):
-    x, y = point
-    product = _D * x * x * y * y % _P
-    return (
-        2 * x * y * pow(1 + product, -1, _P) % _P,
-        (y * y + x * x) * pow(1 - product, -1, _P) % _P,
-    )
-
-
-def _is_small(point):
-    for _ in range(3):
-        point = _double(point)
-    return point == (0, 1)
+def _is_on_curve(encoded):
+    y = int.from_bytes(encoded, "little") & ((1 << 255) - 1)
+    return _root(y * y - 1, (_D * y * y + 1) % _P) is not None
 
 
 @lru_cache(maxsize=4096)
 def ed25519_key(encoded):
     """A sound Ed25519 key: 32 bytes, canonical, not of small order; else None."""
-    if len(encoded) != 32:
-        return None
-    point = _point(encoded)
-    if point is None or _is_small(point):
+    if len(encoded) != 32 or not _is_point(encoded) or not _is_on_curve(encoded):
         return None
     return ed25519.Ed25519PublicKey.from_public_bytes(encoded)
 
@@ -133,8 +116,8 @@ _GROUP_ORDER = 2**252 + 27742317777372353535851937790883648493
 def _ed25519_holds(key, signature, message):
     if len(signature) != 64 or int.from_bytes(signature[32:], "little") >= _GROUP_ORDER:
         return False
-    point = _point(signature[:32])
-    if point is None or _is_small(point):
+    # Whether it is on the curve, the equation shows.
+    if not _is_point(signature[:32]):
         return False
     key.verify(signature, message)
     return True

@@ -6,7 +6,7 @@ use crate::chance::{Chance, Change};
 use crate::any_json;
 use crate::keys::{Key, base64url};
 use crate::node::Node;
-use crate::signatures::{Signed, changes};
+use crate::signatures::{self, Signed};
 
 /// Header and claims, and who signs them.
 #[derive(Clone)]
@@ -78,7 +78,7 @@ impl Draft {
         let message = format!("{}.{}", base64url(self.header.bytes()), base64url(self.claims.bytes()));
         let signature = self.signer.sign(message.as_bytes());
         let mut signed = Signed { key: self.signer, others, message: message.clone().into_bytes(), signature };
-        chance.apply(&changes(), &mut signed, noted);
+        signatures::change(chance, &mut signed, noted);
         format!("{message}.{}", base64url(signed.signature))
     }
 }

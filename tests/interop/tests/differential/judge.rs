@@ -16,6 +16,7 @@ type Refused = &'static str;
 #[derive(Default)]
 pub struct Judge {
     contexts: BTreeMap<String, Vec<u8>>,
+    keys: BTreeMap<String, Jwks>,
     roots: BTreeMap<String, Rc<Root>>,
     bundles: BTreeMap<(String, String), Rc<Bundle>>,
     verifiers: BTreeMap<(String, String), Rc<Verifier>>,
@@ -57,8 +58,10 @@ impl Judge {
     }
 
     fn token(&mut self, input: &[u8], more: &Value) -> Result<Value, Refused> {
-        let keys = Jwks::parse(&self.contexts[named(more, "keys")]).unwrap();
-        let verifier = Verifier::new(keys, expectations(&more["expected"]));
+        let name = named(more, "keys");
+        let bytes = &self.contexts[name];
+        let keys = self.keys.entry(name.to_owned()).or_insert_with(|| Jwks::parse(bytes).unwrap());
+        let verifier = Verifier::new(keys.clone(), expectations(&more["expected"]));
         verifier.verify(text(input), time(more)).map(accepted_token).map_err(|refusal| refusal.code())
     }
 

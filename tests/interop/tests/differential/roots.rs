@@ -8,7 +8,7 @@ use crate::compact::{FORM, HEADER, blanks, changed_text};
 use crate::any_json;
 use crate::keys::{Key, base64url};
 use crate::node::Node;
-use crate::signatures::{Signed, changes};
+use crate::signatures::{self, Signed};
 use crate::tokens::ISSUER;
 use crate::{Case, NOW};
 
@@ -126,7 +126,7 @@ impl Draft {
                 let signature = each.signer.sign(&message);
                 let mut signed = Signed { key: each.signer, others: &self.holders.strangers, message, signature };
                 if each.spoiled {
-                    chance.apply(&changes(), &mut signed, &mut Vec::new());
+                    signatures::change(chance, &mut signed, &mut Vec::new());
                 }
                 json!({ "protected": protected, "signature": base64url(signed.signature) })
             })
@@ -239,7 +239,11 @@ fn role_kid(chance: &mut Chance, draft: &mut Draft) -> Option<()> {
         1 => kids.push(json!("unknown").into()),
         2 => kids.push(json!(other).into()),
         3 => kids.push(json!(1).into()),
-        _ => kids.swap(0, 0),
+        // The same one twice, in the place of another.
+        _ => {
+            let first = kids.first()?.clone();
+            *kids.last_mut()? = first;
+        }
     }
     if chance.one_in(3) {
         kids.reverse();
