@@ -294,6 +294,8 @@ mod tests {
             other => panic!("{other:?}"),
         };
         assert_eq!(foreign(json!({"kty": "AKP", "alg": "ML-DSA-44", "pub": "AA"})), Foreign::KeyType("AKP".into()));
+        // Nothing else is looked at: what it means is for those who know that kind.
+        assert_eq!(foreign(json!({"kty": "AKP", "alg": 7})), Foreign::KeyType("AKP".into()));
         assert_eq!(foreign(with("alg", "ES512".into())), Foreign::Algorithm("ES512".into()));
         assert_eq!(foreign(with("use", "enc".into())), Foreign::Use("enc".into()));
         assert_eq!(foreign(with("key_ops", json!(["sign"]))), Foreign::Operations);

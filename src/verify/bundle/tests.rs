@@ -133,6 +133,7 @@ fn bundles_are_ordered_by_number_alone() {
 fn the_claims_are_held_to_their_members() {
     assert_eq!(rule(with_claims(|_| ())), "accepted");
     assert_eq!(rule(with_claims(|it| it["status_lists"] = json!({}))), "accepted");
+    assert_eq!(rule(with_claims(|it| it["critical"] = json!(["revoked", "prev"]))), "accepted");
     type Change = fn(&mut Value);
     let changes: [(Change, &str); 32] = [
         (|it| it["version"] = 2.into(), "BUNDLE-VERSION"),

@@ -112,7 +112,8 @@ fn read_signature(position: usize, item: Option<&Map<String, Value>>, payload: &
         let source = Malformed::Algorithm { name: compact.algorithm().to_string() };
         return Err(Fault::Header { position, source });
     }
-    let kid = compact.kid().ok_or(Fault::Header { position, source: Malformed::KidLength { characters: 0 } })?.to_owned();
+    let kid =
+        compact.kid().ok_or(Fault::Header { position, source: Malformed::KidLength { characters: 0 } })?.to_owned();
     Ok(Signature { kid, protected, signature: compact.signature().to_vec() })
 }
 

@@ -37,19 +37,72 @@ pub const TEXT: [(&str, Change<Vec<u8>>); 8] = [
 ];
 
 const NUMBERS: [&str; 34] = [
-    "0", "-0", "1", "-1", "1.0", "1.5", "1e3", "1E+3", "1e-3", "0.0", "-0.0", "0e0", "01", "00", "+1", "1.", ".5", "0x10", "1_0",
-    "NaN", "Infinity", "9007199254740991", "9007199254740992", "9007199254740993", "9223372036854775808", "18446744073709551615",
-    "18446744073709551616", "-9223372036854775809", "1e308", "1e309", "-1e400", "1e-400", "0.1e1", "1e",
+    "0",
+    "-0",
+    "1",
+    "-1",
+    "1.0",
+    "1.5",
+    "1e3",
+    "1E+3",
+    "1e-3",
+    "0.0",
+    "-0.0",
+    "0e0",
+    "01",
+    "00",
+    "+1",
+    "1.",
+    ".5",
+    "0x10",
+    "1_0",
+    "NaN",
+    "Infinity",
+    "9007199254740991",
+    "9007199254740992",
+    "9007199254740993",
+    "9223372036854775808",
+    "18446744073709551615",
+    "18446744073709551616",
+    "-9223372036854775809",
+    "1e308",
+    "1e309",
+    "-1e400",
+    "1e-400",
+    "0.1e1",
+    "1e",
 ];
 
 const STRINGS: [&str; 12] = [
-    r#""""#, r#"" ""#, r#""\u0000""#, r#""\ufffe""#, r#""\ud83d\ude00""#, "\"\u{1F600}\"", r#""\b\f\n\r\t\/\\\"""#, "\"\u{7f}\"",
-    r#""null""#, r#""A""#, r#""2""#, "\"\u{e9}\u{301}\"",
+    r#""""#,
+    r#"" ""#,
+    r#""\u0000""#,
+    r#""\ufffe""#,
+    r#""\ud83d\ude00""#,
+    "\"\u{1F600}\"",
+    r#""\b\f\n\r\t\/\\\"""#,
+    "\"\u{7f}\"",
+    r#""null""#,
+    r#""A""#,
+    r#""2""#,
+    "\"\u{e9}\u{301}\"",
 ];
 
 const BROKEN: [&str; 14] = [
-    r#""\ud800""#, r#""\udc00""#, r#""\udc00\ud800""#, r#""\ud800A""#, r#""\ud800\u0041""#, r#""\ud83d\ude0""#, "\"\t\"", "\"\n\"",
-    "\"\u{1f}\"", r#""\x41""#, r#""\u12g4""#, r#""\U0041""#, r#"'a'"#, r#""a"#,
+    r#""\ud800""#,
+    r#""\udc00""#,
+    r#""\udc00\ud800""#,
+    r#""\ud800A""#,
+    r#""\ud800\u0041""#,
+    r#""\ud83d\ude0""#,
+    "\"\t\"",
+    "\"\n\"",
+    "\"\u{1f}\"",
+    r#""\x41""#,
+    r#""\u12g4""#,
+    r#""\U0041""#,
+    r#"'a'"#,
+    r#""a"#,
 ];
 
 fn objects(node: &Node) -> bool {
@@ -78,10 +131,18 @@ fn to_one(
     let mut count = 0;
     node.all(wanted, &mut |_| count += 1);
     // The outermost object often: its members have the most rules.
-    let chosen = if count == 0 { return None } else if chance.one_in(3) { 0 } else { chance.below(count) };
+    let chosen = if count == 0 {
+        return None;
+    } else if chance.one_in(3) {
+        0
+    } else {
+        chance.below(count)
+    };
     let (mut place, mut change, mut done) = (0, Some(change), None);
     node.all(wanted, &mut |found| {
-        if place == chosen && let Some(change) = change.take() {
+        if place == chosen
+            && let Some(change) = change.take()
+        {
             done = change(chance, found);
         }
         place += 1;
@@ -130,23 +191,58 @@ fn name_escaped(chance: &mut Chance, node: &mut Node) -> Option<()> {
 
 fn member_more(chance: &mut Chance, node: &mut Node) -> Option<()> {
     const NAMES: [&str; 18] = [
-        r#""x""#, r#""""#, r#""__proto__""#, r#""d""#, r#""k""#, r#""nbf""#, r#""scope""#, r#""cnf""#, r#""type""#, r#""role""#,
-        r#""aud""#, r#""prev""#, r#""all""#, r#""loaded_at""#, r#""header""#, r#""key_ops""#, r#""use""#, "\"\u{e9}\"",
+        r#""x""#,
+        r#""""#,
+        r#""__proto__""#,
+        r#""d""#,
+        r#""k""#,
+        r#""nbf""#,
+        r#""scope""#,
+        r#""cnf""#,
+        r#""type""#,
+        r#""role""#,
+        r#""aud""#,
+        r#""prev""#,
+        r#""all""#,
+        r#""loaded_at""#,
+        r#""header""#,
+        r#""key_ops""#,
+        r#""use""#,
+        "\"\u{e9}\"",
     ];
-    to_one(chance, node, |node| matches!(node, Node::Object(_)), |chance, found| {
-        let value = any_value(chance);
-        found.members()?.push(((*chance.pick(&NAMES)).to_owned(), value));
-        Some(())
-    })
+    to_one(
+        chance,
+        node,
+        |node| matches!(node, Node::Object(_)),
+        |chance, found| {
+            let value = any_value(chance);
+            found.members()?.push(((*chance.pick(&NAMES)).to_owned(), value));
+            Some(())
+        },
+    )
 }
 
 fn critical(chance: &mut Chance, node: &mut Node) -> Option<()> {
-    const LISTS: [&str; 9] =
-        ["[]", r#"["x"]"#, r#"["version"]"#, r#"["iat","exp"]"#, r#"["critical"]"#, r#"["exp","exp"]"#, r#"[1]"#, "null", r#""exp""#];
-    to_one(chance, node, |node| matches!(node, Node::Object(_)), |chance, found| {
-        found.members()?.push((r#""critical""#.to_owned(), Node::text(*chance.pick(&LISTS))));
-        Some(())
-    })
+    const LISTS: [&str; 9] = [
+        "[]",
+        r#"["x"]"#,
+        r#"["version"]"#,
+        r#"["iat","exp"]"#,
+        r#"["critical"]"#,
+        r#"["exp","exp"]"#,
+        r#"[1]"#,
+        "null",
+        r#""exp""#,
+    ];
+    to_one(
+        chance,
+        node,
+        |node| matches!(node, Node::Object(_)),
+        |chance, found| {
+            found.members()?.push((r#""critical""#.to_owned(), Node::text(*chance.pick(&LISTS))));
+            Some(())
+        },
+    )
 }
 
 fn other_order(chance: &mut Chance, node: &mut Node) -> Option<()> {
@@ -158,10 +254,15 @@ fn other_order(chance: &mut Chance, node: &mut Node) -> Option<()> {
 }
 
 fn other_type(chance: &mut Chance, node: &mut Node) -> Option<()> {
-    to_one(chance, node, |_| true, |chance, found| {
-        *found = any_value(chance);
-        Some(())
-    })
+    to_one(
+        chance,
+        node,
+        |_| true,
+        |chance, found| {
+            *found = any_value(chance);
+            Some(())
+        },
+    )
 }
 
 fn number_spelled(chance: &mut Chance, node: &mut Node) -> Option<()> {
@@ -235,10 +336,15 @@ fn nested(chance: &mut Chance, node: &mut Node) -> Option<()> {
     let deep = (0..depth).fold(Node::text("1"), |inner, _| {
         if chance.one_in(2) { Node::Array(vec![inner]) } else { Node::Object(vec![(r#""x""#.to_owned(), inner)]) }
     });
-    to_one(chance, node, |node| matches!(node, Node::Object(_)), |_, found| {
-        found.members()?.push((r#""deep""#.to_owned(), deep));
-        Some(())
-    })
+    to_one(
+        chance,
+        node,
+        |node| matches!(node, Node::Object(_)),
+        |_, found| {
+            found.members()?.push((r#""deep""#.to_owned(), deep));
+            Some(())
+        },
+    )
 }
 
 fn element_twice(chance: &mut Chance, node: &mut Node) -> Option<()> {
@@ -267,7 +373,21 @@ fn values_exchanged(chance: &mut Chance, node: &mut Node) -> Option<()> {
 
 fn any_value(chance: &mut Chance) -> Node {
     const VALUES: [&str; 16] = [
-        "null", "true", "false", "0", "1", "-1", "1.5", r#""""#, r#""x""#, "[]", "{}", "[1]", r#"["x"]"#, r#"{"x":1}"#, r#"[null]"#,
+        "null",
+        "true",
+        "false",
+        "0",
+        "1",
+        "-1",
+        "1.5",
+        r#""""#,
+        r#""x""#,
+        "[]",
+        "{}",
+        "[1]",
+        r#"["x"]"#,
+        r#"{"x":1}"#,
+        r#"[null]"#,
         r#""1800000000""#,
     ];
     let value = if chance.one_in(6) { chance.pick(&NUMBERS) } else { chance.pick(&VALUES) };
@@ -302,8 +422,16 @@ fn byte_order_mark(_: &mut Chance, text: &mut Vec<u8>) -> Option<()> {
 }
 
 fn no_utf8(chance: &mut Chance, text: &mut Vec<u8>) -> Option<()> {
-    const BYTES: [&[u8]; 8] =
-        [b"\xff", b"\x80", b"\xc3", b"\xc0\xa2", b"\xed\xa0\x80", b"\xf4\x90\x80\x80", b"\xf8\x88\x80\x80\x80", b"\xe2\x82"];
+    const BYTES: [&[u8]; 8] = [
+        b"\xff",
+        b"\x80",
+        b"\xc3",
+        b"\xc0\xa2",
+        b"\xed\xa0\x80",
+        b"\xf4\x90\x80\x80",
+        b"\xf8\x88\x80\x80\x80",
+        b"\xe2\x82",
+    ];
     let at = chance.below(text.len() + 1);
     text.splice(at..at, chance.pick(&BYTES).iter().copied());
     Some(())
@@ -317,7 +445,8 @@ fn behind(chance: &mut Chance, text: &mut Vec<u8>) -> Option<()> {
 
 fn around(chance: &mut Chance, text: &mut Vec<u8>) -> Option<()> {
     const BLANKS: [&[u8]; 9] = [b" ", b"\n", b"\t\r", b"   ", b"\x0b", b"\x0c", b"\xc2\xa0", b"\xe2\x80\xa8", b"/**/"];
-    let places: Vec<usize> = text.iter().enumerate().filter(|(_, byte)| b"{}[]:,".contains(byte)).map(|(at, _)| at).collect();
+    let places: Vec<usize> =
+        text.iter().enumerate().filter(|(_, byte)| b"{}[]:,".contains(byte)).map(|(at, _)| at).collect();
     let blank: &[u8] = *chance.pick(&BLANKS);
     let at = if places.is_empty() { 0 } else { *chance.pick(&places) };
     text.splice(at..at, blank.iter().copied());
@@ -332,7 +461,8 @@ fn byte_gone(chance: &mut Chance, text: &mut Vec<u8>) -> Option<()> {
 #[allow(clippy::ptr_arg, reason = "one type for all")]
 fn byte_changed(chance: &mut Chance, text: &mut Vec<u8>) -> Option<()> {
     let at = chance.below(text.len());
-    *text.get_mut(at)? = if chance.one_in(2) { *chance.pick(b"\"{}[]:,0-\\ ") } else { u8::try_from(chance.below(256)).ok()? };
+    *text.get_mut(at)? =
+        if chance.one_in(2) { *chance.pick(b"\"{}[]:,0-\\ ") } else { u8::try_from(chance.below(256)).ok()? };
     Some(())
 }
 

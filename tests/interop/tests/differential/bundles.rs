@@ -2,9 +2,9 @@
 
 use serde_json::{Value, json};
 
+use crate::any_json;
 use crate::chance::{Chance, Change};
 use crate::compact::Draft;
-use crate::any_json;
 use crate::keys::Key;
 use crate::node::Node;
 use crate::roots::Holders;
@@ -125,7 +125,8 @@ impl Publisher {
             noted.push("clock at an end of the installed bundle");
             now = chance.around_one(&[NOW - 70, NOW + 90 * DAY]);
         }
-        let text = if chance.one_in(3) { token.changed(chance, &self.keys.foreign, &mut noted) } else { token.signed() };
+        let text =
+            if chance.one_in(3) { token.changed(chance, &self.keys.foreign, &mut noted) } else { token.signed() };
         let bundle = format!("installed-{}", chance.below(usize::try_from(INSTALLED).unwrap()));
         let more = json!({ "bundle": bundle, "root": "root-2", "service": service, "now": now });
         Case::new("trusted-token", text, more, noted)
@@ -176,7 +177,8 @@ fn seq(chance: &mut Chance, offered: &mut Offered) -> Option<()> {
 
 fn prev(chance: &mut Chance, offered: &mut Offered) -> Option<()> {
     let digest = offered.publisher.digest();
-    let values = [json!("ab".repeat(32)), json!("AB".repeat(32)), json!("ab".repeat(31)), json!(null), json!(digest), json!("")];
+    let values =
+        [json!("ab".repeat(32)), json!("AB".repeat(32)), json!("ab".repeat(31)), json!(null), json!(digest), json!("")];
     let value = chance.pick(&values).clone();
     if chance.one_in(5) { offered.draft.claims.remove(&["prev"]) } else { set(offered, &["prev"], value) }
 }
@@ -278,6 +280,7 @@ fn service(chance: &mut Chance, offered: &mut Offered) -> Option<()> {
 
 fn key(chance: &mut Chance, offered: &mut Offered) -> Option<()> {
     let keys = offered.draft.claims.at(&["keys"])?.elements()?;
+    keys.first()?;
     let place = chance.below(keys.len());
     match chance.below(5) {
         0 => keys.extend(keys.get(place).cloned()),
@@ -354,9 +357,26 @@ fn withdrawn(chance: &mut Chance, offered: &mut Offered) -> Option<()> {
 
 fn file(chance: &mut Chance, offered: &mut Offered) -> Option<()> {
     const PATHS: [&str; 16] = [
-        "a", "a/b", "/a", "a/", "a//b", "../a", "a/../b", ".a", "a.", "-a", "a b", "a\\b", "né", "", "SHA256SUMS", "bundle.jwt",
+        "a",
+        "a/b",
+        "/a",
+        "a/",
+        "a//b",
+        "../a",
+        "a/../b",
+        ".a",
+        "a.",
+        "-a",
+        "a b",
+        "a\\b",
+        "né",
+        "",
+        "SHA256SUMS",
+        "bundle.jwt",
     ];
-    let digest = chance.pick(&[json!("cd".repeat(32)), json!("cd".repeat(32)), json!("CD".repeat(32)), json!(""), json!(null)]).clone();
+    let digest = chance
+        .pick(&[json!("cd".repeat(32)), json!("cd".repeat(32)), json!("CD".repeat(32)), json!(""), json!(null)])
+        .clone();
     match chance.below(8) {
         0 => set(offered, &["files"], json!({})),
         1 => set(offered, &["checkpoint"], chance.pick(&[json!(""), json!(null), json!("x")]).clone()),

@@ -2,8 +2,8 @@
 
 use serde_json::json;
 
-use crate::chance::{Chance, Change};
 use crate::any_json;
+use crate::chance::{Chance, Change};
 use crate::keys::{Key, base64url};
 use crate::node::Node;
 use crate::signatures::{self, Signed};
@@ -130,15 +130,30 @@ fn member_gone(chance: &mut Chance, header: &mut Node) -> Option<()> {
 }
 
 fn other_alg(chance: &mut Chance, header: &mut Node) -> Option<()> {
-    const ALGORITHMS: [&str; 13] =
-        ["EdDSA", "Ed25519", "ES256", "RS256", "none", "None", "HS256", "eddsa", "es256", "ES384", "PS256", "Ed448", ""];
+    const ALGORITHMS: [&str; 13] = [
+        "EdDSA", "Ed25519", "ES256", "RS256", "none", "None", "HS256", "eddsa", "es256", "ES384", "PS256", "Ed448", "",
+    ];
     header.set(&["alg"], json!(chance.pick(&ALGORITHMS)))
 }
 
 fn other_typ(chance: &mut Chance, header: &mut Node) -> Option<()> {
     const TYPES: [&str; 16] = [
-        "JWT", "jwt", "at+jwt", "AT+JWT", "application/at+jwt", "Application/JWT", "application/jwt", "application/", "",
-        "jwk-set+jwt", "JWK-SET+jwt", "coldsign-root+json", "coldsign-receipt+jwt", "text/jwt", "application/application/jwt", " jwt",
+        "JWT",
+        "jwt",
+        "at+jwt",
+        "AT+JWT",
+        "application/at+jwt",
+        "Application/JWT",
+        "application/jwt",
+        "application/",
+        "",
+        "jwk-set+jwt",
+        "JWK-SET+jwt",
+        "coldsign-root+json",
+        "coldsign-receipt+jwt",
+        "text/jwt",
+        "application/application/jwt",
+        " jwt",
     ];
     header.set(&["typ"], json!(chance.pick(&TYPES)))
 }
@@ -163,7 +178,11 @@ fn any(chance: &mut Chance, header: &mut Node) -> Option<()> {
 }
 
 /// Puts another text in the place of one of the parts between dots.
-fn in_a_part(chance: &mut Chance, text: &mut String, change: impl FnOnce(&mut Chance, &str) -> Option<String>) -> Option<()> {
+fn in_a_part(
+    chance: &mut Chance,
+    text: &mut String,
+    change: impl FnOnce(&mut Chance, &str) -> Option<String>,
+) -> Option<()> {
     let mut parts: Vec<String> = text.split('.').map(str::to_owned).collect();
     let place = chance.below(parts.len());
     parts[place] = change(chance, &parts[place])?;
@@ -195,8 +214,8 @@ fn other_alphabet(chance: &mut Chance, text: &mut String) -> Option<()> {
 }
 
 fn character_gone(chance: &mut Chance, text: &mut String) -> Option<()> {
-    text.remove(chance.below(text.len()));
-    Some(())
+    let at = chance.below(text.len());
+    (at < text.len() && text.is_ascii()).then(|| text.remove(at)).map(|_| ())
 }
 
 fn insert(chance: &mut Chance, text: &mut String, what: &str) -> Option<()> {

@@ -3,9 +3,9 @@
 use serde_json::{Value, json};
 
 use crate::Case;
+use crate::any_json;
 use crate::chance::{Chance, Change};
 use crate::compact::{blanks, changed_text};
-use crate::any_json;
 use crate::keys::base64url;
 use crate::node::Node;
 use crate::tokens::Keys;
@@ -121,7 +121,11 @@ fn part(chance: &mut Chance, key: &mut Node) -> Option<&'static str> {
 
 fn part_gone(chance: &mut Chance, key: &mut Node) -> Option<()> {
     let name = part(chance, key)?;
-    if chance.one_in(3) { key.set(&[name], chance.pick(&[json!(null), json!(1), json!("")]).clone()) } else { key.remove(&[name]) }
+    if chance.one_in(3) {
+        key.set(&[name], chance.pick(&[json!(null), json!(1), json!("")]).clone())
+    } else {
+        key.remove(&[name])
+    }
 }
 
 fn other_length(chance: &mut Chance, key: &mut Node) -> Option<()> {
@@ -171,8 +175,18 @@ fn modulus(chance: &mut Chance, key: &mut Node) -> Option<()> {
 fn exponent(chance: &mut Chance, key: &mut Node) -> Option<()> {
     key.at(&["e"])?;
     const EXPONENTS: [&[u8]; 12] = [
-        &[3], &[1], &[0], &[], &[1, 0, 1], &[1, 0, 0], &[1, 0, 2], &[0xff, 0xff], &[0, 1, 0, 1], &[0xff, 0xff, 0xff, 0xff],
-        &[1, 0, 0, 0, 1], &[1, 0, 3],
+        &[3],
+        &[1],
+        &[0],
+        &[],
+        &[1, 0, 1],
+        &[1, 0, 0],
+        &[1, 0, 2],
+        &[0xff, 0xff],
+        &[0, 1, 0, 1],
+        &[0xff, 0xff, 0xff, 0xff],
+        &[1, 0, 0, 0, 1],
+        &[1, 0, 3],
     ];
     key.set(&["e"], json!(base64url(chance.pick(&EXPONENTS))))
 }
@@ -190,7 +204,7 @@ fn other_base64(chance: &mut Chance, key: &mut Node) -> Option<()> {
         0 => format!("{text}="),
         1 => text.replace('-', "+").replace('_', "/"),
         2 => format!("{text}\n"),
-        _ => format!("{}B", &text[..text.len() - 1]),
+        _ => format!("{}B", text.get(..text.len().checked_sub(1)?)?),
     };
     key.set(&[name], json!(other))
 }

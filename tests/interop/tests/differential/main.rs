@@ -141,7 +141,9 @@ fn all_changes() -> Vec<&'static str> {
     all.extend(roots::CHANGES.iter().map(|it| it.0).chain(roots::FILE.iter().map(|it| it.0)).chain(roots::MORE));
     all.extend(bundles::names());
     all.extend(receipts::CHANGES.iter().map(|it| it.0));
-    all.extend(compact::HEADER.iter().map(|it| it.0).chain(compact::FORM.iter().map(|it| it.0)).chain([compact::BLANKS]));
+    all.extend(
+        compact::HEADER.iter().map(|it| it.0).chain(compact::FORM.iter().map(|it| it.0)).chain([compact::BLANKS]),
+    );
     all.extend(any_json::TEXT.iter().map(|it| it.0));
     let own = [&signatures::ED25519[..], &signatures::ES256, &signatures::RS256];
     all.extend(own.into_iter().flatten().chain(&signatures::COMMON).map(|it| it.0));
@@ -181,7 +183,8 @@ impl Tally {
         }
         if !agree {
             let changes = &case.changes;
-            let told = json!({ "place": place, "changes": changes, "verify": ours, "oracle": oracle, "case": case.line() });
+            let told =
+                json!({ "place": place, "changes": changes, "verify": ours, "oracle": oracle, "case": case.line() });
             self.disagreements.push(told);
         }
     }
@@ -205,7 +208,10 @@ impl Tally {
             ways.entry(way).or_insert((0, each)).0 += 1;
         }
         let lines = ways.iter().take(TOLD).map(|(way, (count, first))| {
-            format!("{count} × {way}: case {} {}\n  {}\n  {}", first["place"], first["changes"], first["verify"], first["oracle"])
+            format!(
+                "{count} × {way}: case {} {}\n  {}\n  {}",
+                first["place"], first["changes"], first["verify"], first["oracle"]
+            )
         });
         lines.collect::<Vec<_>>().join("\n")
     }
@@ -257,13 +263,16 @@ fn judge_batch(python: &Python, header: &str, batch: &[Case], judge: &mut Judge,
     let [cases, answers] = ["cases.jsonl", "answers.jsonl"].map(|name| folder.path().join(name));
     let lines: String = batch.iter().map(|case| format!("{}\n", case.line())).collect();
     fs::write(&cases, header.to_owned() + &lines).unwrap();
-    let oracle =
-        python.script("differential.py").arg(&cases).arg(&answers).stdin(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
-    let began = Instant::now();
+    let oracle = python
+        .script("differential.py")
+        .arg(&cases)
+        .arg(&answers)
+        .stdin(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
     let ours: Vec<Value> = batch.iter().map(|case| judge.verdict(case.kind, &case.input, &case.more)).collect();
-    eprintln!("JUDGED {:?}", began.elapsed());
     let ended = oracle.wait_with_output().unwrap();
-    eprintln!("ORACLE {:?}", began.elapsed());
     assert!(ended.status.success(), "{}", String::from_utf8_lossy(&ended.stderr));
     let answers = fs::read_to_string(&answers).unwrap();
     let answers: Vec<Value> = answers.lines().map(|line| serde_json::from_str(line).unwrap()).collect();

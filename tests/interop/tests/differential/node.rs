@@ -13,9 +13,9 @@ pub enum Node {
 impl From<Value> for Node {
     fn from(value: Value) -> Self {
         match value {
-            Value::Object(members) => {
-                Self::Object(members.into_iter().map(|(name, value)| (Value::from(name).to_string(), value.into())).collect())
-            }
+            Value::Object(members) => Self::Object(
+                members.into_iter().map(|(name, value)| (Value::from(name).to_string(), value.into())).collect(),
+            ),
             Value::Array(elements) => Self::Array(elements.into_iter().map(Self::from).collect()),
             other => Self::Text(other.to_string()),
         }

@@ -62,7 +62,11 @@ impl Verifier {
             "enrolled": chance.pick(&[None, Some("enrolled")]),
             "last": if counter > 1 { *chance.pick(&[None, Some("receipt-3"), Some("receipt-3")]) } else { None },
         });
-        let text = if chance.one_in(3) { handed.draft.changed(chance, &self.others, &mut noted) } else { handed.draft.signed() };
+        let text = if chance.one_in(3) {
+            handed.draft.changed(chance, &self.others, &mut noted)
+        } else {
+            handed.draft.signed()
+        };
         Case::new("receipt", text, more, noted)
     }
 }
@@ -124,7 +128,9 @@ fn key_inside(chance: &mut Chance, handed: &mut Handed) -> Option<()> {
         .clone();
     match chance.below(6) {
         0 => handed.draft.claims.remove(&["key", name]),
-        1 => handed.draft.claims.set(&["key"], chance.pick(&[json!(null), json!({}), json!("x"), other.clone()]).clone()),
+        1 => {
+            handed.draft.claims.set(&["key"], chance.pick(&[json!(null), json!({}), json!("x"), other.clone()]).clone())
+        }
         _ => handed.draft.claims.set(&["key", name], value),
     }
 }
@@ -176,5 +182,9 @@ fn kids(chance: &mut Chance, handed: &mut Handed) -> Option<()> {
 
 fn loaded(chance: &mut Chance, handed: &mut Handed) -> Option<()> {
     let value = chance.pick(&[json!(null), json!(0), json!("1"), json!(NOW + 100)]).clone();
-    if chance.one_in(3) { handed.draft.claims.remove(&["loaded_at"]) } else { handed.draft.claims.set(&["loaded_at"], value) }
+    if chance.one_in(3) {
+        handed.draft.claims.remove(&["loaded_at"])
+    } else {
+        handed.draft.claims.set(&["loaded_at"], value)
+    }
 }

@@ -3,9 +3,9 @@
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
+use crate::any_json;
 use crate::chance::{Chance, Change};
 use crate::compact::{FORM, HEADER, blanks, changed_text};
-use crate::any_json;
 use crate::keys::{Key, base64url};
 use crate::node::Node;
 use crate::signatures::{self, Signed};
@@ -53,7 +53,8 @@ impl Holders {
         let mut signers = custodians;
         if version > 1 {
             let before = self.of(version - 1).0;
-            let more: Vec<&Key> = before.into_iter().filter(|key| signers.iter().all(|known| known.kid != key.kid)).collect();
+            let more: Vec<&Key> =
+                before.into_iter().filter(|key| signers.iter().all(|known| known.kid != key.kid)).collect();
             signers.extend(more);
         }
         let signatures = signers.into_iter().map(Signature::new).collect();
@@ -206,9 +207,13 @@ pub const MORE: [&str; 4] =
 
 fn version(chance: &mut Chance, draft: &mut Draft) -> Option<()> {
     if chance.one_in(2) {
-        return draft.payload.set(&["version"], chance.pick(&[json!(0), json!(2), json!("1"), json!(null), json!(1.0)]).clone());
+        return draft
+            .payload
+            .set(&["version"], chance.pick(&[json!(0), json!(2), json!("1"), json!(null), json!(1.0)]).clone());
     }
-    draft.payload.set(&["format"], chance.pick(&[json!("coldsign-root"), json!("Coldsign-root"), json!(""), json!(1)]).clone())
+    draft
+        .payload
+        .set(&["format"], chance.pick(&[json!("coldsign-root"), json!("Coldsign-root"), json!(""), json!(1)]).clone())
 }
 
 fn root_version(chance: &mut Chance, draft: &mut Draft) -> Option<()> {
@@ -274,7 +279,11 @@ fn key_changed(chance: &mut Chance, draft: &mut Draft) -> Option<()> {
             ("note", json!("of the safe")),
         ])
         .clone();
-    if chance.one_in(5) { draft.payload.remove(&["keys", &place, name]) } else { draft.payload.set(&["keys", &place, name], value) }
+    if chance.one_in(5) {
+        draft.payload.remove(&["keys", &place, name])
+    } else {
+        draft.payload.set(&["keys", &place, name], value)
+    }
 }
 
 fn key_more(chance: &mut Chance, draft: &mut Draft) -> Option<()> {
@@ -302,7 +311,11 @@ fn signature_twice(chance: &mut Chance, draft: &mut Draft) -> Option<()> {
     let count = draft.signatures.len();
     let again = draft.signatures.get(chance.below(count))?.clone();
     // In the place of another: two signatures of one key are one.
-    if chance.one_in(2) { draft.signatures[chance.below(count)] = again } else { draft.signatures.push(again) }
+    if chance.one_in(2) {
+        draft.signatures[chance.below(count)] = again
+    } else {
+        draft.signatures.push(again)
+    }
     Some(())
 }
 
@@ -343,7 +356,11 @@ fn header_changed(chance: &mut Chance, draft: &mut Draft) -> Option<()> {
     let count = draft.signatures.len();
     let mut changed = draft.signatures.get(chance.below(count))?.clone();
     chance.apply(&HEADER, &mut changed.header, &mut Vec::new());
-    if chance.one_in(2) { draft.signatures[0] = changed } else { draft.signatures.push(changed) }
+    if chance.one_in(2) {
+        draft.signatures[0] = changed
+    } else {
+        draft.signatures.push(changed)
+    }
     Some(())
 }
 
@@ -359,7 +376,10 @@ fn unprotected(chance: &mut Chance, file: &mut Node) -> Option<()> {
 }
 
 fn file_member(chance: &mut Chance, file: &mut Node) -> Option<()> {
-    file.set(&[*chance.pick(&["x", "protected", "signature", "header", "critical"])], chance.pick(&[json!(""), json!([])]).clone())
+    file.set(
+        &[*chance.pick(&["x", "protected", "signature", "header", "critical"])],
+        chance.pick(&[json!(""), json!([])]).clone(),
+    )
 }
 
 fn file_base64(chance: &mut Chance, file: &mut Node) -> Option<()> {

@@ -49,13 +49,13 @@ pub fn change(chance: &mut Chance, signed: &mut Signed, noted: &mut Vec<&'static
 
 /// The order of P-256's group (FIPS 186-5).
 const P256_ORDER: [u8; 32] = [
-    0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xbc, 0xe6, 0xfa, 0xad, 0xa7, 0x17, 0x9e, 0x84,
-    0xf3, 0xb9, 0xca, 0xc2, 0xfc, 0x63, 0x25, 0x51,
+    0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xbc, 0xe6, 0xfa, 0xad, 0xa7,
+    0x17, 0x9e, 0x84, 0xf3, 0xb9, 0xca, 0xc2, 0xfc, 0x63, 0x25, 0x51,
 ];
 /// The order of Ed25519's group, little-endian (RFC 8032 §5.1).
 const ED25519_ORDER: [u8; 32] = [
-    0xed, 0xd3, 0xf5, 0x5c, 0x1a, 0x63, 0x12, 0x58, 0xd6, 0x9c, 0xf7, 0xa2, 0xde, 0xf9, 0xde, 0x14, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
-    0, 0x10,
+    0xed, 0xd3, 0xf5, 0x5c, 0x1a, 0x63, 0x12, 0x58, 0xd6, 0x9c, 0xf7, 0xa2, 0xde, 0xf9, 0xde, 0x14, 0, 0, 0, 0, 0, 0,
+    0, 0, 0, 0, 0, 0, 0, 0, 0, 0x10,
 ];
 
 fn of_another_key(chance: &mut Chance, signed: &mut Signed) -> Option<()> {
@@ -104,7 +104,9 @@ fn other_s(_: &mut Chance, signed: &mut Signed) -> Option<()> {
 
 fn edge_of_order(chance: &mut Chance, signed: &mut Signed) -> Option<()> {
     let one: Vec<u8> = (0..32).map(|place| u8::from(place == 31)).collect();
-    let edge = chance.pick(&[vec![0; 32], P256_ORDER.to_vec(), difference(&P256_ORDER, &one), vec![0xff; 32], one.clone()]).clone();
+    let edge = chance
+        .pick(&[vec![0; 32], P256_ORDER.to_vec(), difference(&P256_ORDER, &one), vec![0xff; 32], one.clone()])
+        .clone();
     let at = 32 * chance.below(2);
     signed.signature[at..at + 32].copy_from_slice(&edge);
     Some(())
@@ -171,11 +173,16 @@ fn zero_before(_: &mut Chance, signed: &mut Signed) -> Option<()> {
 /// a − b of big-endian numbers of one length, a ≥ b.
 fn difference(a: &[u8], b: &[u8]) -> Vec<u8> {
     let mut borrow = 0_i16;
-    let mut digits: Vec<u8> = a.iter().zip(b).rev().map(|(a, b)| {
-        let digit = i16::from(*a) - i16::from(*b) - borrow;
-        borrow = i16::from(digit < 0);
-        u8::try_from(digit.rem_euclid(256)).unwrap()
-    }).collect();
+    let mut digits: Vec<u8> = a
+        .iter()
+        .zip(b)
+        .rev()
+        .map(|(a, b)| {
+            let digit = i16::from(*a) - i16::from(*b) - borrow;
+            borrow = i16::from(digit < 0);
+            u8::try_from(digit.rem_euclid(256)).unwrap()
+        })
+        .collect();
     digits.reverse();
     digits
 }

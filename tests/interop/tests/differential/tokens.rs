@@ -2,9 +2,9 @@
 
 use serde_json::{Value, json};
 
+use crate::any_json;
 use crate::chance::{Chance, Change};
 use crate::compact::Draft;
-use crate::any_json;
 use crate::keys::{Ed25519, Key};
 use crate::node::Node;
 use crate::{Case, NOW};
@@ -56,7 +56,8 @@ impl Keys {
             Key::of_ed25519("EdDSA", Ed25519::new(9, true)).called("mixed"),
         ];
         // One of the foreign keys goes by the name of a known one.
-        let foreign = vec![Key::ed25519("EdDSA", 20), Key::p256().called(&known[2].kid), Key::rsa(), Key::ed25519("EdDSA", 7)];
+        let foreign =
+            vec![Key::ed25519("EdDSA", 20), Key::p256().called(&known[2].kid), Key::rsa(), Key::ed25519("EdDSA", 7)];
         Self { known, foreign }
     }
 
@@ -71,7 +72,8 @@ pub fn typ(profile: &str) -> &'static str {
 
 /// Claims as the signer makes them.
 pub fn claims(profile: &str, issuer: Option<&str>, audience: Option<&str>) -> Value {
-    let mut claims = json!({ "sub": "ward7", "jti": "0123456789abcdef", "iat": NOW - 60, "nbf": NOW - 60, "exp": NOW + 3540 });
+    let mut claims =
+        json!({ "sub": "ward7", "jti": "0123456789abcdef", "iat": NOW - 60, "nbf": NOW - 60, "exp": NOW + 3540 });
     match profile {
         "rfc9068" => {
             claims["client_id"] = "ward7".into();
@@ -166,8 +168,21 @@ fn validity_at_edge(chance: &mut Chance, asked: &mut Asked) -> Option<()> {
 
 fn date_spelled(chance: &mut Chance, asked: &mut Asked) -> Option<()> {
     const SPELLED: [&str; 15] = [
-        "1799999000.0", "1.7e9", "1799999000e0", "-0", "0", "-1", "01799999000", "9007199254740991", "9007199254740992",
-        "18446744073709551615", "18446744073709551616", "1e309", r#""1799999000""#, "null", "true",
+        "1799999000.0",
+        "1.7e9",
+        "1799999000e0",
+        "-0",
+        "0",
+        "-1",
+        "01799999000",
+        "9007199254740991",
+        "9007199254740992",
+        "18446744073709551615",
+        "18446744073709551616",
+        "1e309",
+        r#""1799999000""#,
+        "null",
+        "true",
     ];
     let name = *chance.pick(&["exp", "nbf", "iat"]);
     asked.token.claims.set(&[name], Node::text(*chance.pick(&SPELLED)))
@@ -190,13 +205,15 @@ fn other_audience(chance: &mut Chance, asked: &mut Asked) -> Option<()> {
 }
 
 fn other_issuer(chance: &mut Chance, asked: &mut Asked) -> Option<()> {
-    let others = [json!("https://tokens.example.org/"), json!(""), json!(null), json!([ISSUER]), json!(ISSUER), json!(1)];
+    let others =
+        [json!("https://tokens.example.org/"), json!(""), json!(null), json!([ISSUER]), json!(ISSUER), json!(1)];
     let other = chance.pick(&others).clone();
     if chance.one_in(6) { asked.token.claims.remove(&["iss"]) } else { set(asked, "iss", other) }
 }
 
 fn claim_gone(chance: &mut Chance, asked: &mut Asked) -> Option<()> {
-    let names = ["sub", "jti", "iat", "exp", "nbf", "client_id", "scope", "user_claims", "role", "iss", "aud", "project"];
+    let names =
+        ["sub", "jti", "iat", "exp", "nbf", "client_id", "scope", "user_claims", "role", "iss", "aud", "project"];
     asked.token.claims.remove(&[*chance.pick(&names)])
 }
 
