@@ -139,6 +139,9 @@ impl Publisher {
             offered.draft.claims.set(&["seq"], json!(6));
             offered.draft.claims.set(&["prev"], json!(self.digest()));
         }
+        if chance.one_in(20) {
+            prev(chance, &mut offered);
+        }
         for _ in 0..*chance.pick(&[0, 1, 1, 1, 2]) {
             chance.apply(&CHANGES, &mut offered, &mut noted);
         }

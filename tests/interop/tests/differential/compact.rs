@@ -17,12 +17,13 @@ pub struct Draft {
 }
 
 /// Changes of the header; it is signed afterwards.
-pub const HEADER: [(&str, Change<Node>); 6] = [
+pub const HEADER: [(&str, Change<Node>); 7] = [
     ("header member more", member_more),
     ("header member gone", member_gone),
     ("another alg", other_alg),
     ("another typ", other_typ),
     ("another kid", other_kid),
+    ("header member that is no string", no_string),
     ("header changed as any JSON", any),
 ];
 
@@ -170,6 +171,11 @@ fn other_kid(chance: &mut Chance, header: &mut Node) -> Option<()> {
         _ => kid.chars().skip(1).collect(),
     };
     header.set(&["kid"], json!(other))
+}
+
+fn no_string(chance: &mut Chance, header: &mut Node) -> Option<()> {
+    let value = chance.word(&["null", "7", "true", "[]", "{}", r#"["JWT"]"#]);
+    header.set(&[chance.word(&["alg", "kid", "typ"])], Node::text(value))
 }
 
 fn any(chance: &mut Chance, header: &mut Node) -> Option<()> {

@@ -55,6 +55,81 @@ const SAMPLE: u64 = 4_000;
 const BATCH: u64 = 5_000;
 /// Of how many of each kind at least one has to be accepted by both.
 const ACCEPTED_ONE_IN: u64 = 10;
+/// From how many cases on each of [`RULES`] has to have refused some.
+const ALL_RULES_FROM: u64 = 20_000;
+/// Every rule of the pages that can refuse these cases, but for sizes of megabytes.
+const RULES: [&str; 70] = [
+    "TRUST-EXPIRED",
+    "TRUST-CLOCK",
+    "TOKEN-LENGTH",
+    "TOKEN-CHARACTER",
+    "TOKEN-PARTS",
+    "TOKEN-BASE64URL",
+    "TOKEN-HEADER-JSON",
+    "TOKEN-HEADER-MEMBER",
+    "TOKEN-HEADER-TYPE",
+    "TOKEN-ALGORITHM",
+    "TOKEN-KID-LENGTH",
+    "TOKEN-TYPE",
+    "TOKEN-KID-MISSING",
+    "TOKEN-KEY-UNKNOWN",
+    "TOKEN-KEY-ALGORITHM",
+    "TOKEN-SIGNATURE",
+    "TOKEN-CLAIMS-JSON",
+    "TOKEN-CLAIM-TYPE",
+    "TOKEN-ISSUER",
+    "TOKEN-AUDIENCE",
+    "TOKEN-CLAIM-FORBIDDEN",
+    "TOKEN-CLAIM-MISSING",
+    "TOKEN-ROLE",
+    "TOKEN-CLAIM-VALUE",
+    "TOKEN-POSSESSION",
+    "TOKEN-EXPIRED",
+    "TOKEN-NOT-YET-VALID",
+    "TOKEN-ISSUED-IN-FUTURE",
+    "TOKEN-VALIDITY",
+    "TOKEN-REVOKED",
+    "ROOT-FINGERPRINT",
+    "ROOT-LENGTH",
+    "ROOT-FORM",
+    "ROOT-HEADER",
+    "ROOT-TYPE",
+    "ROOT-VERSION",
+    "ROOT-MEMBER",
+    "ROOT-KEY",
+    "ROOT-THRESHOLD",
+    "ROOT-GAP",
+    "ROOT-FOREIGN",
+    "ROOT-EXPIRED",
+    "ROOT-FUTURE",
+    "BUNDLE-FORM",
+    "BUNDLE-TYPE",
+    "BUNDLE-KEY",
+    "BUNDLE-SIGNATURE",
+    "BUNDLE-JSON",
+    "BUNDLE-VERSION",
+    "BUNDLE-MEMBER",
+    "BUNDLE-KEYS",
+    "BUNDLE-FOREIGN",
+    "BUNDLE-ROOT",
+    "BUNDLE-OUTLIVES-ROOT",
+    "BUNDLE-EXPIRED",
+    "BUNDLE-FUTURE",
+    "BUNDLE-ROLLBACK",
+    "BUNDLE-SAME-NUMBER",
+    "BUNDLE-LEAP",
+    "BUNDLE-PREVIOUS",
+    "RECEIPT-FORM",
+    "RECEIPT-TYPE",
+    "RECEIPT-KEY",
+    "RECEIPT-SIGNATURE",
+    "RECEIPT-JSON",
+    "RECEIPT-VERSION",
+    "RECEIPT-MEMBER",
+    "RECEIPT-OWN-KEY",
+    "RECEIPT-COUNTER",
+    "RECEIPT-FORK",
+];
 /// How many disagreements are told.
 const TOLD: usize = 20;
 
@@ -105,8 +180,10 @@ impl World {
         let named = |name: &str, bytes: Vec<u8>| Context { name: name.to_owned(), bytes };
         let mut contexts = vec![
             named("tokens", self.publisher.keys.set().to_string().into_bytes()),
+            named("bare", self.publisher.keys.bare_set().to_string().into_bytes()),
             named("bundle-5", self.publisher.bundle().signed().into_bytes()),
             named("enrolled", self.verifier.own[0].jwk.to_string().into_bytes()),
+            named("another", self.verifier.others[0].jwk.to_string().into_bytes()),
             named("receipt-3", self.verifier.receipt(3).signed().into_bytes()),
         ];
         for version in 1..=3 {
@@ -254,6 +331,10 @@ fn an_independent_oracle_agrees_on_every_mutation() {
         assert!(accepted * ACCEPTED_ONE_IN >= *judged, "of {judged} {kind} only {accepted} were accepted");
     }
     assert_eq!(tally.kinds.len(), 7);
+    if cases >= ALL_RULES_FROM {
+        let unseen: Vec<&&str> = RULES.iter().filter(|rule| !tally.rules.contains_key(**rule)).collect();
+        assert!(unseen.is_empty(), "never refused by {unseen:?}");
+    }
     let missing: Vec<&str> = all_changes().into_iter().filter(|change| !tally.changes.contains_key(change)).collect();
     assert!(missing.is_empty(), "never made: {missing:?}");
 }

@@ -59,7 +59,7 @@ impl Verifier {
             chance.apply(&CHANGES, &mut handed, &mut noted);
         }
         let more = json!({
-            "enrolled": chance.pick(&[None, Some("enrolled")]),
+            "enrolled": chance.pick(&[None, None, Some("enrolled"), Some("enrolled"), Some("enrolled"), Some("another")]),
             "last": if counter > 1 { *chance.pick(&[None, Some("receipt-3"), Some("receipt-3")]) } else { None },
         });
         let text = if chance.one_in(3) {

@@ -22,7 +22,7 @@ pub struct Asked {
 }
 
 /// Changes of a token's claims, or of what is expected, that one of the rules is about.
-pub const CHANGES: [(&str, Change<Asked>); 15] = [
+pub const CHANGES: [(&str, Change<Asked>); 16] = [
     ("exp at its edge", exp_at_edge),
     ("nbf at its edge", nbf_at_edge),
     ("iat at its edge", iat_at_edge),
@@ -38,6 +38,7 @@ pub const CHANGES: [(&str, Change<Asked>); 15] = [
     ("of another profile", other_profile),
     ("signed by another key of the set", other_key),
     ("as long as it may be", at_longest),
+    ("clock far off", clock_far_off),
 ];
 
 /// The keys of the set that tokens are verified with, and some that are not in it.
@@ -63,6 +64,15 @@ impl Keys {
 
     pub fn set(&self) -> Value {
         json!({ "keys": self.known.iter().map(|key| key.jwk.clone()).collect::<Vec<_>>() })
+    }
+
+    /// The same keys without `alg` and `use`, which then follow from their kinds.
+    pub fn bare_set(&self) -> Value {
+        let mut set = self.set();
+        for key in set["keys"].as_array_mut().unwrap() {
+            key.as_object_mut().unwrap().retain(|name, _| name != "alg" && name != "use");
+        }
+        set
     }
 }
 
@@ -128,7 +138,12 @@ pub fn case(chance: &mut Chance, keys: &'static Keys) -> Case {
     } else {
         asked.token.signed()
     };
-    Case::new("token", text, json!({ "keys": "tokens", "expected": asked.expected, "now": asked.now }), noted)
+    Case::new(
+        "token",
+        text,
+        json!({ "keys": chance.word(&["tokens", "tokens", "bare"]), "expected": asked.expected, "now": asked.now }),
+        noted,
+    )
 }
 
 fn leeway(asked: &Asked) -> u64 {
@@ -250,6 +265,11 @@ fn other_profile(chance: &mut Chance, asked: &mut Asked) -> Option<()> {
 fn other_key(chance: &mut Chance, asked: &mut Asked) -> Option<()> {
     let kid = *chance.pick(&["mixed", "ключ"]);
     asked.token.header.set(&["kid"], json!(kid))
+}
+
+fn clock_far_off(chance: &mut Chance, asked: &mut Asked) -> Option<()> {
+    asked.now = *chance.pick(&[0, 1, (1 << 53) - 1, 1 << 53, u64::MAX]);
+    Some(())
 }
 
 /// Filled up until it has the longest length permitted, or one character less or more.
