@@ -192,7 +192,7 @@ fn dates(chance: &mut Chance, offered: &mut Offered) -> Option<()> {
     if chance.one_in(2) {
         return set(offered, &["exp"], json!(exp));
     }
-    let iat = chance.around(offered.now + offered.draft.claims.number(&["skew_seconds"])?);
+    let iat = chance.around(offered.now.saturating_add(offered.draft.claims.number(&["skew_seconds"])?));
     set(offered, &["iat"], json!(iat))
 }
 

@@ -3,6 +3,7 @@
 use serde_json::json;
 
 use crate::any_json;
+use crate::any_text;
 use crate::chance::{Chance, Change};
 use crate::keys::{Key, base64url};
 use crate::node::Node;
@@ -92,7 +93,7 @@ pub fn assembled(signer: &Key, header: &[u8], claims: &[u8]) -> String {
 
 pub fn changed_text(chance: &mut Chance, node: &Node, noted: &mut Vec<&'static str>) -> Vec<u8> {
     let mut text = node.bytes();
-    chance.apply(&any_json::TEXT, &mut text, noted);
+    chance.apply(&any_text::TEXT, &mut text, noted);
     text
 }
 

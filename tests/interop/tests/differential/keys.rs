@@ -52,7 +52,7 @@ impl Ed25519 {
             let nonce = wide(&[&self.prefix, &[round], message]);
             let point = EdwardsPoint::mul_base(&nonce).compress().to_bytes();
             // Without a part of small order any will do; with one, the equation must not see it.
-            if !self.mixed || self.challenge(&point, message).as_bytes()[0] % 8 == 0 {
+            if !self.mixed || self.challenge(&point, message).as_bytes()[0] & 7 == 0 {
                 return self.with_point(&point, &nonce, message);
             }
         }

@@ -17,6 +17,7 @@
 )]
 
 mod any_json;
+mod any_text;
 mod bundles;
 mod chance;
 mod compact;
@@ -221,7 +222,7 @@ fn all_changes() -> Vec<&'static str> {
     all.extend(
         compact::HEADER.iter().map(|it| it.0).chain(compact::FORM.iter().map(|it| it.0)).chain([compact::BLANKS]),
     );
-    all.extend(any_json::TEXT.iter().map(|it| it.0));
+    all.extend(any_text::TEXT.iter().map(|it| it.0));
     let own = [&signatures::ED25519[..], &signatures::ES256, &signatures::RS256];
     all.extend(own.into_iter().flatten().chain(&signatures::COMMON).map(|it| it.0));
     all

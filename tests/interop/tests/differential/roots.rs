@@ -322,7 +322,8 @@ fn signature_twice(chance: &mut Chance, draft: &mut Draft) -> Option<()> {
 fn by_stranger(chance: &mut Chance, draft: &mut Draft) -> Option<()> {
     let holders = draft.holders;
     let keys = [&holders.strangers[0], &holders.strangers[1], &holders.bundlers[0], &holders.custodians[3]];
-    let signature = Signature::new(*chance.pick(&keys));
+    let signer = *chance.pick(&keys);
+    let signature = Signature::new(signer);
     if chance.one_in(2) && !draft.signatures.is_empty() {
         draft.signatures[0] = signature;
     } else {

@@ -165,19 +165,19 @@ fn exp_at_edge(chance: &mut Chance, asked: &mut Asked) -> Option<()> {
 }
 
 fn nbf_at_edge(chance: &mut Chance, asked: &mut Asked) -> Option<()> {
-    let nbf = chance.around(asked.now + leeway(asked));
+    let nbf = chance.around(asked.now.saturating_add(leeway(asked)));
     set(asked, "nbf", nbf)
 }
 
 fn iat_at_edge(chance: &mut Chance, asked: &mut Asked) -> Option<()> {
-    let iat = chance.around(asked.now + leeway(asked));
+    let iat = chance.around(asked.now.saturating_add(leeway(asked)));
     set(asked, "iat", iat)
 }
 
 fn validity_at_edge(chance: &mut Chance, asked: &mut Asked) -> Option<()> {
     let longest = asked.expected["longest"].as_u64().unwrap_or(0);
     let iat = asked.token.claims.number(&["iat"])?;
-    let exp = chance.around_one(&[iat, iat + longest, iat + longest]);
+    let exp = chance.around_one(&[iat, iat.saturating_add(longest), iat.saturating_add(longest)]);
     set(asked, "exp", exp)
 }
 
