@@ -6,7 +6,7 @@
 //! that they reach the rules behind the signature.
 //!
 //! `CASES=100000 cargo test -p coldsign-interop --test differential` (`just differential`) looks longer;
-//! `SEED=N` makes other ones. Cases on which the two differ are kept in `target/interop/differential.jsonl`.
+//! `SEED=N` makes other ones; keys of P-256 and RSA are new in every run. Cases on which the two differ are kept in `target/interop/differential.jsonl`.
 
 #![allow(
     clippy::unwrap_used,

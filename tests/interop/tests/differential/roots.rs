@@ -84,7 +84,7 @@ pub struct Draft {
 }
 
 /// Changes of what the root says and of who signs it; the right keys sign it afterwards.
-pub const CHANGES: [(&str, Change<Draft>); 15] = [
+pub const CHANGES: [(&str, Change<Draft>); 16] = [
     ("root of another version", version),
     ("root_version at its edge", root_version),
     ("root's dates at their edges", dates),
@@ -97,6 +97,7 @@ pub const CHANGES: [(&str, Change<Draft>); 15] = [
     ("signature twice", signature_twice),
     ("signature by a stranger", by_stranger),
     ("signature under another's name", under_another_name),
+    ("signature without its name", without_its_name),
     ("signature spoiled", spoiled),
     ("header of a signature changed", header_changed),
     ("as many signatures as there may be", many_signatures),
@@ -114,6 +115,16 @@ pub const FILE: [(&str, Change<Node>); 5] = [
 impl Draft {
     pub fn file(&self, chance: &mut Chance) -> Node {
         self.file_over(chance, &self.payload.bytes())
+    }
+
+    /// By as few as have to, so that each signature counts.
+    fn signed_by_few(&mut self) {
+        let few: Vec<&str> = match self.signatures.len() {
+            1 => return,
+            3 => vec![&self.holders.custodians[0].kid, &self.holders.custodians[1].kid],
+            _ => vec![&self.holders.custodians[1].kid, &self.holders.custodians[2].kid],
+        };
+        self.signatures.retain(|signature| few.contains(&signature.signer.kid.as_str()));
     }
 
     fn file_over(&self, chance: &mut Chance, payload: &[u8]) -> Node {
@@ -137,6 +148,9 @@ impl Draft {
 }
 
 fn changed(mut draft: Draft, chance: &mut Chance, noted: &mut Vec<&'static str>) -> Vec<u8> {
+    if chance.one_in(2) {
+        draft.signed_by_few();
+    }
     for _ in 0..*chance.pick(&[0, 1, 1, 1, 2]) {
         chance.apply(&CHANGES, &mut draft, noted);
     }
@@ -345,6 +359,14 @@ fn under_another_name(chance: &mut Chance, draft: &mut Draft) -> Option<()> {
     let at = chance.below(count + 1);
     draft.signatures.insert(at, more);
     Some(())
+}
+
+/// It holds, but under a name that is another key's or nobody's.
+fn without_its_name(chance: &mut Chance, draft: &mut Draft) -> Option<()> {
+    let count = draft.signatures.len();
+    let others = [&draft.holders.custodians[0].kid, &draft.holders.custodians[3].kid, &draft.holders.strangers[0].kid];
+    let kid = (*chance.pick(&others)).clone();
+    draft.signatures.get_mut(chance.below(count))?.header.set(&["kid"], json!(kid))
 }
 
 fn spoiled(chance: &mut Chance, draft: &mut Draft) -> Option<()> {
