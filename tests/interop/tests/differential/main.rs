@@ -132,7 +132,7 @@ const RULES: [&str; 70] = [
     "RECEIPT-FORK",
 ];
 /// How many disagreements are told.
-const TOLD: usize = 20;
+const TOLD: usize = 50;
 
 /// Something for both to judge.
 struct Case {
