@@ -128,15 +128,22 @@ impl Members {
     }
 
     /// An object of values of one kind; empty where the member is absent.
+    pub(crate) fn optional_table<T>(
+        &mut self,
+        member: &str,
+        wanted: &str,
+        read: impl Fn(&Value) -> Option<T>,
+    ) -> Result<BTreeMap<String, T>, MemberFault> {
+        if self.has(member) { self.table(member, wanted, read) } else { Ok(BTreeMap::new()) }
+    }
+
+    /// An object of values of one kind, which has to be there.
     pub(crate) fn table<T>(
         &mut self,
         member: &str,
         wanted: &str,
         read: impl Fn(&Value) -> Option<T>,
     ) -> Result<BTreeMap<String, T>, MemberFault> {
-        if !self.has(member) {
-            return Ok(BTreeMap::new());
-        }
         let inner = self.object(member)?;
         let mut table = BTreeMap::new();
         for (name, value) in &inner.rest {

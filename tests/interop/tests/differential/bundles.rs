@@ -381,6 +381,7 @@ fn file(chance: &mut Chance, offered: &mut Offered) -> Option<()> {
         .pick(&[json!("cd".repeat(32)), json!("cd".repeat(32)), json!("CD".repeat(32)), json!(""), json!(null)])
         .clone();
     match chance.below(8) {
+        0 if chance.one_in(2) => offered.draft.claims.remove(&["files"]),
         0 => set(offered, &["files"], json!({})),
         1 => set(offered, &["checkpoint"], chance.pick(&[json!(""), json!(null), json!("x")]).clone()),
         _ => set(offered, &["files", *chance.pick(&PATHS)], digest),

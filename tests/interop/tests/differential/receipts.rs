@@ -177,7 +177,8 @@ fn kids(chance: &mut Chance, handed: &mut Handed) -> Option<()> {
         json!([]),
         json!(null),
     ];
-    handed.draft.claims.set(&["kids"], chance.pick(&values).clone())
+    let value = chance.pick(&values).clone();
+    if chance.one_in(6) { handed.draft.claims.remove(&["kids"]) } else { handed.draft.claims.set(&["kids"], value) }
 }
 
 fn loaded(chance: &mut Chance, handed: &mut Handed) -> Option<()> {
