@@ -2,13 +2,14 @@
 
 use super::office::{DAY, DISTRIBUTION, Office, START, USUAL, passphrase, rule};
 use coldsign::acts::clock::{self, ClockDenied, Correction};
-use coldsign::acts::{RELEASED, keys, publish};
+use coldsign::acts::{RELEASED, Unlocked, keys, publish};
 use coldsign::journal::ClockCorrected;
 use coldsign::keystore::{KeyState, Transition};
 use coldsign::refusal::Refusal;
 
 fn correct(life: &Office, now: u64, since: Option<u64>) -> Result<ClockCorrected, Refusal> {
-    clock::correct(&life.path("store"), None, &passphrase(), &Correction { now, since, reason: "the battery" })
+    let unlocked = Unlocked::open(&life.path("store"), None, &passphrase())?;
+    clock::correct(unlocked, &passphrase(), &Correction { now, since, reason: "the battery" })
 }
 
 fn newest(life: &Office) -> u64 {

@@ -13,6 +13,7 @@ use coldsign::acts::{Session, Store, root};
 use coldsign::keystore::{KdfCost, KeyRecord, Passphrase, RecoveryCode, UnlockRecord, Unlocks};
 use coldsign::refusal::Refusal;
 use coldsign::storage::read_file;
+use coldsign_verify::base64url;
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 
@@ -68,6 +69,19 @@ Examples:
         #[arg(long)]
         yes: bool,
     },
+    /// Bring an unlock's own file up to date, after another unlock was changed or removed
+    ///
+    /// Each unlock's file names the journal's key. A changed or removed unlock gives the journal a new
+    /// key. Until a file names the new key, somebody who knew the old key can deceive the owner of that
+    /// file. Every other act that this unlock opens does the same.
+    #[command(after_help = "\
+Examples:
+  coldsign unlock refresh berta
+  coldsign unlock refresh recovery      with the code on paper")]
+    Refresh {
+        /// The unlock
+        name: String,
+    },
     /// Try a passphrase or code: does it open the store and reach every private key?
     ///
     /// Changes nothing, in a copy of a store as well.
@@ -111,6 +125,7 @@ pub fn run(command: Command, context: &Context, screen: &mut Screen) -> Ended {
             change(&name, &new, depth, context, screen)
         }
         Command::Remove { name, yes } => remove(&name, yes, context, screen),
+        Command::Refresh { name } => refresh(&name, context, screen),
         Command::Test { name, root, root_file, root_code_file } => {
             let root = (root || root_file.is_some() || root_code_file.is_some()).then_some((root_file, root_code_file));
             test(&name, root, context, screen)
@@ -122,7 +137,8 @@ fn list(context: &Context, screen: &mut Screen) -> Ended {
     let store = context.store(screen)?;
     let unlocks = store.ledger().unlocks.all();
     if screen.json() {
-        screen.object(&Value::Array(unlocks.iter().map(as_json).collect()));
+        let present = base64url::encode(&store.journal().key());
+        screen.object(&Value::Array(unlocks.iter().map(|unlock| as_json(unlock, &present)).collect()));
         return Ok(());
     }
     let mut table = Table::new(&["UNLOCK", "OPENED BY", "MADE (UTC)", "CHANGED (UTC)", "LAST BY", "COST"]);
@@ -134,6 +150,38 @@ fn list(context: &Context, screen: &mut Screen) -> Ended {
     for line in table.lines(screen.width()) {
         screen.line(&line);
     }
+    tell_behind(&store, screen);
+    Ok(())
+}
+
+/// Names the unlocks whose files still name a journal key that was replaced.
+fn tell_behind(store: &Store, screen: &mut Screen) {
+    for unlock in unlock::behind(store) {
+        screen.warning(&format!(
+            "the file of {} is not up to date: somebody who knew an old unlock could deceive {}",
+            unlock.name,
+            if unlock.name == Unlocks::RECOVERY { "whoever uses that code" } else { unlock.name.as_str() }
+        ));
+        screen.hint(&format!("coldsign unlock refresh {}", unlock.name));
+    }
+}
+
+/// Every act that opens with an unlock brings its file up to date; this one does nothing else.
+fn refresh(name: &str, context: &Context, screen: &mut Screen) -> Ended {
+    context.unvouched_store()?.ledger().unlocks.find(name)?;
+    if context.unlock_named().is_some_and(|named| named != name) {
+        return Err(Fault::Missing("NAME's own passphrase or code opens the store here: leave --unlock out").into());
+    }
+    let open = context.open_by(name, screen)?;
+    let was_behind = unlock::behind(open.store()).iter().any(|unlock| unlock.name == name);
+    let session = open.begin(context, screen)?;
+    if screen.json() {
+        screen.object(&json!({"unlock": name, "changed": was_behind, "up_to_date": true}));
+        return Ok(());
+    }
+    let what = if was_behind { "is brought up to date" } else { "was up to date already" };
+    screen.note(&format!("the file of {name} {what}"));
+    tell_behind(session.store(), screen);
     Ok(())
 }
 
@@ -297,6 +345,7 @@ fn sealed_anew(session: &Session, screen: &mut Screen) {
     let generation = session.store().ledger().unlocks.generation();
     screen.note(&format!("every private key is sealed anew, in sealed/{generation}"));
     screen.warning("backups and copies made before now still open the old way, with all keys of that day");
+    tell_behind(session.store(), screen);
 }
 
 fn warn_cheap(session: &Session, screen: &mut Screen) {
@@ -315,7 +364,7 @@ fn kind(unlock: &UnlockRecord) -> &'static str {
 }
 
 /// An unlock as the commands' JSON has it.
-fn as_json(unlock: &UnlockRecord) -> Value {
+fn as_json(unlock: &UnlockRecord, journal_key: &str) -> Value {
     json!({
         "unlock": unlock.name,
         "kind": if unlock.name == Unlocks::RECOVERY { "recovery-code" } else { "passphrase" },
@@ -325,5 +374,6 @@ fn as_json(unlock: &UnlockRecord) -> Value {
         "added": unlock.added_at,
         "changed": unlock.changed_at,
         "by": unlock.by,
+        "up_to_date": unlock.journal_key == journal_key,
     })
 }

@@ -135,12 +135,6 @@ impl Unlocks {
         self.removed.contains(name)
     }
 
-    /// Unlocks whose own file names a journal key that was replaced: somebody who knows that key can
-    /// still deceive whoever opens with them. The next act that opens with one brings its file up to date.
-    pub fn behind<'a>(&'a self, journal_key: &'a str) -> impl Iterator<Item = &'a UnlockRecord> {
-        self.records.iter().filter(move |unlock| unlock.journal_key != journal_key)
-    }
-
     /// What a try at a passphrase costs, as `init` fixed it.
     ///
     /// # Errors
