@@ -11,6 +11,9 @@ use std::path::Path;
 
 const LARGEST: u64 = 1 << 20;
 
+/// The first line of every age file.
+const AGE: &[u8] = b"age-encryption.org/v1\n";
+
 /// Something in a store that is not as it should be.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fault {
@@ -282,7 +285,8 @@ fn named(
     let path = file.path.as_str();
     known.insert(path.to_owned());
     let read = files::read(directory, file);
-    if let Some(waiting) = waiting_names(path).into_iter().find(|name| read.is_ok() && directory.has(name)) {
+    let own = directory.read(path, files::LARGEST).is_ok_and(|bytes| hex(&sha256(&bytes)) == file.sha256);
+    if let Some(waiting) = waiting_names(path).into_iter().find(|name| !own && read.is_ok() && directory.has(name)) {
         report.notes.push(format!("{waiting} is in force; the next act gives it its name"));
         known.insert(waiting);
     }
@@ -291,6 +295,9 @@ fn named(
     }
     match directory.read(path, files::LARGEST) {
         Err(fault) => report.fault(path, file_fault(&fault)),
+        Ok(bytes) if file.kind == files::Kind::Custodian && !bytes.starts_with(AGE) => {
+            report.fault(path, "it is no age file");
+        }
         Ok(_) if file.kind == files::Kind::Custodian => report.notes.push(format!(
             "{path} is not the file that the journal names: its owner may have wrapped it by another code"
         )),

@@ -98,14 +98,20 @@ pub enum Depth {
     RewrapOnly,
 }
 
-/// Refuses a name that can't be added, before anybody is asked for anything.
+/// Refuses what can't name an unlock.
+///
+/// # Errors
+/// [`super::Denied::UnlockName`].
+pub fn check_name(name: &str) -> Result<(), Refusal> {
+    if name == Unlocks::RECOVERY { Ok(()) } else { Ok(check_unlock_name(name)?) }
+}
+
+/// Refuses a name that can't be added.
 ///
 /// # Errors
 /// [`UnlockDenied::Exists`], [`super::Denied::UnlockName`].
 pub fn check_add(store: &Store, name: &str) -> Result<(), Refusal> {
-    if name != Unlocks::RECOVERY {
-        check_unlock_name(name)?;
-    }
+    check_name(name)?;
     match store.ledger().unlocks.find(name) {
         Ok(_) => Err(UnlockDenied::Exists(name.to_owned()).into()),
         Err(_) => Ok(()),
