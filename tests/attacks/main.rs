@@ -3,6 +3,7 @@
 //! `docs/auditor/attacks.md`, which [`page`] holds against the tests.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
+mod anchor;
 mod display;
 mod display_of_journals;
 mod files;
