@@ -93,6 +93,10 @@ pub mod root;
 #[cfg(unix)]
 pub mod trust;
 
+// Files, for the trust store and for the programs around it
+#[cfg(unix)]
+pub mod files;
+
 mod algorithm;
 mod claims;
 mod digest;
@@ -100,6 +104,8 @@ mod expectations;
 mod jwk;
 mod jwks;
 mod key;
+#[cfg(test)]
+mod largest;
 mod members;
 mod refusal;
 mod time;

@@ -1,6 +1,6 @@
 //! The members of a signed JSON object, taken one by one, each with its type.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use serde_json::{Map, Value};
 
@@ -106,10 +106,10 @@ impl Members {
 
     /// An array of distinct strings that say something.
     pub(crate) fn texts(&mut self, member: &str, most: usize) -> Result<Vec<String>, MemberFault> {
-        let mut texts = Vec::new();
+        let (mut texts, mut seen) = (Vec::new(), HashSet::new());
         for item in self.array(member, most)? {
             match item {
-                Value::String(text) if !text.is_empty() && !texts.contains(&text) => texts.push(text),
+                Value::String(text) if !text.is_empty() && seen.insert(text.clone()) => texts.push(text),
                 _ => return Err(self.fault(member, "not an array of different strings")),
             }
         }

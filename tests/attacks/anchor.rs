@@ -62,7 +62,9 @@ impl Desk {
         let mut session = self.open("store").unwrap();
         let custodian =
             root::open(session.store(), &root::signer(session.store(), None).unwrap().clone(), None, &self.root_code);
-        root::propose(&mut session, &Wish { bundle_key: true, ..Wish::default() }, &custodian.unwrap()).unwrap();
+        let wish = Wish { bundle_key: true, ..Wish::default() };
+        let proposal = root::prepare(&session, &wish).unwrap();
+        root::propose(&mut session, &wish, proposal, &custodian.unwrap()).unwrap();
     }
 
     /// The newest publication, carried out.

@@ -6,6 +6,7 @@
 mod anchor;
 mod display;
 mod display_of_journals;
+mod exchanged;
 mod files;
 mod page;
 mod place;

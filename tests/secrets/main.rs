@@ -161,7 +161,7 @@ fn after_a_whole_life_no_secret_is_anywhere() {
     if let Ok(key) = imported {
         life.write("given/key.pem", std::str::from_utf8(&key.stdout).unwrap());
         known::private_key(&mut secrets, "imported", std::str::from_utf8(&key.stdout).unwrap());
-        life.done(&format!("{p} key import default given/key.pem"));
+        life.done(&format!("{p} key import default given/key.pem --no-tokens"));
     }
     life.refused("--passphrase-file given/wrong token issue api/reader cy --to out");
     life.refused(&format!("{p} token issue api/reader cy --lifetime 99d --to out"));
@@ -194,8 +194,11 @@ fn after_a_whole_life_no_secret_is_anywhere() {
     let second = sheet.lines().find_map(|line| line.strip_prefix("root code       ")).unwrap();
     code(&mut secrets, "second root code", second);
     life.write("given/second-root", second);
-    life.refused(&format!("{p} root sign --by root/2 --root-code-file given/root"));
-    life.done(&format!("{p} root sign --by root/2 --root-code-file given/second-root"));
+    let shown = life.act("--json root show");
+    let shown: serde_json::Value = serde_json::from_slice(&shown.stdout).unwrap();
+    let draft = shown["waiting"]["draft"].as_str().unwrap();
+    life.refused(&format!("{p} root sign --by root/2 --root-code-file given/root --draft {draft}"));
+    life.done(&format!("{p} root sign --by root/2 --root-code-file given/second-root --draft {draft}"));
     life.done(&format!("{p} unlock test admin --root-code-file given/second-root"));
     for act in ["root show", "publish --to out"] {
         life.done(&format!("{p} {act}"));

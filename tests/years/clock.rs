@@ -2,13 +2,13 @@
 
 use super::office::{DAY, DISTRIBUTION, Office, START, USUAL, passphrase, rule};
 use coldsign::acts::clock::{self, ClockDenied, Correction};
-use coldsign::acts::{RELEASED, Unlocked, keys, publish};
+use coldsign::acts::{RELEASED, keys, publish};
 use coldsign::journal::ClockCorrected;
 use coldsign::keystore::{KeyState, Transition};
 use coldsign::refusal::Refusal;
 
 fn correct(life: &Office, now: u64, since: Option<u64>) -> Result<ClockCorrected, Refusal> {
-    let unlocked = Unlocked::open(&life.path("store"), None, &passphrase())?;
+    let unlocked = coldsign::acts::Unlocked::open(&life.path("store"), None, &passphrase())?;
     clock::correct(unlocked, &passphrase(), &Correction { now, since, reason: "the battery" })
 }
 

@@ -3,9 +3,9 @@
 use super::sweep::{self, QUARANTINE};
 use super::{Denied, Ledger, StoreSheet, files, publications};
 use crate::issuing::Policy;
-use crate::journal::{Audit, Journal, JournalFault, hex, sha256};
+use crate::journal::{self, Audit, Journal, JournalFault, hex, sha256};
 use crate::refusal::{Refusal, Refuse};
-use crate::storage::{Directory, Found, Kind, Lock, StorageFault};
+use crate::storage::{Directory, Found, Kind, StorageFault};
 use std::collections::BTreeSet;
 use std::path::Path;
 
@@ -93,7 +93,7 @@ pub fn check(path: &Path) -> Result<Report, Refusal> {
         sort(&mut report);
         return Ok(report);
     }
-    let mut known: BTreeSet<String> = ["store.json", "lock", "policy.toml", "journal", "journal/entries.jsonl"]
+    let mut known: BTreeSet<String> = ["store.json", "policy.toml", "journal", "journal/entries.jsonl"]
         .into_iter()
         .chain(["journal/checkpoint", "policies", "unlock", "sealed", "roots", "certificates", "publications"])
         .chain([QUARANTINE])
@@ -121,7 +121,7 @@ pub fn repair(path: &Path) -> Result<(Report, Vec<Fault>), Refusal> {
     if directory.mode()? & 0o700 != 0o700 {
         directory.set_mode("", 0o700)?;
     }
-    let _lock = Lock::take(&directory)?;
+    let _lock = journal::hold(&directory)?;
     let mut mended = Vec::new();
     for fault in check(path)?.faults {
         match &fault.cure {

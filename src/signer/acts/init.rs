@@ -3,7 +3,7 @@
 use super::{Denied, Session, StoreSheet};
 use crate::issuing::Policy;
 use crate::issuing::record::PolicyApplied;
-use crate::journal::{self, Checkpoint, Event, Line, StoreCreated, hex, sha256};
+use crate::journal::{self, Checkpoint, Event, Line, StoreCreated, hex, names, sha256};
 use crate::keystore::{
     self, Anchor, KdfCost, KeyGenerated, KeystoreFault, Passphrase, Purpose, RecoveryCode, RootAnchor, RsaBits,
     SealGeneration, SecretKey, Unlocks, WrappedUnlock,
@@ -60,18 +60,10 @@ pub fn check_place(path: &Path) -> Result<(), Refusal> {
 /// # Errors
 /// [`Denied::Issuer`].
 pub fn check_issuer(issuer: &str) -> Result<(), Denied> {
-    let what = if issuer.is_empty() {
-        "it is empty"
-    } else if issuer.len() > 255 {
-        "it is longer than 255 bytes"
-    } else if !issuer.chars().all(|c| c.is_ascii_graphic()) {
-        "it has blanks, control or non-ASCII characters"
-    } else if issuer.contains(['"', '\'', '\\', '<', '>', '`', '$']) {
-        "it has quotes or shell characters"
-    } else {
-        return Ok(());
-    };
-    Err(Denied::Issuer { issuer: issuer.to_owned(), what })
+    match names::issuer_fault(issuer) {
+        None => Ok(()),
+        Some(what) => Err(Denied::Issuer { issuer: issuer.to_owned(), what }),
+    }
 }
 
 /// Refuses what can't name an unlock (store-v1.md).
@@ -79,13 +71,7 @@ pub fn check_issuer(issuer: &str) -> Result<(), Denied> {
 /// # Errors
 /// [`Denied::UnlockName`].
 pub fn check_unlock_name(name: &str) -> Result<(), Denied> {
-    let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
-    let sound = !name.is_empty()
-        && name.len() <= 32
-        && !name.starts_with('-')
-        && name.chars().all(plain)
-        && name != Unlocks::RECOVERY;
-    if sound { Ok(()) } else { Err(Denied::UnlockName(name.to_owned())) }
+    if names::is_unlock(name) && name != Unlocks::RECOVERY { Ok(()) } else { Err(Denied::UnlockName(name.to_owned())) }
 }
 
 /// Makes a store: it appears whole or not at all.
@@ -99,7 +85,8 @@ pub fn init(request: &Request<'_>) -> Result<Session, Refusal> {
 /// A store beside its place, complete, waiting for its codes to be on paper. Dropped, it is removed.
 pub struct Prepared {
     directory: Directory,
-    lock: Option<Lock>,
+    /// Of its folder: nobody takes it for abandoned.
+    _lock: Lock,
     place: PathBuf,
     admin: String,
     now: u64,
@@ -121,7 +108,7 @@ impl Prepared {
         let (directory, lock) = Directory::create_beside(request.path, &mark)?;
         let mut prepared = Self {
             directory,
-            lock: Some(lock),
+            _lock: lock,
             place: request.path.to_owned(),
             admin: request.admin.to_owned(),
             now: request.now,
@@ -148,13 +135,14 @@ impl Prepared {
     ///
     /// # Errors
     /// As the system refuses; where the place was taken meanwhile, nothing is left of it.
-    pub fn appear(mut self, passphrase: &Passphrase) -> Result<Session, Refusal> {
-        let directory = self.directory.rename_to(&self.place).map_err(|fault| match fault {
+    pub fn appear(self, passphrase: &Passphrase) -> Result<Session, Refusal> {
+        // Of the journal, which keeps it when its folder gets another name.
+        let lock = journal::hold(&self.directory)?;
+        self.directory.rename_to(&self.place).map_err(|fault| match fault {
             StorageFault::Exists(path) => Refusal::from(Denied::StoreExists(path)),
             other => other.into(),
         })?;
-        let lock = self.lock.take().map_or_else(|| Lock::take(&directory), Ok)?;
-        let store = super::Store::open(&self.place)?;
+        let store = super::Store::open_held(&self.place, &lock)?;
         let opened = keystore::Opened::open(store.kept(), &self.admin, passphrase)?;
         Ok(Session::of_new_store(store, opened, self.now, lock))
     }

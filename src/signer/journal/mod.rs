@@ -10,7 +10,11 @@ mod checkpoint;
 mod covered;
 mod entry;
 mod fault;
+#[cfg(test)]
+mod hostile;
 mod log;
+pub mod member;
+pub mod names;
 mod proof;
 mod scan;
 #[cfg(test)]
@@ -22,7 +26,7 @@ pub use chain::{ByChain, JournalKey, KeyChain};
 pub use checkpoint::{Checkpoint, SignNote, origin, read_verifier_key, verifier_key};
 pub use entry::{ClockCorrected, Entry, Event, JournalRekeyed, Line, StoreCreated};
 pub use fault::JournalFault;
-pub use log::{Journal, genesis_line, start};
+pub use log::{Journal, genesis_line, hold, start};
 pub use proof::{Proof, ProofFile, consistency, consistent, includes, inclusion};
 pub use tree::{Digest, Tree};
 

@@ -1,10 +1,11 @@
 //! Keys as the journal tells them.
 
-use super::{ImportSource, SealGeneration};
-use crate::journal::{Entry, Event, JournalFault};
+use super::{Foreign, ImportSource, SealGeneration};
+use crate::journal::{Entry, Event, JournalFault, member};
 use coldsign_verify::PublicKey;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use std::collections::HashMap;
 
 /// What a key is for. No public key ever serves two purposes or two keysets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -108,6 +109,8 @@ pub struct KeyRecord {
     pub file_sha256: String,
     /// In what form it was imported, if it was.
     pub imported: Option<ImportSource>,
+    /// What it has signed elsewhere, and under which name; nothing of a key made here.
+    pub foreign: Foreign,
 }
 
 impl KeyRecord {
@@ -136,6 +139,10 @@ impl KeyRecord {
 #[derive(Debug, Default)]
 pub struct Keys {
     records: Vec<KeyRecord>,
+    /// Places by kid: a journal has an entry for each change of each key.
+    by_kid: HashMap<String, usize>,
+    /// The newest number of each keyset.
+    newest: HashMap<String, u64>,
 }
 
 impl Keys {
@@ -145,10 +152,13 @@ impl Keys {
     /// [`JournalFault::Malformed`].
     pub fn apply(&mut self, entry: &Entry) -> Result<bool, JournalFault> {
         if let Some(made) = entry.event::<KeyGenerated>()? {
-            self.add(entry, made, None)?;
+            self.add(entry, made, None, Foreign::default())?;
         } else if let Some(made) = entry.event::<KeyImported>()? {
+            let malformed = |what| JournalFault::Malformed { line: entry.index + 1, what };
+            let foreign = Foreign::from_entry(made.tokens_until, made.tokens_longest, made.kept_kid.clone());
+            let foreign = foreign.map_err(malformed)?;
             let (made, source) = made.split();
-            self.add(entry, made, Some(source))?;
+            self.add(entry, made, Some(source), foreign)?;
         } else if let Some(event) = entry.event::<KeyActivated>()? {
             let key = self.changed(entry, &event.kid)?;
             key.state = KeyState::Active;
@@ -183,12 +193,17 @@ impl Keys {
 
     /// One by its kid.
     pub fn by_kid(&self, kid: &str) -> Option<&KeyRecord> {
-        self.records.iter().find(|key| key.kid == kid)
+        self.records.get(*self.by_kid.get(kid)?)
     }
 
-    /// One by `keyset/number`, or by its kid.
+    /// One by the `kid` that it had elsewhere, where that is published too.
+    pub fn by_kept_kid(&self, kid: &str) -> Option<&KeyRecord> {
+        self.records.iter().find(|key| key.foreign.kid.as_deref() == Some(kid))
+    }
+
+    /// One by `keyset/number`, or by a kid of it.
     pub fn by_name(&self, name: &str) -> Option<&KeyRecord> {
-        self.records.iter().find(|key| key.name() == name || key.kid == name)
+        self.records.iter().find(|key| key.name() == name || key.kid == name).or_else(|| self.by_kept_kid(name))
     }
 
     /// Those of a keyset.
@@ -211,24 +226,37 @@ impl Keys {
 
     /// The number the keyset's next key gets.
     pub fn next_number(&self, keyset: &str) -> u64 {
-        self.of_keyset(keyset).map(|key| key.number).max().unwrap_or(0) + 1
+        // Read numbers are bounded, so that one more is no overflow; beyond the bound none is recorded.
+        self.newest.get(keyset).map_or(1, |newest| newest.saturating_add(1))
     }
 
-    fn add(&mut self, entry: &Entry, made: KeyGenerated, imported: Option<ImportSource>) -> Result<(), JournalFault> {
+    fn add(
+        &mut self,
+        entry: &Entry,
+        made: KeyGenerated,
+        imported: Option<ImportSource>,
+        foreign: Foreign,
+    ) -> Result<(), JournalFault> {
         let malformed = |what: String| JournalFault::Malformed { line: entry.index + 1, what };
         let jwk = made.jwk.to_string();
         let (public, _) = PublicKey::from_jwk(jwk.as_bytes()).map_err(|error| malformed(error.to_string()))?;
         if public.thumbprint() != made.kid {
             return Err(malformed("the kid is not the key's thumbprint".to_owned()));
         }
-        if self.by_kid(&made.kid).is_some() {
+        let kids = [Some(&made.kid), foreign.kid.as_ref()];
+        if kids.into_iter().flatten().any(|kid| self.by_kid(kid).is_some() || self.by_kept_kid(kid).is_some()) {
             return Err(malformed("the key is there already".to_owned()));
+        }
+        if made.number != self.next_number(&made.keyset) {
+            return Err(malformed(format!("{}/{} does not follow the keyset's last key", made.keyset, made.number)));
         }
         let state = match made.state.as_str() {
             "active" => KeyState::Active,
             "pre-activation" => KeyState::PreActivation,
             other => return Err(malformed(format!("unknown state {other}"))),
         };
+        self.by_kid.insert(made.kid.clone(), self.records.len());
+        self.newest.insert(made.keyset.clone(), made.number);
         self.records.push(KeyRecord {
             keyset: made.keyset,
             number: made.number,
@@ -243,6 +271,7 @@ impl Keys {
             elsewhere: made.elsewhere,
             file_sha256: made.sha256,
             imported,
+            foreign,
         });
         Ok(())
     }
@@ -256,9 +285,9 @@ impl Keys {
     }
 
     fn changed(&mut self, entry: &Entry, kid: &str) -> Result<&mut KeyRecord, JournalFault> {
-        self.records
-            .iter_mut()
-            .find(|key| key.kid == kid)
+        let place = self.by_kid.get(kid).copied();
+        place
+            .and_then(|place| self.records.get_mut(place))
             .ok_or_else(|| JournalFault::Malformed { line: entry.index + 1, what: format!("there is no key {kid}") })
     }
 }
@@ -273,18 +302,22 @@ pub fn sealed_name(kid: &str) -> String {
 #[serde(deny_unknown_fields)]
 pub struct KeyGenerated {
     /// Its keyset.
+    #[serde(deserialize_with = "member::keyset")]
     pub keyset: String,
     /// Its number there.
+    #[serde(deserialize_with = "member::number")]
     pub number: u64,
     /// What it is for.
     pub purpose: Purpose,
     /// RFC 7638 thumbprint.
+    #[serde(deserialize_with = "member::thumbprint")]
     pub kid: String,
     /// The public key (RFC 7517).
     pub jwk: Value,
     /// `active` or `pre-activation`.
     pub state: String,
     /// SHA-256 of the file with the private half, lower-case hex.
+    #[serde(deserialize_with = "member::digest")]
     pub sha256: String,
     /// Whether the private half went to another medium.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
@@ -300,21 +333,34 @@ impl Event for KeyGenerated {
 #[serde(deny_unknown_fields)]
 pub struct KeyImported {
     /// Its keyset.
+    #[serde(deserialize_with = "member::keyset")]
     pub keyset: String,
     /// Its number there.
+    #[serde(deserialize_with = "member::number")]
     pub number: u64,
     /// What it is for.
     pub purpose: Purpose,
     /// RFC 7638 thumbprint.
+    #[serde(deserialize_with = "member::thumbprint")]
     pub kid: String,
     /// The public key (RFC 7517).
     pub jwk: Value,
     /// `active` or `pre-activation`.
     pub state: String,
     /// SHA-256 of the file with the private half, lower-case hex.
+    #[serde(deserialize_with = "member::digest")]
     pub sha256: String,
     /// In what form it came.
     pub source: ImportSource,
+    /// The latest `exp` of the tokens that it has signed elsewhere, in seconds since the epoch.
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "member::number")]
+    pub tokens_until: Option<u64>,
+    /// Their longest `exp` − `iat`, in seconds.
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "member::number")]
+    pub tokens_longest: Option<u64>,
+    /// The `kid` they carry, published beside the thumbprint.
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "member::kid")]
+    pub kept_kid: Option<String>,
 }
 
 impl KeyImported {
@@ -345,8 +391,9 @@ macro_rules! state_change {
         #[serde(deny_unknown_fields)]
         pub struct $name {
             /// Which key.
+            #[serde(deserialize_with = "member::thumbprint")]
             pub kid: String,
-            $($(#[$field_doc])* pub $field: $type,)?
+            $($(#[$field_doc])* #[serde(deserialize_with = "member::number")] pub $field: $type,)?
             /// Why, in the operator's words.
             #[serde(default, skip_serializing_if = "Option::is_none")]
             pub reason: Option<String>,

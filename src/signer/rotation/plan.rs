@@ -155,7 +155,7 @@ struct Projected {
 
 impl<'a> Projection<'a> {
     fn of(rules: &'a dyn Rules, series: &'a Series, now: u64) -> Self {
-        let next_number = series.keys.iter().map(|key| key.number).max().unwrap_or(0) + 1;
+        let next_number = series.keys.iter().map(|key| key.number).max().unwrap_or(0).saturating_add(1);
         Self { rules, series, timing: &series.timing, now, next_number, steps: Vec::new() }
     }
 
@@ -230,7 +230,7 @@ impl<'a> Projection<'a> {
             if activated > until || activated <= since {
                 return;
             }
-            let needed = self.rules.removal(self.timing, Some(activated.saturating_add(self.timing.longest_horizon)));
+            let needed = self.needed(&signs, activated);
             self.step(Act::Deactivate, &signs, (activated, SUCCEEDED), (needed, DEACTIVATE_LATE));
             self.step(Act::Destroy, &signs, (needed.unwrap_or(activated), GONE), (None, ""));
             (signs, since, cursor) = (next.name, activated, activated);
@@ -280,7 +280,7 @@ impl<'a> Projection<'a> {
             if swap > until || swap <= since {
                 return;
             }
-            let needed = self.rules.removal(self.timing, Some(swap.saturating_add(self.timing.longest_horizon)));
+            let needed = self.needed(&signs, swap);
             self.step(Act::Deactivate, &signs, (swap, SUCCEEDED), (needed, DEACTIVATE_LATE));
             self.step(Act::Destroy, &signs, (needed.unwrap_or(swap), GONE), (None, ""));
             let next = standby.take().unwrap_or_else(|| self.next_key());
@@ -326,9 +326,16 @@ impl<'a> Projection<'a> {
         None
     }
 
+    /// Until when a key is needed that signs until then. Its tokens from elsewhere may live longer.
+    fn needed(&self, name: &str, signs_until: u64) -> Option<u64> {
+        let known = self.series.keys.iter().find(|key| key.name == name).and_then(|key| key.last_expiry);
+        let own = signs_until.saturating_add(self.timing.longest_horizon);
+        self.rules.removal(self.timing, Some(own).max(known))
+    }
+
     fn next_key(&mut self) -> Projected {
         let number = self.next_number;
-        self.next_number += 1;
+        self.next_number = number.saturating_add(1);
         Projected { name: format!("{}/{number}", self.series.keyset), held: Vec::new(), confirmed: None }
     }
 
