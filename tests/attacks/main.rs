@@ -8,6 +8,8 @@ mod display;
 mod display_of_journals;
 mod exchanged;
 mod files;
+mod inventory;
 mod page;
 mod place;
 mod store;
+mod threats;
