@@ -77,7 +77,7 @@ impl World {
     pub fn goes_on(&self) -> Result<(), String> {
         let mut session = self.session()?;
         let fault = |what: &'static str| move |refusal| format!("the next {what}: {refusal}");
-        let comparison = policy::compare(session.store()).map_err(fault("policy diff"))?;
+        let comparison = policy::compare(session.store(), session.now()).map_err(fault("policy diff"))?;
         policy::apply(&mut session, &comparison).map_err(fault("policy apply"))?;
         publish::publish(&mut session, true).map_err(fault("publish"))?;
         let issued = issue::issue(&mut session, &batch()).map_err(fault("token issue"))?;

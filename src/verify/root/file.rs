@@ -9,7 +9,7 @@ use crate::algorithm::Algorithm;
 use crate::base64url;
 use crate::digest::Digest;
 use crate::json;
-use crate::jws::{self, Sign, SignFailure};
+use crate::jws::{self, Malformed, Sign, SignFailure};
 use crate::key::PublicKey;
 use crate::members::{MemberFault, Members};
 
@@ -116,7 +116,13 @@ fn read_signature(position: usize, item: Option<&Map<String, Value>>, payload: &
     if compact.typ() != Some(TYP) {
         return Err(Fault::Type { position, found: compact.typ().map(str::to_owned) });
     }
-    let kid = compact.kid().unwrap_or_default().to_owned();
+    // A signature that can't count for any key of a root has no business in it.
+    if compact.algorithm() != Algorithm::EdDsa {
+        let source = Malformed::Algorithm { name: compact.algorithm().to_string() };
+        return Err(Fault::Header { position, source });
+    }
+    let kid =
+        compact.kid().ok_or(Fault::Header { position, source: Malformed::KidLength { characters: 0 } })?.to_owned();
     Ok(Signature { kid, protected, signature: compact.signature().to_vec() })
 }
 
