@@ -154,7 +154,7 @@ fn what_is_read_without_a_passphrase_says_that_nobody_vouches_for_it() {
         }
         for arguments in [&["status"][..], &["key", "list"], &["token", "list"], &["publication", "list"],
             &["unlock", "list"], &["journal", "show"], &["journal", "verify"], &["policy", "show"],
-            &["root", "show", "--unauthenticated"], &["revoke", "list"], &["verifier", "list"], &["rotate", "plan"]]
+            &["root", "show", "--unauthenticated"], &&["rotate", "plan"]]
         {
             let ended = desk.run(arguments);
             assert!(ended.status.success(), "{arguments:?}: {}", said(&ended));
