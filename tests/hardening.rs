@@ -3,7 +3,7 @@
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
-use coldsign::storage::{Restrictions, lock_memory, restrict_process};
+use coldsign::storage::{Files, Reach, Restrictions, lock_memory, restrict_process};
 use std::io::Write;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::os::unix::process::ExitStatusExt;
@@ -118,6 +118,12 @@ fn a_crash_leaves_no_core_file() {
     }
     for signal in ["-ABRT", "-SEGV", "-QUIT"] {
         let mut signer = place.waiting_signer();
+        if signal == "-SEGV" {
+            // Rust's own handler lets the first one go that is no fault of an address, and no other.
+            let sent = Command::new("kill").args([signal, &signer.id().to_string()]).status().expect("kill");
+            assert!(sent.success());
+            std::thread::sleep(Duration::from_millis(200));
+        }
         let ended = kill(&mut signer, signal);
         assert!(ended.signal().is_some(), "{signal}: {ended:?}");
         assert!(!ended.core_dumped(), "{signal} left a core file");
@@ -152,6 +158,65 @@ fn nobody_of_the_same_user_looks_into_its_memory() {
     } else {
         skipped("this machine lets no ordinary user lock enough memory");
     }
+}
+
+/// What a command of the copied signer says on stdout and stderr.
+fn said(place: &Place, command: &str) -> (String, String) {
+    let command = format!("./coldsign --store store {command}");
+    let ran = Command::new("sh").args(["-c", &command]).current_dir(place.folder.path()).output().expect("a command");
+    (String::from_utf8_lossy(&ran.stdout).into_owned(), String::from_utf8_lossy(&ran.stderr).into_owned())
+}
+
+#[test]
+fn before_it_asks_it_can_open_no_socket_and_start_no_program() {
+    let place = Place::new();
+    let mut signer = place.waiting_signer();
+    let (seccomp, filters) = (status_of(&signer, "Seccomp"), status_of(&signer, "Seccomp_filters"));
+    kill(&mut signer, "-KILL");
+    let mut twin = place.start("sleep 60");
+    wait_until_it_sleeps(&twin, "sleep");
+    let twin_s = status_of(&twin, "Seccomp_filters");
+    kill(&mut twin, "-KILL");
+    assert_eq!(seccomp, "2", "no filter of system calls");
+    let number = |text: &str| text.parse::<u32>().unwrap_or_default();
+    assert_eq!(number(&filters), number(&twin_s) + 1, "one filter of its own");
+}
+
+/// What the test below says.
+const CAN: &str = "files can be kept apart";
+
+#[test]
+#[ignore = "confines its whole process: run by a_store_that_leads_out_of_itself_is_not_followed"]
+fn it_says_whether_the_kernel_can_keep_files_apart() {
+    if Reach::new().confine().files != Files::All {
+        let _ = writeln!(std::io::stdout(), "{CAN}");
+    }
+}
+
+#[test]
+fn a_store_that_leads_out_of_itself_is_not_followed() {
+    let place = Place::new();
+    let (findings, _) = said(&place, "doctor");
+    // By another process than the signer's own word.
+    let asked = Command::new(std::env::current_exe().expect("this program"))
+        .args(["--ignored", "--exact", "--nocapture", "it_says_whether_the_kernel_can_keep_files_apart"])
+        .output();
+    if !String::from_utf8_lossy(&asked.expect("a process").stdout).contains(CAN) {
+        skipped("this kernel has no Landlock");
+        assert!(findings.contains("this kernel has no Landlock"), "doctor does not say so: {findings}");
+        return;
+    }
+    assert!(findings.contains("a command opens only the files that it names"), "{findings}");
+    std::fs::create_dir(place.path("elsewhere")).expect("a folder");
+    std::fs::rename(place.path("store/journal"), place.path("elsewhere/journal")).expect("a move");
+    std::os::unix::fs::symlink("../elsewhere/journal", place.path("store/journal")).expect("a link");
+    // The store is whole, and the program wants to read it; the system doesn't let it.
+    let (_, refused) = said(&place, "status");
+    assert!(refused.contains("Permission denied"), "{refused}");
+    std::fs::remove_file(place.path("store/journal")).expect("no link");
+    std::fs::rename(place.path("elsewhere/journal"), place.path("store/journal")).expect("a move back");
+    let (status, refused) = said(&place, "status");
+    assert!(!status.is_empty(), "{refused}");
 }
 
 #[test]

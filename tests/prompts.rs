@@ -318,3 +318,34 @@ fn a_signal_at_the_passphrase_prompt_leaves_the_terminal_with_its_echo() {
         assert!(std::fs::read_dir(temp.path().join("out")).is_err(), "{signal}: something was issued");
     }
 }
+
+#[test]
+fn a_person_is_asked_about_tokens_that_the_key_signed_elsewhere() {
+    let folder = tempfile::tempdir().unwrap();
+    make_store(folder.path());
+    // SHA-256 of "a key of these tests" as the seed.
+    let key = r#"{"kty":"OKP","crv":"Ed25519","kid":"prod-2024",
+        "d":"PA49-He1hCMrSfFhEW-o4VcTHbTJTMpWme4TrRfC3Hs","x":"Ge_BvuEqdqVSBk5DSVpuJoKPwEX8Gy3htfrwikxpeRc"}"#;
+    std::fs::write(folder.path().join("old.jwk"), key).unwrap();
+    let import = || {
+        let mut p = coldsign(folder.path(), &["key", "import", "default", "old.jwk"]);
+        p.exp_string("signed elsewhere? A time, or none: ").unwrap();
+        p
+    };
+    let mut p = import();
+    p.send_line("soon").unwrap();
+    p.exp_string("is no time").unwrap();
+    p.exp_eof().unwrap();
+
+    let mut p = import();
+    p.send_line("+90d").unwrap();
+    p.exp_string("(12h, 30d)?: ").unwrap();
+    p.send_line("120d").unwrap();
+    p.exp_string("old kid prod-2024 as well, so that they are accepted? [yes]: ").unwrap();
+    p.send_line("").unwrap();
+    p.exp_string("passphrase of anna: ").unwrap();
+    p.send_line(PASSPHRASE).unwrap();
+    p.exp_string("took in default/2").unwrap();
+    p.exp_string("published under the kid prod-2024 as well").unwrap();
+    p.exp_eof().unwrap();
+}

@@ -1,12 +1,12 @@
 //! `coldsign-gate check`
 
 use crate::Ended;
+use crate::place;
 use crate::refusal::Refusal;
 use crate::screen::Screen;
 use coldsign_verify::trust::TrustStore;
 use coldsign_verify::{Expectations, Jwks, Profile, UnixTime, Verifier};
 use serde_json::json;
-use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
@@ -26,7 +26,7 @@ Examples:
 #[command(group(clap::ArgGroup::new("by").required(true).args(["service", "jwks"])))]
 pub struct Args {
     /// The file with the token; standard input without
-    token: Option<PathBuf>,
+    pub token: Option<PathBuf>,
     /// The service, by what is installed in the trust store
     #[arg(long, value_name = "NAME")]
     service: Option<String>,
@@ -35,7 +35,7 @@ pub struct Args {
     role: Option<String>,
     /// A key set, instead of the trust store
     #[arg(long, value_name = "FILE")]
-    jwks: Option<PathBuf>,
+    pub jwks: Option<PathBuf>,
     /// With --jwks: the claim layout, rfc9068, flowkit, fedn or plain
     #[arg(long, default_value = "rfc9068", conflicts_with = "service")]
     profile: Profile,
@@ -109,15 +109,14 @@ fn expectations(args: &Args) -> Result<Expectations, Refusal> {
 }
 
 fn read(file: Option<&Path>) -> Result<Vec<u8>, Refusal> {
-    let name = file.unwrap_or_else(|| Path::new("standard input"));
+    if let Some(file) = file {
+        return place::read(file, LARGEST_FILE);
+    }
     let mut bytes = Vec::new();
-    let read = match file {
-        Some(file) => File::open(file).and_then(|file| file.take(LARGEST_FILE + 1).read_to_end(&mut bytes)),
-        None => io::stdin().take(LARGEST_FILE + 1).read_to_end(&mut bytes),
-    };
-    read.map_err(|error| Refusal::system("read", name, &error))?;
+    let read = io::stdin().take(LARGEST_FILE + 1).read_to_end(&mut bytes);
+    read.map_err(|error| Refusal::system("read", Path::new("standard input"), &error))?;
     if bytes.len() as u64 > LARGEST_FILE {
-        return Err(Refusal::new(format!("{} is larger than {LARGEST_FILE} bytes", name.display())));
+        return Err(Refusal::new(format!("standard input is larger than {LARGEST_FILE} bytes")));
     }
     Ok(bytes)
 }

@@ -3,44 +3,49 @@
 //! The directory stays what it is, so that a container can mount it; in it `..data` is a link to a
 //! numbered folder, and every other name a link through `..data`. Renaming a new link over `..data`
 //! is the switch. Format: `docs/formats/trust-v1.md`.
+//!
+//! A service's user may be able to write the directory, and the gate may be root. So the directory is
+//! opened once, all is done from its descriptor, and no link is followed in it.
 
 use crate::refusal::Refusal;
 use crate::screen::word;
+use coldsign_verify::files::{Folder, Kind, LockFault, LockFile};
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
-use std::io::{self, ErrorKind, Write};
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt, symlink};
+use std::fs;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 const DATA: &str = "..data";
 const NEW_LINK: &str = "..data.partial";
 const PARTIAL: &str = "..partial";
 const FOLDER: &str = "..export-";
+const LOCK: &str = "..lock";
+/// How deep folders lie in a publication, and more.
+const DEEPEST: usize = 16;
 
 /// An export directory, locked while this is held.
 pub struct Export {
     directory: PathBuf,
-    #[expect(dead_code, reason = "held, not read")]
-    lock: File,
+    folder: Folder,
+    lock: LockFile,
 }
 
 /// New files beside the ones in use.
 pub struct Staged {
     export: Export,
     names: BTreeSet<String>,
-    /// Of the folder that they get; `None` where they are in use already.
-    number: Option<u64>,
+    /// The folder that has them, and the number it gets; `None` where they are in use already.
+    new: Option<(Folder, u64)>,
 }
 
 impl Export {
-    /// Opens or makes the directory; waits while another process is at it.
+    /// Opens or makes the directory; waits three seconds while another process is at it.
     pub fn open(directory: &Path) -> Result<Self, Refusal> {
-        let fault = |error: io::Error| fault(directory, &error);
-        make_directory(directory).map_err(fault)?;
-        let lock = OpenOptions::new().create(true).append(true).mode(0o600).open(directory.join("..lock"));
-        let lock = lock.map_err(fault)?;
-        lock.lock().map_err(fault)?;
-        Ok(Self { directory: directory.to_owned(), lock })
+        let folder = Folder::make(directory).map_err(|error| fault(directory, &error))?;
+        let lock = LockFile::take(&folder, LOCK).map_err(|fault| not_locked(directory, &fault))?;
+        let export = Self { directory: directory.to_owned(), folder, lock };
+        export.check()?;
+        Ok(export)
     }
 
     /// The directory's one name, however it was given.
@@ -48,98 +53,134 @@ impl Export {
         fs::canonicalize(&self.directory).map(|path| name(&path)).map_err(|error| fault(&self.directory, &error))
     }
 
+    /// Its name still leads here, and nobody else can have the lock.
+    fn check(&self) -> Result<(), Refusal> {
+        let exchanged = if !self.folder.is_still(&self.directory) {
+            self.directory.clone()
+        } else if !self.lock.is_still_ours() {
+            self.lock.path()
+        } else {
+            return Ok(());
+        };
+        Err(Refusal::new(format!("{} was exchanged meanwhile", exchanged.display()))
+            .rule("EXPORT-EXCHANGED")
+            .why("what services read there may not be what this installation wrote")
+            .hint(format!("ls -ld {}", word(&exchanged))))
+    }
+
     /// Writes the files beside those in use, durably. Nothing that a service reads changes.
     pub fn stage(self, files: BTreeMap<String, Vec<u8>>) -> Result<Staged, Refusal> {
+        self.check()?;
         let names: BTreeSet<String> =
             files.keys().map(|path| path.split('/').next().unwrap_or(path).to_owned()).collect();
         for name in &names {
             self.check_free(name)?;
         }
         let fault = |error: io::Error| fault(&self.directory, &error);
-        let number = if self.holds(&files) { None } else { Some(next(&self.directory).map_err(fault)?) };
-        if number.is_some() {
-            self.write(&files).map_err(fault)?;
-        }
-        Ok(Staged { export: self, names, number })
+        let new = if self.holds(&files) {
+            None
+        } else {
+            let number = self.next().map_err(fault)?;
+            Some((self.write(&files).map_err(fault)?, number))
+        };
+        Ok(Staged { export: self, names, new })
     }
 
     /// A name may be free, or a link of ours.
     fn check_free(&self, name: &str) -> Result<(), Refusal> {
         let place = self.directory.join(name);
-        match fs::symlink_metadata(&place) {
-            Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+        match self.folder.find(name) {
+            Ok(None) => Ok(()),
             Ok(_) if self.is_ours(name) => Ok(()),
             _ => Err(Refusal::new(format!("{} is in the way", place.display()))
                 .rule("EXPORT-IN-THE-WAY")
                 .why("it is not the gate's: move it, or export into a directory of its own")
-                .hint(format!("ls -ld {}", crate::screen::word(&place)))),
+                .hint(format!("ls -ld {}", word(&place)))),
         }
     }
 
     fn is_ours(&self, name: &str) -> bool {
-        fs::read_link(self.directory.join(name)).is_ok_and(|target| target == Path::new(DATA).join(name))
+        self.folder.link(name).is_some_and(|target| target == Path::new(DATA).join(name))
+    }
+
+    /// The number of the folder in use.
+    fn in_use(&self) -> Option<u64> {
+        number(self.folder.link(DATA)?.to_str()?)
     }
 
     /// Whether what is in use is exactly this.
     fn holds(&self, files: &BTreeMap<String, Vec<u8>>) -> bool {
-        let data = self.directory.join(DATA);
-        let same = |(path, bytes): (&String, &Vec<u8>)| fs::read(data.join(path)).is_ok_and(|found| found == *bytes);
-        files.iter().all(same) && count(&data) == Some(files.len())
+        let Some(data) = self.in_use().and_then(|number| self.folder.below(numbered(number)).ok()) else {
+            return false;
+        };
+        let same =
+            |(path, bytes): (&String, &Vec<u8>)| data.read(path, bytes.len() as u64).is_ok_and(|found| found == *bytes);
+        files.iter().all(same) && count(&data, DEEPEST) == Some(files.len())
     }
 
-    fn write(&self, files: &BTreeMap<String, Vec<u8>>) -> io::Result<()> {
-        let partial = self.directory.join(PARTIAL);
-        remove_tree(&partial)?;
+    fn write(&self, files: &BTreeMap<String, Vec<u8>>) -> io::Result<Folder> {
+        self.folder.remove(PARTIAL)?;
         step()?;
-        make_folder(&partial)?;
+        let partial = self.folder.create_below(PARTIAL, 0o755)?;
         for (path, bytes) in files {
-            let place = partial.join(path);
-            let folder = place.parent().unwrap_or(&partial).to_owned();
-            if folder != partial && !folder.is_dir() {
-                make_folder(&folder)?;
+            let (folders, name) = path.rsplit_once('/').unwrap_or(("", path));
+            let mut folder = partial.clone();
+            for part in folders.split('/').filter(|part| !part.is_empty()) {
+                folder = if folder.has(part) { folder.below(part)? } else { folder.create_below(part, 0o755)? };
             }
             step()?;
-            let mut file = OpenOptions::new().create_new(true).write(true).mode(0o644).open(&place)?;
-            file.set_permissions(Permissions::from_mode(0o644))?;
+            let mut file = folder.create_file(name, 0o644)?;
             file.write_all(bytes)?;
             step()?;
             file.sync_all()?;
             sync(&folder)?;
         }
-        sync(&partial)
+        sync(&partial)?;
+        Ok(partial)
+    }
+
+    /// A number above those of all folders.
+    fn next(&self) -> io::Result<u64> {
+        let last = self.numbers()?.into_iter().max().unwrap_or(0);
+        last.checked_add(1).ok_or_else(|| io::Error::other(format!("no number comes after {FOLDER}{last}")))
+    }
+
+    fn numbers(&self) -> io::Result<Vec<u64>> {
+        Ok(self.folder.names()?.iter().filter_map(|name| number(name.to_str()?)).collect())
     }
 }
 
 impl Staged {
     /// Whether the files are other ones than those in use.
     pub fn is_new(&self) -> bool {
-        self.number.is_some()
+        self.new.is_some()
     }
 
     /// Makes the new files the ones in use; `false` where they were already. Afterwards links and
     /// folders that nothing needs any more are removed, but for the folder that was in use before:
     /// a reader may be on its way into it.
     pub fn switch(&self) -> Result<bool, Refusal> {
-        let directory = &self.export.directory;
-        let before = fs::read_link(directory.join(DATA)).ok().and_then(|folder| number(&folder.to_string_lossy()));
+        let export = &self.export;
+        export.check()?;
+        let before = export.in_use();
         // Names that only the new files have are there, leading nowhere, before the switch, and names
         // that only the old ones had until after it: either way all that is in use can be read.
         self.link()
-            .and_then(|()| self.number.map_or(Ok(()), |number| switch(directory, number)))
+            .and_then(|()| self.new.as_ref().map_or(Ok(()), |(folder, number)| self.put_in_use(folder, *number)))
             .and_then(|()| self.unlink())
-            .and_then(|()| self.number.map_or(Ok(()), |number| sweep(directory, &[Some(number), before])))
-            .and_then(|()| remove_tree(&directory.join(PARTIAL)))
-            .and_then(|()| sync(directory))
-            .map_err(|error| fault(directory, &error))?;
+            .and_then(|()| self.new.as_ref().map_or(Ok(()), |(_, number)| self.sweep(&[Some(*number), before])))
+            .and_then(|()| export.folder.remove(PARTIAL))
+            .and_then(|()| sync(&export.folder))
+            .map_err(|error| fault(&export.directory, &error))?;
+        export.check()?;
         Ok(self.is_new())
     }
 
     fn link(&self) -> io::Result<()> {
-        let directory = &self.export.directory;
         for name in &self.names {
             step()?;
-            match symlink(Path::new(DATA).join(name), directory.join(name)) {
-                Err(error) if error.kind() != ErrorKind::AlreadyExists => return Err(error),
+            match self.export.folder.create_link(name, &Path::new(DATA).join(name)) {
+                Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
                 _ => {}
             }
         }
@@ -147,58 +188,50 @@ impl Staged {
     }
 
     fn unlink(&self) -> io::Result<()> {
-        let directory = &self.export.directory;
-        for entry in fs::read_dir(directory)? {
-            let name = entry?.file_name().to_string_lossy().into_owned();
-            if !name.starts_with("..") && !self.names.contains(&name) && self.export.is_ours(&name) {
+        for name in self.export.folder.names()? {
+            let Some(name) = name.to_str() else { continue };
+            if !name.starts_with("..") && !self.names.contains(name) && self.export.is_ours(name) {
                 step()?;
-                fs::remove_file(directory.join(&name))?;
+                self.export.folder.remove_file(name)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn put_in_use(&self, new: &Folder, number: u64) -> io::Result<()> {
+        let (folder, name) = (&self.export.folder, numbered(number));
+        step()?;
+        folder.rename(PARTIAL, &name)?;
+        if !folder.leads_to(&name, new) {
+            return Err(io::Error::other(format!("somebody put something else in the place of {PARTIAL}")));
+        }
+        sync(folder)?;
+        step()?;
+        folder.remove_file(NEW_LINK)?;
+        folder.create_link(NEW_LINK, Path::new(&name))?;
+        step()?;
+        folder.rename(NEW_LINK, DATA)?;
+        if self.export.in_use() != Some(number) {
+            return Err(io::Error::other(format!("somebody put something else in the place of {DATA}")));
+        }
+        step()?;
+        sync(folder)
+    }
+
+    /// Removes all folders but these. After a crash only the next switch knows which one was in use.
+    fn sweep(&self, keep: &[Option<u64>]) -> io::Result<()> {
+        for number in self.export.numbers()? {
+            if !keep.contains(&Some(number)) {
+                step()?;
+                self.export.folder.remove(numbered(number))?;
             }
         }
         Ok(())
     }
 }
 
-fn switch(directory: &Path, number: u64) -> io::Result<()> {
-    let folder = format!("{FOLDER}{number:06}");
-    step()?;
-    fs::rename(directory.join(PARTIAL), directory.join(&folder))?;
-    sync(directory)?;
-    step()?;
-    match fs::remove_file(directory.join(NEW_LINK)) {
-        Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
-        _ => {}
-    }
-    symlink(&folder, directory.join(NEW_LINK))?;
-    step()?;
-    fs::rename(directory.join(NEW_LINK), directory.join(DATA))?;
-    step()?;
-    sync(directory)
-}
-
-/// Removes all folders but these. After a crash only the next switch knows which one was in use.
-fn sweep(directory: &Path, keep: &[Option<u64>]) -> io::Result<()> {
-    for number in numbers(directory)? {
-        if !keep.contains(&Some(number)) {
-            step()?;
-            remove_tree(&directory.join(format!("{FOLDER}{number:06}")))?;
-        }
-    }
-    Ok(())
-}
-
-/// A number above those of all folders.
-fn next(directory: &Path) -> io::Result<u64> {
-    let last = numbers(directory)?.into_iter().max().unwrap_or(0);
-    last.checked_add(1).ok_or_else(|| io::Error::other(format!("no number comes after {FOLDER}{last}")))
-}
-
-fn numbers(directory: &Path) -> io::Result<Vec<u64>> {
-    let mut numbers = Vec::new();
-    for entry in fs::read_dir(directory)? {
-        numbers.extend(number(&entry?.file_name().to_string_lossy()));
-    }
-    Ok(numbers)
+fn numbered(number: u64) -> String {
+    format!("{FOLDER}{number:06}")
 }
 
 fn number(folder: &str) -> Option<u64> {
@@ -211,40 +244,34 @@ pub fn name(path: &Path) -> String {
     path.to_str().map_or_else(|| bytes.escape_ascii().to_string(), str::to_owned)
 }
 
-/// The directory and all above it, as [`make_folder`]; what is there stays as it is.
-fn make_directory(directory: &Path) -> io::Result<()> {
-    if directory.is_dir() {
-        return Ok(());
-    }
-    directory.parent().filter(|above| !above.as_os_str().is_empty()).map_or(Ok(()), make_directory)?;
-    make_folder(directory)
-}
-
-/// Readable by services of other users, whatever the umask.
-fn make_folder(folder: &Path) -> io::Result<()> {
-    DirBuilder::new().recursive(true).create(folder)?;
-    fs::set_permissions(folder, Permissions::from_mode(0o755))
-}
-
-fn remove_tree(folder: &Path) -> io::Result<()> {
-    match fs::remove_dir_all(folder) {
-        Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
-        _ => Ok(()),
-    }
-}
-
-fn count(folder: &Path) -> Option<usize> {
+fn count(folder: &Folder, depth: usize) -> Option<usize> {
     let mut files = 0;
-    for entry in fs::read_dir(folder).ok()? {
-        let entry = entry.ok()?;
-        files += if entry.file_type().ok()?.is_dir() { count(&entry.path())? } else { 1 };
+    for name in folder.names().ok()? {
+        let name = name.to_str()?;
+        let is_folder = folder.find(name).ok()??.kind == Kind::Folder;
+        files += if is_folder { count(&folder.below(name).ok()?, depth.checked_sub(1)?)? } else { 1 };
     }
     Some(files)
 }
 
-fn sync(directory: &Path) -> io::Result<()> {
+fn sync(folder: &Folder) -> io::Result<()> {
     step()?;
-    File::open(directory)?.sync_all()
+    folder.sync()
+}
+
+fn not_locked(directory: &Path, lock: &LockFault) -> Refusal {
+    match lock {
+        LockFault::Held(path) => Refusal::new(lock.to_string())
+            .rule("EXPORT-BUSY")
+            .why("one process exports to a directory at a time; try again when it has ended")
+            .hint(format!("fuser -v {}", word(path))),
+        LockFault::Foreign(path) => Refusal::new(lock.to_string())
+            .rule("EXPORT-LOCK")
+            .why("somebody else put it there: look who, and remove it")
+            .hint(format!("ls -ld {}", word(path))),
+        LockFault::System { source, .. } => fault(directory, source),
+        other => Refusal::new(other.to_string()).rule("EXPORT-SYSTEM"),
+    }
 }
 
 fn fault(directory: &Path, error: &io::Error) -> Refusal {

@@ -3,6 +3,7 @@
 use crate::Ended;
 use crate::export::{self, Export, Staged};
 use crate::pin;
+use crate::place;
 use crate::refusal::Refusal;
 use crate::screen::{Screen, word};
 use coldsign_verify::bundle::FILE_NAME;
@@ -11,7 +12,6 @@ use coldsign_verify::{UnixTime, root};
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 
 /// Install a publication that the pinned root vouches for
 ///
@@ -25,22 +25,23 @@ Examples:
       --export /etc/api/keys --service api --reload 'systemctl restart api'")]
 pub struct Args {
     /// The publication's folder
-    publication: PathBuf,
+    pub publication: PathBuf,
     /// Write the authenticated files here, for services that read files
     #[arg(long, value_name = "DIR")]
-    export: Option<PathBuf>,
+    pub export: Option<PathBuf>,
     /// Export what this service installs, instead of the whole publication
     #[arg(long, value_name = "NAME", requires = "export")]
     service: Option<String>,
     /// After the files have changed run this with sh, so that the service reads them
     #[arg(long, value_name = "COMMAND")]
-    reload: Option<String>,
+    pub reload: Option<String>,
     /// Nothing reads this export directory any more: receipts no longer wait for it
     #[arg(long, value_name = "DIR")]
     retire: Option<PathBuf>,
 }
 
 pub fn run(args: &Args, directory: &Path, now: UnixTime, screen: &mut Screen) -> Ended {
+    place::check(directory, "TRUST-EXPOSED", screen)?;
     let mut trust = TrustStore::open(directory)?;
     let retired = args.retire.as_deref().map(|retired| known_export(&trust, retired)).transpose();
     let retired = retired.map_err(|refusal| refusal.and_stays(&trust, now))?;
@@ -55,6 +56,7 @@ pub fn run(args: &Args, directory: &Path, now: UnixTime, screen: &mut Screen) ->
     // What is exported is written before the trust store changes, and switched after.
     let staged = match &args.export {
         Some(export) => {
+            place::check(export, "EXPORT-EXPOSED", screen).map_err(|refusal| refusal.and_stays(&trust, now))?;
             let files = files(args, &accepted).map_err(|refusal| refusal.and_stays(&trust, now))?;
             Some(stage(export, files).map_err(|refusal| refusal.and_stays(&trust, now))?)
         }
@@ -182,27 +184,15 @@ fn check_finished(args: &Args) -> Result<(), Refusal> {
 
 /// The hook runs after the switch, and again if nobody noted that it ever ended well.
 fn reload(args: &Args, trust: &mut TrustStore, switched: bool) -> Result<bool, Refusal> {
-    let Some(command) = &args.reload else { return Ok(false) };
-    if !switched && trust.loaded_at().is_some() {
+    if args.reload.is_none() || !switched && trust.loaded_at().is_some() {
         return Ok(false);
     }
-    let failed = |what: String| {
+    crate::reload::ask().map_err(|what| {
         Refusal::new(format!("the reload command {what}"))
             .rule("INSTALL-RELOAD")
             .why("the publication is installed; the service may not have read it")
             .hint(again(args))
-    };
-    // Its output is not the product.
-    let ended = Command::new("/bin/sh")
-        .args(["-c", command])
-        .stdin(Stdio::null())
-        .stdout(Stdio::from(std::io::stderr()))
-        .status();
-    match ended {
-        Ok(status) if status.success() => {}
-        Ok(status) => return Err(failed(format!("ended with {status}"))),
-        Err(error) => return Err(failed(format!("could not be started: {error}"))),
-    }
+    })?;
     // By the clock after it: until it ended nobody had loaded anything.
     let noted = trust.note_loaded(crate::now()?);
     noted.map(|()| true).map_err(|fault| not_noted("the reload command ended well", &fault, args))

@@ -1,12 +1,13 @@
 //! The receipt key: made here at its first use, never leaving, signing receipts and nothing else.
 
 use crate::refusal::Refusal;
+use coldsign_verify::files::{Folder, ReadFault};
 use coldsign_verify::jws::{Sign, SignFailure};
 use coldsign_verify::{Algorithm, PublicKey, base64url, json, receipt};
 use ed25519_dalek::{Signer as _, SigningKey};
-use std::fs::{self, File, OpenOptions};
+use std::fs::File;
 use std::io::{self, ErrorKind, Read, Write};
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use zeroize::Zeroizing;
 
@@ -23,26 +24,34 @@ impl ReceiptKey {
     /// The key in this trust store; made where there is none.
     pub fn of(trust: &Path) -> Result<Self, Refusal> {
         let path = trust.join(NAME);
-        match fs::symlink_metadata(&path) {
-            Err(error) if error.kind() == ErrorKind::NotFound => make(trust)?,
-            Err(error) => return Err(Refusal::system("read", &path, &error)),
-            Ok(found) if !found.is_file() => return Err(damaged(&path, "is no file")),
-            Ok(found) if found.permissions().mode() & 0o077 != 0 => {
-                return Err(Refusal::new(format!("{} can be read by others", path.display()))
+        let fault = |error: io::Error| Refusal::system("read", &path, &error);
+        let folder = Folder::open(trust).map_err(fault)?;
+        let opened = match folder.open_file(NAME) {
+            Err(ReadFault::Missing) => {
+                make(&folder)?;
+                folder.open_file(NAME)
+            }
+            opened => opened,
+        };
+        match opened {
+            Ok(file) if file.metadata().map_err(fault)?.permissions().mode() & 0o077 != 0 => {
+                Err(Refusal::new(format!("{} can be read by others", path.display()))
                     .rule("RECEIPT-KEY-MODE")
                     .why("whoever has it can sign receipts in this verifier's name; no receipt was made")
-                    .hint(format!("chmod 600 {}", crate::screen::word(&path))));
+                    .hint(format!("chmod 600 {}", crate::screen::word(&path))))
             }
-            Ok(_) => {}
+            Ok(file) => Self::read(&path, file),
+            Err(ReadFault::NotAFile) => Err(damaged(&path, "is no file")),
+            Err(ReadFault::System(error)) => Err(fault(error)),
+            Err(other) => Err(damaged(&path, &format!("can't be read: {other}"))),
         }
-        Self::read(&path)
     }
 
-    fn read(path: &Path) -> Result<Self, Refusal> {
+    fn read(path: &Path, file: File) -> Result<Self, Refusal> {
         let fault = |error: io::Error| Refusal::system("read", path, &error);
         // Room from the start, so that no copy stays behind.
         let mut text = Zeroizing::new(Vec::with_capacity(128));
-        File::open(path).and_then(|file| file.take(100).read_to_end(&mut text)).map_err(fault)?;
+        file.take(100).read_to_end(&mut text).map_err(fault)?;
         let hex = text.strip_suffix(b"\n").filter(|hex| hex.len() == 64);
         let hex = hex.ok_or_else(|| damaged(path, "is no key of 64 hex digits"))?;
         let mut seed = Zeroizing::new([0_u8; 32]);
@@ -84,28 +93,28 @@ impl Sign for ReceiptKey {
 }
 
 /// Whole and durable under another name first; the link then fails where another process was faster.
-fn make(trust: &Path) -> Result<(), Refusal> {
-    let path = trust.join(NAME);
+fn make(folder: &Folder) -> Result<(), Refusal> {
+    let path = folder.path().join(NAME);
     let fault = |error: io::Error| Refusal::system("made", &path, &error);
     let mut seed = Zeroizing::new([0_u8; 32]);
     getrandom::fill(seed.as_mut()).map_err(|_| Refusal::new("the system gave no random numbers"))?;
     let mut mark = [0_u8; 8];
     getrandom::fill(&mut mark).map_err(|_| Refusal::new("the system gave no random numbers"))?;
-    let partial = trust.join(format!(".{NAME}.{:016x}.partial", u64::from_be_bytes(mark)));
+    let partial = format!(".{NAME}.{:016x}.partial", u64::from_be_bytes(mark));
     let mut hex = Zeroizing::new(String::with_capacity(65));
     for byte in seed.iter() {
         hex.push(char::from_digit(u32::from(byte >> 4), 16).unwrap_or('0'));
         hex.push(char::from_digit(u32::from(byte & 15), 16).unwrap_or('0'));
     }
     hex.push('\n');
-    let mut file = OpenOptions::new().create_new(true).write(true).mode(0o600).open(&partial).map_err(fault)?;
+    let mut file = folder.create_file(&partial, 0o600).map_err(fault)?;
     let written = file.write_all(hex.as_bytes()).and_then(|()| file.sync_all());
-    let linked = written.and_then(|()| match fs::hard_link(&partial, &path) {
+    let linked = written.and_then(|()| match folder.link_file(&partial, NAME) {
         Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(()),
         linked => linked,
     });
-    let removed = fs::remove_file(&partial);
-    linked.and(removed).and_then(|()| File::open(trust)?.sync_all()).map_err(fault)
+    let removed = folder.remove_file(&partial);
+    linked.and(removed).and_then(|()| folder.sync()).map_err(fault)
 }
 
 fn damaged(path: &Path, what: &str) -> Refusal {
@@ -119,6 +128,7 @@ fn damaged(path: &Path, what: &str) -> Refusal {
 mod tests {
     use super::*;
     use coldsign_verify::jws;
+    use std::fs;
     use std::os::unix::fs::symlink;
 
     #[test]

@@ -9,8 +9,11 @@ mod export;
 mod install;
 mod key;
 mod pin;
+mod place;
+mod reach;
 mod receipt;
 mod refusal;
+mod reload;
 mod screen;
 mod status;
 
@@ -60,8 +63,20 @@ fn main() -> ExitCode {
     };
     let named = || std::env::var_os("COLDSIGN_TRUST").filter(|place| !place.is_empty()).map(PathBuf::from);
     let trust = arguments.trust.or_else(named).unwrap_or_else(|| PathBuf::from(USUAL_PLACE));
-    let mut screen = Screen::new(arguments.json, &trust);
+    let is_judge = std::env::args_os().next().is_some_and(|called| called == reload::JUDGE);
+    let mut screen = Screen::new(arguments.json, &trust, is_judge);
+    if let Command::Install(install::Args { reload: Some(command), .. }) = &arguments.command
+        && !is_judge
+    {
+        return match reload::supervise(command, &mut screen) {
+            Ok(status) => ExitCode::from(screen.end(Ok(())).max(status)),
+            Err(refusal) => ExitCode::from(screen.end(Err(refusal))),
+        };
+    }
+    // Before the first byte of anything is read. What judges is never more than this.
+    let _ = reach::confine(&arguments.command, &trust);
     let ended = now().and_then(|now| run(arguments.command, &trust, now, &mut screen));
+    coldsign_confine::tidy();
     ExitCode::from(screen.end(ended))
 }
 

@@ -1,13 +1,13 @@
 //! `coldsign-gate pin`
 
 use crate::Ended;
+use crate::place;
 use crate::refusal::Refusal;
 use crate::screen::Screen;
 use coldsign_verify::Digest;
 use coldsign_verify::root;
 use coldsign_verify::trust::{Fault, TrustStore};
 use serde_json::json;
-use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
@@ -23,7 +23,7 @@ Examples:
   coldsign-gate pin root.1.json --name api-1 --fingerprint - < words.txt")]
 pub struct Args {
     /// The root's file
-    root: PathBuf,
+    pub root: PathBuf,
     /// This verifier's name: one process, one name
     #[arg(long)]
     name: String,
@@ -46,6 +46,7 @@ pub fn run(args: &Args, trust: &Path, screen: &mut Screen) -> Ended {
             .hint("coldsign-gate pin --help")
     })?;
     let bytes = read(&args.root)?;
+    place::check(trust, "TRUST-EXPOSED", screen)?;
     let trust = TrustStore::pin(trust, &args.name, &bytes, &fingerprint)
         .map_err(|fault| refusal(fault, &fingerprint).why("nothing was pinned"))?;
     let terms = trust.root().terms();
@@ -73,13 +74,5 @@ fn refusal(fault: Fault, fingerprint: &Digest) -> Refusal {
 
 /// A root's file, as far as a root can be long.
 pub fn read(path: &Path) -> Result<Vec<u8>, Refusal> {
-    let fault = |error: io::Error| Refusal::system("read", path, &error);
-    let found = path.metadata().map_err(fault)?;
-    if !found.is_file() {
-        return Err(Refusal::new(format!("{} is no file: name a root.N.json", path.display())));
-    }
-    let mut bytes = Vec::new();
-    let limit = root::LONGEST as u64 + 1;
-    File::open(path).and_then(|file| file.take(limit).read_to_end(&mut bytes)).map_err(fault)?;
-    Ok(bytes)
+    place::read(path, root::LONGEST as u64).map_err(|refusal| refusal.why("name a root.N.json"))
 }

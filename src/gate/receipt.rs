@@ -2,13 +2,14 @@
 
 use crate::Ended;
 use crate::key::ReceiptKey;
+use crate::place;
 use crate::refusal::Refusal;
 use crate::screen::Screen;
+use coldsign_verify::files::{Folder, Replace, Temporary};
 use coldsign_verify::trust::TrustStore;
 use coldsign_verify::{Digest, UnixTime, receipt};
 use serde_json::json;
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, ErrorKind, Write};
+use std::io;
 use std::path::{Path, PathBuf};
 
 /// Sign what is installed and loaded here, to be carried back to the signer
@@ -24,13 +25,14 @@ Examples:
 pub struct Args {
     /// Into this directory, as receipt-NAME-COUNTER.jwt; standard output without
     #[arg(long, value_name = "DIR")]
-    to: Option<PathBuf>,
+    pub to: Option<PathBuf>,
     /// Show the receipt key's fingerprint, and make no receipt
     #[arg(long, conflicts_with = "to")]
     fingerprint: bool,
 }
 
 pub fn run(args: &Args, directory: &Path, now: UnixTime, screen: &mut Screen) -> Ended {
+    place::check(directory, "TRUST-EXPOSED", screen)?;
     let mut trust = TrustStore::open(directory)?;
     if !args.fingerprint && trust.bundle().is_none() {
         return Err(coldsign_verify::trust::Fault::Empty.into());
@@ -67,38 +69,24 @@ pub fn run(args: &Args, directory: &Path, now: UnixTime, screen: &mut Screen) ->
 
 /// Whole under its name, or not there.
 fn write(to: &Path, name: &str, bytes: &[u8]) -> Result<PathBuf, Refusal> {
-    let (path, partial) = (to.join(name), to.join(format!(".{name}.partial")));
-    let fault = |error: io::Error| {
-        Refusal::system("written", &path, &error).why("its number is used up; the next receipt has the next")
+    let path = to.join(name);
+    let write = || {
+        let folder = Folder::open(to)?;
+        folder.sweep_temporaries();
+        let mut receipt = Temporary::file(&folder, 0o644, chance)?;
+        receipt.write(bytes)?;
+        receipt.give_name(name, Replace::Never)
     };
-    // A medium may know no links, nor a rename that spares what is there.
-    if fs::symlink_metadata(&path).is_ok() {
-        return Err(fault(ErrorKind::AlreadyExists.into()));
+    match write() {
+        Ok(()) => Ok(path),
+        Err(error) => {
+            Err(Refusal::system("written", &path, &error).why("its number is used up; the next receipt has the next"))
+        }
     }
-    let written = put(&partial, bytes).and_then(|()| fs::rename(&partial, &path)).and_then(|()| sync_directory(to));
-    if let Err(error) = written {
-        // What could not be written may not be there for a signer to find, nor in the way of a next try.
-        let _ = fs::remove_file(&partial);
-        let _ = fs::remove_file(&path);
-        return Err(fault(error));
-    }
-    Ok(path)
 }
 
-fn put(partial: &Path, bytes: &[u8]) -> io::Result<()> {
-    match fs::remove_file(partial) {
-        Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
-        _ => {}
-    }
-    let mut file = OpenOptions::new().create_new(true).write(true).open(partial)?;
-    file.write_all(bytes)?;
-    file.sync_all()
-}
-
-fn sync_directory(directory: &Path) -> io::Result<()> {
-    match File::open(directory)?.sync_all() {
-        // Some removable file systems can't synchronise a directory.
-        Err(error) if error.kind() == ErrorKind::InvalidInput => Ok(()),
-        synced => synced,
-    }
+fn chance() -> io::Result<[u8; 8]> {
+    let mut bytes = [0; 8];
+    getrandom::fill(&mut bytes).map_err(|_| io::Error::other("the system gave no random numbers"))?;
+    Ok(bytes)
 }

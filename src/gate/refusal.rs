@@ -1,5 +1,6 @@
 //! Why a command did not do what was asked: the fact, why, the command that helps.
 
+use coldsign_verify::files::LockFault;
 use coldsign_verify::trust::{Fault, TrustStore};
 use coldsign_verify::{UnixTime, bundle, root};
 use std::io;
@@ -81,6 +82,16 @@ impl From<Fault> for Refusal {
                 .hint("coldsign-gate status"),
             Fault::Name { .. } => refusal.hint("coldsign-gate pin --help"),
             Fault::Busy => refusal.why("nothing was changed; try again").hint("coldsign-gate status"),
+            Fault::Lock(LockFault::Held(path)) => refusal
+                .why("one process changes it at a time; nothing was changed; try again when it has ended")
+                .hint(format!("fuser -v {}", word(path))),
+            Fault::Lock(LockFault::Foreign(path)) => refusal
+                .why("nothing was changed: somebody else put it there: look who, and remove it")
+                .hint(format!("ls -ld {}", word(path))),
+            Fault::Lock(LockFault::System { path, .. }) => refusal.hint(format!("ls -ld {}", word(path))),
+            Fault::Exchanged { path } => refusal
+                .why("another process may have changed the store meanwhile; nothing is known to be changed here")
+                .hint(format!("ls -ld {}", word(path))),
             Fault::Damaged { path, .. } => refusal
                 .why("nothing is guessed: put the file back from a copy, or pin the root again into an empty directory")
                 .hint(format!("ls -l {}", word(path))),

@@ -14,13 +14,15 @@ const LONGEST: usize = 1_000;
 pub struct Screen {
     json: bool,
     trust: String,
+    /// Whether another process hands the product on, and has to be told where it begins.
+    relayed: bool,
     failed: Option<io::Error>,
 }
 
 impl Screen {
     /// The process's own.
-    pub fn new(json: bool, trust: &Path) -> Self {
-        Self { json, trust: word(trust), failed: None }
+    pub fn new(json: bool, trust: &Path, relayed: bool) -> Self {
+        Self { json, trust: word(trust), relayed, failed: None }
     }
 
     /// Whether one JSON object is wanted.
@@ -34,7 +36,8 @@ impl Screen {
             return;
         }
         let mut out = io::stdout().lock();
-        match out.write_all(bytes).and_then(|()| out.flush()) {
+        let begun = if std::mem::take(&mut self.relayed) { crate::reload::begin_product(&mut out) } else { Ok(()) };
+        match begun.and_then(|()| out.write_all(bytes)).and_then(|()| out.flush()) {
             // A reader that has gone is no error.
             Err(error) if error.kind() != ErrorKind::BrokenPipe => self.failed = Some(error),
             _ => {}

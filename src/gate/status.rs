@@ -1,6 +1,7 @@
 //! `coldsign-gate status`
 
 use crate::Ended;
+use crate::place;
 use crate::screen::Screen;
 use coldsign_verify::UnixTime;
 use coldsign_verify::trust::TrustStore;
@@ -17,6 +18,7 @@ pub struct Args {}
 
 pub fn run(directory: &Path, now: UnixTime, screen: &mut Screen) -> Ended {
     let trust = TrustStore::open(directory)?;
+    place::tell(directory, screen);
     let terms = trust.root().terms();
     let mut lines = vec![
         format!("verifier {}: {} (store {})", trust.name(), terms.issuer, terms.store),

@@ -111,12 +111,15 @@ pub fn first_deceptive(text: &str) -> Option<(char, usize)> {
     None
 }
 
-/// Control characters, format characters, and everything that looks like nothing
-/// or like a plain space without being one (Unicode categories Cc, Cf, Co, Zl, Zp, Zs
-/// and Default_Ignorable_Code_Point).
-fn is_deceptive(character: char) -> bool {
+/// Control characters, format characters, everything that looks like nothing or like a plain space
+/// without being one (Unicode categories Cc, Cf, Co, Zl, Zp, Zs and Default_Ignorable_Code_Point),
+/// non-characters, and what lies beyond every script that Unicode has so far.
+///
+/// This is the one list: names that people must tell apart are held against it as well.
+pub fn is_deceptive(character: char) -> bool {
     character.is_control()
         || (character.is_whitespace() && character != ' ')
+        || u32::from(character) & 0xfffe == 0xfffe
         || matches!(character,
             '\u{00ad}' | '\u{034f}' | '\u{061c}' | '\u{06dd}' | '\u{070f}' | '\u{08e2}'
             | '\u{0600}'..='\u{0605}' | '\u{0890}'..='\u{0891}'
@@ -124,9 +127,9 @@ fn is_deceptive(character: char) -> bool {
             | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}'
             | '\u{2800}' | '\u{3164}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{ffa0}'
             | '\u{e000}'..='\u{f8ff}' | '\u{fdd0}'..='\u{fdef}' | '\u{fff0}'..='\u{fffb}'
-            | '\u{fffe}'..='\u{ffff}' | '\u{110bd}' | '\u{110cd}' | '\u{13430}'..='\u{1343f}'
-            | '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}'
-            | '\u{e0000}'..='\u{10ffff}')
+            | '\u{fffc}' | '\u{110bd}' | '\u{110cd}' | '\u{13430}'..='\u{1343f}'
+            | '\u{13441}'..='\u{13442}' | '\u{16fe4}' | '\u{1bca0}'..='\u{1bca3}' | '\u{1d159}'
+            | '\u{1d173}'..='\u{1d17a}' | '\u{2fa20}'..='\u{2ffff}' | '\u{33480}'..='\u{10ffff}')
 }
 
 /// Marks that draw over the character before them: the general blocks and those
@@ -207,6 +210,15 @@ mod tests {
             '\u{e0041}',
             '\u{f0000}',
             '\u{e000}',
+            '\u{fffc}',
+            '\u{fffe}',
+            '\u{1ffff}',
+            '\u{2fffe}',
+            '\u{50000}',
+            '\u{10fffd}',
+            '\u{2800}',
+            '\u{1d159}',
+            '\u{13441}',
         ] {
             assert_eq!(shown(&character.to_string()), character.escape_unicode().to_string());
         }

@@ -93,6 +93,10 @@ pub mod root;
 #[cfg(unix)]
 pub mod trust;
 
+// Files, for the trust store and for the programs around it
+#[cfg(unix)]
+pub mod files;
+
 mod algorithm;
 mod claims;
 mod digest;

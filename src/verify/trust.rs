@@ -35,7 +35,7 @@ use crate::root::{self, Root};
 use crate::time::UnixTime;
 use crate::verifier::Verifier;
 
-use durable::Lock;
+use durable::Change;
 pub use exports::{Export, ExportTo};
 pub use fault::Fault;
 pub use publication::{LARGEST_FILE, Publication};
@@ -67,15 +67,15 @@ impl TrustStore {
             return Err(Fault::Name { name: verifier.to_owned() });
         }
         durable::make_directory(directory)?;
-        let _lock = Lock::take(directory)?;
-        match State::read(directory) {
-            Ok(state) if state.pinned == *fingerprint && state.verifier == verifier => {
+        let change = Change::begin(directory)?;
+        match State::read_in(&change, directory) {
+            Ok((state, _)) if state.pinned == *fingerprint && state.verifier == verifier => {
                 Ok(Self { directory: directory.to_owned(), state })
             }
-            Ok(state) => Err(Fault::Pinned { pinned: state.pinned, verifier: state.verifier }),
+            Ok((state, _)) => Err(Fault::Pinned { pinned: state.pinned, verifier: state.verifier }),
             Err(Fault::Missing { .. }) => {
                 let state = State::new(verifier, *fingerprint, root);
-                state.write(directory)?;
+                state.write(&change, None)?;
                 Ok(Self { directory: directory.to_owned(), state })
             }
             Err(fault) => Err(fault),
@@ -230,13 +230,13 @@ impl TrustStore {
     }
 
     /// Under the lock, over what is on disk now; written only where something changed.
-    fn change<T>(&mut self, change: impl FnOnce(&mut State) -> Result<T, Fault>) -> Result<T, Fault> {
-        let _lock = Lock::take(&self.directory)?;
-        let before = State::read(&self.directory)?;
+    fn change<T>(&mut self, alter: impl FnOnce(&mut State) -> Result<T, Fault>) -> Result<T, Fault> {
+        let change = Change::begin(&self.directory)?;
+        let (before, read) = State::read_in(&change, &self.directory)?;
         let mut state = before.clone();
-        let result = change(&mut state)?;
+        let result = alter(&mut state)?;
         if state != before {
-            state.write(&self.directory)?;
+            state.write(&change, Some(read))?;
         }
         self.state = state;
         Ok(result)

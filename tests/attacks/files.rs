@@ -57,7 +57,7 @@ fn readers(made: &Place) -> Vec<Reader> {
         reader("token inspect", &["token", "inspect"], &[], token.as_bytes()),
         reader("token verify", &["token", "verify"], &["--service", "api"], token.as_bytes()),
         reader("token verify --jwks", &["token", "verify", "good.jwt", "--jwks"], &like_api, &jwks),
-        reader("key import", &["key", "import", "default"], &[], &pem),
+        reader("key import", &["key", "import", "default"], &["--no-tokens"], &pem),
         reader("--passphrase-file", &["--passphrase-file"], &["key", "generate", "default"], PASSPHRASE.as_bytes()),
         reader(
             "token issue --detail",

@@ -5,6 +5,7 @@
 
 mod display;
 mod display_of_journals;
+mod exchanged;
 mod files;
 mod page;
 mod place;

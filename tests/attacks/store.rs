@@ -274,7 +274,7 @@ fn a_public_key_that_is_not_the_seed_s() {
     fs::write(&file, good).unwrap();
     assert_eq!(made.issue("one").unwrap(), "one/1");
     // The same on the way in.
-    let import = |text: &str| keys::import(&mut made.open().unwrap(), "one", text).map(|_| ());
+    let import = |text: &str| keys::import(&mut made.open().unwrap(), "one", text, Default::default()).map(|_| ());
     assert_eq!(rule(import(&pair(strangers, public))), "IMPORT-UNSOUND");
     let jwk = |d: [u8; 32], x: [u8; 32]| {
         let (d, x) = (base64url::encode(&d), base64url::encode(&x));

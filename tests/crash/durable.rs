@@ -62,7 +62,7 @@ impl<'a> Disk<'a> {
                 }
                 Ok(())
             }
-            ("mkdir", [path]) if self.counts(path) => {
+            ("mkdir" | "mkdirat", [path]) if self.counts(path) => {
                 self.leaves(path)?;
                 self.appears(path);
                 Ok(())

@@ -10,6 +10,7 @@ mod paths;
 mod reach;
 mod rule_ids;
 mod source;
+mod supply;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

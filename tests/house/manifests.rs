@@ -3,7 +3,7 @@
 use crate::{exactly, none, project_files, text_of};
 
 /// The lines of one table of a TOML text, comments and blank lines left out.
-fn table<'a>(text: &'a str, name: &str) -> Vec<&'a str> {
+pub fn table<'a>(text: &'a str, name: &str) -> Vec<&'a str> {
     let heading = format!("[{name}]");
     let lines = text.lines().map(|line| line.split(" #").next().unwrap_or_default().trim());
     let inside = lines.skip_while(|line| *line != heading).skip(1).take_while(|line| !line.starts_with('['));

@@ -56,7 +56,7 @@ const THINGS: [Thing; 9] = [
     },
     Thing {
         name: "files",
-        paths: &["std::fs", "std::os::unix::fs", "rustix::fs"],
+        paths: &["std::fs", "std::os::unix::fs", "rustix::fs", "coldsign_verify::files"],
         methods: &[
             "exists",
             "try_exists",
@@ -68,7 +68,7 @@ const THINGS: [Thing; 9] = [
             "read_link",
             "canonicalize",
         ],
-        allowed: &["storage", "verify", "gate"],
+        allowed: &["storage", "verify", "confine", "gate"],
         tests_too: false,
     },
     // The gate's reload hook is the one program that anything here starts.

@@ -161,7 +161,7 @@ fn after_a_whole_life_no_secret_is_anywhere() {
     if let Ok(key) = imported {
         life.write("given/key.pem", std::str::from_utf8(&key.stdout).unwrap());
         known::private_key(&mut secrets, "imported", std::str::from_utf8(&key.stdout).unwrap());
-        life.done(&format!("{p} key import default given/key.pem"));
+        life.done(&format!("{p} key import default given/key.pem --no-tokens"));
     }
     life.refused("--passphrase-file given/wrong token issue api/reader cy --to out");
     life.refused(&format!("{p} token issue api/reader cy --lifetime 99d --to out"));

@@ -1,4 +1,5 @@
-//! What is left of the secrets in the memory of a process: reported, not judged.
+//! What is left of the secrets in the memory of a process: nothing of keys, identities and passphrase once
+//! the store is closed; while it is open, the counts are reported.
 //!
 //! The process is held up by `strace` at its very last call, when every secret has been dropped, and
 //! before, at the write of its product, when the store is still open.
@@ -10,13 +11,12 @@ use std::io::{Read, Seek, SeekFrom};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-#[test]
-#[ignore = "a report that takes half a minute: just memory"]
-fn what_memory_still_holds_is_reported() {
+/// A store, and its secrets.
+fn begun() -> Option<(Life, Secrets)> {
     let mut life = Life::begin();
     if !life.traced {
         println!("skipped: a process can't be held up here");
-        return;
+        return None;
     }
     life.done(
         "--passphrase-file given/pass init --issuer https://tokens.example --policy given/policy.toml \
@@ -24,24 +24,53 @@ fn what_memory_still_holds_is_reported() {
     );
     let mut secrets = Secrets::from([("passphrase".to_owned(), PASSPHRASE.as_bytes().to_vec())]);
     life.gather(&mut secrets, "its", "given/recovery.txt", &[("admin", PASSPHRASE)]);
-    let issue =
-        |grant: &str, subject: &str| format!("--passphrase-file given/pass token issue {grant} {subject} --to out");
+    Some((life, secrets))
+}
+
+fn issue(grant: &str, subject: &str) -> String {
+    format!("--passphrase-file given/pass token issue {grant} {subject} --to out")
+}
+
+/// The secrets that are there, and how often.
+fn counted(secrets: &Secrets, memory: &[u8]) -> Vec<String> {
+    let mut seen = found(secrets, memory);
+    seen.retain(|what| what.contains("(raw)") || what.contains("(backwards)") || what.contains("base64"));
+    let counted = seen.iter().map(|what| {
+        let secret = what.strip_suffix(" (raw)").and_then(|name| secrets.get(name));
+        format!("{what} x{}", secret.map_or(1, |secret| times(secret, memory)))
+    });
+    counted.collect()
+}
+
+#[test]
+fn a_closed_store_leaves_no_secret_in_memory() {
+    let Some((life, secrets)) = begun() else { return };
+    match held_up(&life, "exit_group", &issue("api/reader", "ann")) {
+        Some(memory) => assert_eq!(counted(&secrets, &memory), Vec::<String>::new()),
+        None => println!("skipped: its memory can't be read here"),
+    }
+}
+
+#[test]
+#[ignore = "a report that takes half a minute: just memory"]
+fn what_memory_still_holds_is_reported() {
+    let Some((life, secrets)) = begun() else { return };
     for (grant, key) in [("api/reader", "default"), ("flowkit/analyst", "flowkit"), ("study/client", "study")] {
         for (call, when) in [("write", "with the store open"), ("exit_group", "after it was closed")] {
             let subject = format!("{call}-{key}").replace('_', "-");
-            let held = held_up(&life, call, &issue(grant, &subject));
-            match held {
+            match held_up(&life, call, &issue(grant, &subject)) {
                 Some(memory) => {
-                    let mut seen = found(&secrets, &memory);
-                    seen.retain(|what| {
-                        what.contains("(raw)") || what.contains("(backwards)") || what.contains("base64")
-                    });
-                    println!("{key}, {when}: {} MiB searched, found {seen:?}", memory.len() >> 20);
+                    let (size, counted) = (memory.len() >> 20, counted(&secrets, &memory));
+                    println!("{key}, {when}: {size} MiB searched, found {counted:?}");
                 }
                 None => println!("{key}, {when}: its memory can't be read here"),
             }
         }
     }
+}
+
+fn times(secret: &[u8], memory: &[u8]) -> usize {
+    memory.windows(secret.len()).filter(|part| *part == secret).count()
 }
 
 /// The readable memory of a command that is held up when it enters a call (a write: to stdout).

@@ -17,12 +17,18 @@ pub struct Counts {
     pub single_key_emergencies: u64,
     pub forged: u64,
     pub receipts: u64,
+    pub edits: u64,
+    pub departures: u64,
+    pub returns: u64,
+    pub restores: u64,
+    pub forgotten: u64,
+    pub elsewhere: u64,
     /// Answers of real gates, each compared with the model's.
     pub real: u64,
 }
 
 impl Counts {
-    pub fn all(&self) -> [(&'static str, u64); 12] {
+    pub fn all(&self) -> [(&'static str, u64); 18] {
         [
             ("tokens", self.tokens),
             ("uses", self.uses),
@@ -36,6 +42,12 @@ impl Counts {
             ("emergencies of single keys", self.single_key_emergencies),
             ("forged tokens", self.forged),
             ("receipts", self.receipts),
+            ("edits of the policy", self.edits),
+            ("services that left", self.departures),
+            ("services that came back", self.returns),
+            ("restores", self.restores),
+            ("tokens that a restore lost", self.forgotten),
+            ("tokens signed elsewhere", self.elsewhere),
         ]
     }
 }
@@ -54,6 +66,12 @@ impl AddAssign for Counts {
         self.single_key_emergencies += other.single_key_emergencies;
         self.forged += other.forged;
         self.receipts += other.receipts;
+        self.edits += other.edits;
+        self.departures += other.departures;
+        self.returns += other.returns;
+        self.restores += other.restores;
+        self.forgotten += other.forgotten;
+        self.elsewhere += other.elsewhere;
         self.real += other.real;
     }
 }

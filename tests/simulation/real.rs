@@ -13,7 +13,7 @@ use coldsign_verify::trust::{Publication as Stick, TrustStore};
 use coldsign_verify::{Algorithm, Digest, Profile, PublicKey, UnixTime, Verifier, bundle::Service as Expected};
 use ed25519_dalek::{Signer, SigningKey};
 
-use crate::service::{Publication, Token};
+use crate::service::{Publication, Token, Told};
 
 const ISSUER: &str = "https://simulated.example";
 
@@ -59,8 +59,6 @@ impl Sign for Seeded {
 pub struct Real {
     folder: tempfile::TempDir,
     skew: u64,
-    longest: u64,
-    leeways: Vec<u64>,
     custodian: Seeded,
     bundle_key: Seeded,
     roots: Vec<String>,
@@ -76,12 +74,10 @@ struct Gate {
 }
 
 impl Real {
-    pub fn new(skew: u64, longest: u64) -> Self {
+    pub fn new(skew: u64) -> Self {
         Self {
             folder: tempfile::tempdir().expect("a folder"),
             skew,
-            longest,
-            leeways: Vec::new(),
             custodian: Seeded::by_thumbprint("custodian"),
             bundle_key: Seeded::by_thumbprint("bundle"),
             roots: Vec::new(),
@@ -90,11 +86,6 @@ impl Real {
             made: 0,
             gates: BTreeMap::new(),
         }
-    }
-
-    /// The services' leeways, before anything is published.
-    pub fn serve(&mut self, leeways: Vec<u64>) {
-        self.leeways = leeways;
     }
 
     /// Pins the first root and installs the first publication.
@@ -143,12 +134,13 @@ impl Real {
 
     fn contents(&self, publication: &Publication, files: BTreeMap<String, Digest>) -> Contents {
         let name = |service: usize| format!("s{service}");
-        let all: BTreeSet<String> = (0..self.leeways.len()).map(name).collect();
-        let expected = |leeway: u64| Expected {
+        let told = || publication.told.iter().enumerate().filter_map(|(at, told)| Some((at, (*told)?)));
+        let all: BTreeSet<String> = told().map(|(at, _)| name(at)).collect();
+        let expected = |told: Told| Expected {
             profile: Profile::Plain,
             audience: None,
-            leeway_seconds: leeway,
-            longest_validity_seconds: self.longest,
+            leeway_seconds: told.leeway,
+            longest_validity_seconds: told.reach,
             claims: BTreeMap::new(),
         };
         let mut subjects = BTreeMap::new();
@@ -165,7 +157,7 @@ impl Real {
             issued_at: UnixTime(publication.made_at),
             expires_at: UnixTime(publication.bundle_expiry),
             skew_seconds: self.skew,
-            services: self.leeways.iter().enumerate().map(|(at, leeway)| (name(at), expected(*leeway))).collect(),
+            services: told().map(|(at, told)| (name(at), expected(told))).collect(),
             keys: publication
                 .kids
                 .iter()

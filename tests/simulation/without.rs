@@ -1,7 +1,7 @@
 //! The rules with one of them taken out.
 
 use coldsign::keystore::KeyState;
-use coldsign::rotation::{Confirmed, Known, RootTooShort, Rules, Table, Timing};
+use coldsign::rotation::{Confirmed, Known, Out, RootTooShort, Rules, Table, Timing};
 
 /// A rule, or the part of one, that can be taken out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -9,6 +9,16 @@ pub enum Rule {
     Backdate,
     LongestValidity,
     LongestReach,
+    /// That tokens which are out count, not the policy in force alone.
+    ToldReach,
+    /// That services which left are told on.
+    Stays,
+    /// S and ℓ of it.
+    StaysMargin,
+    /// That a restore may have lost tokens.
+    Lost,
+    /// That an imported key has tokens of its own.
+    Elsewhere,
     /// The whole of "published long enough".
     Known,
     /// m·P of it.
@@ -40,10 +50,15 @@ pub enum Rule {
     BothKeys,
 }
 
-pub const ALL: [Rule; 24] = [
+pub const ALL: [Rule; 29] = [
     Rule::Backdate,
     Rule::LongestValidity,
     Rule::LongestReach,
+    Rule::ToldReach,
+    Rule::Stays,
+    Rule::StaysMargin,
+    Rule::Lost,
+    Rule::Elsewhere,
     Rule::Known,
     Rule::LostSticks,
     Rule::Delivery,
@@ -87,6 +102,22 @@ impl Rules for Without {
 
     fn longest_reach(&self, timing: &Timing) -> u64 {
         if self.lacks(Rule::LongestReach) { timing.longest_horizon } else { Table.longest_reach(timing) }
+    }
+
+    fn told_reach(&self, reach: u64, out: &[Out]) -> u64 {
+        if self.lacks(Rule::ToldReach) { reach } else { Table.told_reach(reach, out) }
+    }
+
+    fn stays(&self, timing: &Timing, out: &Out, now: u64) -> bool {
+        match self.0 {
+            Some(Rule::Stays) => false,
+            Some(Rule::StaysMargin) => Table.stays(&Timing { skew: 0, leeway: 0, ..*timing }, out, now),
+            _ => Table.stays(timing, out, now),
+        }
+    }
+
+    fn lost(&self, timing: &Timing, restored_at: u64) -> Option<Out> {
+        Table.lost(timing, restored_at).filter(|_| !self.lacks(Rule::Lost))
     }
 
     fn unbroken(&self, publications: &[(u64, bool)]) -> Vec<u64> {

@@ -1,10 +1,10 @@
 //! One schedule: everything that happens between a signer and its services, in order of true time.
 
 use std::cmp::Reverse;
-use std::collections::{BinaryHeap, HashSet};
+use std::collections::{BinaryHeap, HashMap, HashSet};
 
 use coldsign::keystore::KeyState;
-use coldsign::rotation::{Act, Bound, Installed, Rules, Series, Step, Table, Timing, Verifier, plan, publishing};
+use coldsign::rotation::{Act, Bound, Installed, Out, Rules, Series, Step, Timing, Verifier, plan, publishing};
 
 use crate::chance::Chance;
 use crate::counts::Counts;
@@ -13,7 +13,10 @@ use crate::real::Real;
 use crate::service::{Kind, Publication, Service, Token};
 use crate::signer;
 use crate::without::Without;
+use policies::{Backup, Restored};
 
+mod policies;
+mod publications;
 mod tokens;
 mod withdrawals;
 
@@ -64,6 +67,10 @@ struct Issued {
     service: usize,
     /// A token for later is not expected to be accepted before its `nbf`.
     for_later: bool,
+    /// Whether the signer knows of it.
+    journalled: bool,
+    /// What its service forgave at the least, ever since.
+    leeway: u64,
     /// Until when it may be refused, as printed.
     excused_until: u64,
     withdrawn: Option<Withdrawal>,
@@ -96,6 +103,13 @@ struct World<'r> {
     window_until: u64,
     services: Vec<Service>,
     tokens: Vec<Issued>,
+    backup: Backup,
+    restored: Vec<Restored>,
+    /// Keys that were made elsewhere, and the tokens that they have signed there.
+    imported: HashSet<String>,
+    elsewhere: Vec<Out>,
+    /// When the time of each key is over, as far as was ever planned.
+    planned: HashMap<String, u64>,
     single: Single,
     real: Option<Real>,
     /// By time; of one moment what arrives comes first, then what is used, then what is done.
@@ -126,8 +140,13 @@ pub fn run(seed: u64, rules: &Without, real: bool) -> Result<Counts, String> {
         window_until: 0,
         services: Vec::new(),
         tokens: Vec::new(),
+        backup: Backup::default(),
+        restored: Vec::new(),
+        imported: HashSet::new(),
+        elsewhere: Vec::new(),
+        planned: HashMap::new(),
         single,
-        real: real.then(|| Real::new(timing.skew, Table.longest_reach(&timing))),
+        real: real.then(|| Real::new(timing.skew)),
         events: BinaryHeap::new(),
         order: 0,
         counts: Counts::default(),
@@ -180,17 +199,17 @@ impl World<'_> {
     fn begin(&mut self) {
         signer::generate(&mut self.series, START);
         let kinds = if self.chance.one_in(3) { CONFIRMING } else { MIXED };
-        let leeways: Vec<u64> = kinds.iter().map(|_| self.chance.up_to(self.timing.leeway)).collect();
-        if let Some(real) = &mut self.real {
-            real.serve(leeways.clone());
-        }
-        // Everybody has the first publication from the beginning.
-        self.publish(START, false);
-        for (service, (kind, leeway)) in kinds.into_iter().zip(leeways).enumerate() {
+        for (service, kind) in kinds.into_iter().enumerate() {
+            let leeway = self.chance.up_to(self.timing.leeway);
+            self.services.push(Service::new(service, kind, Timing { leeway, ..self.timing }));
             if kinds == CONFIRMING {
                 self.series.verifiers.push(Verifier { name: format!("s{service}"), has: None });
             }
-            self.services.push(Service { kind, leeway, installed: 0, loaded: 0, lost_in_a_row: 0 });
+        }
+        // Everybody has the first publication from the beginning.
+        self.publish(START, false);
+        for (service, kind) in kinds.into_iter().enumerate() {
+            self.services[service].lost_in_a_row = 0;
             if let Some(real) = self.real.as_mut().filter(|_| kind == Kind::Gate) {
                 real.open_gate(service, START);
             }
@@ -227,7 +246,8 @@ impl World<'_> {
             }
             Event::Arrive { service, publication } => {
                 let clock = self.reading();
-                let made_at = self.publications[publication].made_at;
+                let brought = &self.publications[publication];
+                let (made_at, takes) = (brought.made_at, self.services[service].takes(brought));
                 if made_at > clock + self.timing.skew {
                     return Err(format!("a publication of {made_at} came from the future, at {clock}"));
                 }
@@ -236,7 +256,7 @@ impl World<'_> {
                 }
                 let found = &mut self.services[service];
                 // `coldsign-gate install` takes nothing older than what is there.
-                if publication > found.installed {
+                if publication > found.installed && takes {
                     found.installed = publication;
                     let restart = self.clock + self.chance.up_to(self.timing.reload);
                     self.later(restart, Event::Restart { service });
@@ -293,6 +313,7 @@ impl World<'_> {
         self.journal = now;
         if self.series.may_activate(self.rules, &standby, false, now).is_ok() {
             signer::activate(&mut self.series, &standby.kid, now);
+            self.back_up();
             self.counts.rotations += 1;
             self.issue(now, None);
         }
@@ -302,6 +323,9 @@ impl World<'_> {
         // An act never dates itself before the journal's newest entry.
         let now = self.reading().max(self.journal);
         self.journal = now;
+        if self.chance.one_in(40) {
+            self.restore(now);
+        }
         let mut changed = self.scheduled(now)?;
         if self.series.signing().is_none() {
             return Err(format!("at {now} no key signs"));
@@ -317,6 +341,9 @@ impl World<'_> {
         let newest = self.publications.last().map(|publication| publication.made_at);
         if !publishing(&self.timing, newest, now, now).is_empty() {
             self.publish(now, false);
+        }
+        if self.chance.one_in(8) {
+            self.edit(now);
         }
         match self.chance.even(79) {
             0 => self.emergency(now),
@@ -372,6 +399,10 @@ impl World<'_> {
                 };
                 if did {
                     changed = true;
+                    self.back_up();
+                    if step.act == Act::Generate && self.chance.one_in(4) {
+                        self.import(now);
+                    }
                     if let Some(KeyState::Deactivated { verify_until }) = self.state_of(&step.to) {
                         let half = self.timing.skew / 2;
                         self.later(verify_until.saturating_sub(half).max(self.clock), Event::Removal);
@@ -408,6 +439,7 @@ impl World<'_> {
             let permitted = self.series.may_activate(self.rules, &standby, false, now).is_ok();
             if permitted {
                 signer::activate(&mut self.series, &standby.kid, now);
+                self.back_up();
                 self.counts.rotations += 1;
             }
             return permitted;
@@ -423,68 +455,5 @@ impl World<'_> {
             }
         }
         leaves
-    }
-
-    fn publish(&mut self, now: u64, hide_standby: bool) {
-        let holds = |state: &KeyState| match state {
-            KeyState::PreActivation => !hide_standby,
-            KeyState::Active | KeyState::Suspended => true,
-            KeyState::Deactivated { verify_until } => now < *verify_until,
-            KeyState::Compromised | KeyState::Destroyed => false,
-        };
-        let keys = self.series.keys.iter().filter(|key| holds(&key.state) && !self.taken_out.contains(&key.kid));
-        let kids: Vec<String> = keys.map(|key| key.kid.clone()).collect();
-        let dated = self.series.keys.iter().filter_map(|key| Some((key.kid.clone(), key.activated_at?)));
-        let ends = dated.map(|(kid, at)| (kid, self.timing.planned_end(at))).collect();
-        if self.publications.is_empty() {
-            self.root_expiry = now + self.timing.bundle_lifetime + self.chance.up_to(60 * DAY);
-        }
-        let bundle_expiry = match self.rules.bundle_expiry(&self.timing, now, self.root_expiry) {
-            Ok(expiry) => expiry,
-            Err(_) => {
-                self.root_expiry = now + self.timing.bundle_lifetime + self.chance.up_to(60 * DAY);
-                now + self.timing.bundle_lifetime
-            }
-        };
-        self.series.publications.push((now, kids.clone()));
-        self.publications.push(Publication {
-            made_at: now,
-            kids,
-            ends,
-            bundle_expiry,
-            root_expiry: self.root_expiry,
-            cut_offs: self.cut_offs.clone(),
-        });
-        if let (Some(real), Some(publication)) = (&mut self.real, self.publications.last()) {
-            real.publish(publication);
-        }
-        self.counts.publications += 1;
-        let publication = self.publications.len() - 1;
-        for service in 0..self.services.len() {
-            if self.services[service].lost_in_a_row < self.timing.lost_sticks && self.chance.one_in(3) {
-                self.services[service].lost_in_a_row += 1;
-                self.counts.lost += 1;
-                continue;
-            }
-            self.services[service].lost_in_a_row = 0;
-            let arrives = self.clock + self.chance.up_to(self.timing.delivery);
-            self.later(arrives, Event::Arrive { service, publication });
-            if self.chance.one_in(8) {
-                let old = self.chance.even(publication as u64) as usize;
-                let found = self.clock + self.chance.up_to(2 * self.timing.publish_every);
-                self.counts.old_sticks += 1;
-                self.later(found, Event::Arrive { service, publication: old });
-            }
-        }
-    }
-
-    /// For one publication the policy has no service that would want a standby.
-    fn edit_that_hides_the_standby(&mut self, now: u64) {
-        let Some(signing) = self.series.signing() else { return };
-        let time_left = self.series.last_sign(self.rules, signing).unwrap_or(0).saturating_sub(now);
-        let needed = 2 * self.timing.longest_silence() + self.timing.notice();
-        if time_left > needed && now > self.window_until {
-            self.publish(now, true);
-        }
     }
 }

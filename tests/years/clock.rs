@@ -8,7 +8,8 @@ use coldsign::keystore::{KeyState, Transition};
 use coldsign::refusal::Refusal;
 
 fn correct(life: &Office, now: u64, since: Option<u64>) -> Result<ClockCorrected, Refusal> {
-    clock::correct(&life.path("store"), None, &passphrase(), &Correction { now, since, reason: "the battery" })
+    let unlocked = coldsign::acts::Unlocked::open(&life.path("store"), None, &passphrase())?;
+    clock::correct(unlocked, &passphrase(), &Correction { now, since, reason: "the battery" })
 }
 
 fn newest(life: &Office) -> u64 {

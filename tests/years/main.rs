@@ -10,8 +10,10 @@
 )]
 
 mod clock;
+mod imported;
 mod life;
 mod office;
+mod policies;
 mod receipts;
 mod revocation;
 mod roots;

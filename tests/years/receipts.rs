@@ -13,6 +13,7 @@ use coldsign_verify::receipt::{self, Contents, Receipt};
 use coldsign_verify::trust::TrustStore;
 use coldsign_verify::{Algorithm, Digest, PublicKey, UnixTime};
 use ed25519_dalek::{Signer, SigningKey};
+use std::collections::BTreeMap;
 use std::fs;
 use std::ops::Deref;
 use std::path::Path;
@@ -409,4 +410,19 @@ fn who_lags_is_told_when_a_newer_publication_should_be_there() {
     machine.install(&second, START + 61 * DAY);
     world.take(&machine.receipt(START + 61 * DAY), START + 60 * DAY + DISTRIBUTION).unwrap();
     assert!(!lags(START + 60 * DAY + DISTRIBUTION));
+}
+
+#[test]
+fn a_token_accepted_under_an_old_name_is_a_use_of_its_key() {
+    use coldsign::keystore::{Foreign, RsaBits, SecretKey};
+    let world = World::new(office::USUAL);
+    let key = SecretKey::generate(Algorithm::EdDsa, RsaBits::Two).unwrap();
+    let foreign = Foreign { tokens: None, kid: Some("prod-2024".to_owned()) };
+    keys::import(&mut world.session(START), "default", &key.expose_pkcs8_pem().unwrap(), foreign).unwrap();
+    let mut machine = world.machine("api-1", 21, START);
+    machine.install(&world.carry(START, false), START);
+    let used = [("prod-2024", UnixTime(START + 9)), (key.kid(), UnixTime(START + 5))];
+    machine.trust.note_used(used).unwrap();
+    let taken = world.take(&machine.receipt(START + 10), START + 10).unwrap();
+    assert_eq!(taken.used, BTreeMap::from([(key.kid().to_owned(), START + 9)]));
 }

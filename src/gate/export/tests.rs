@@ -1,6 +1,7 @@
 //! Exports, also with the plug pulled between any two steps.
 
 use super::*;
+use std::os::unix::fs::{PermissionsExt, symlink};
 
 type Files = BTreeMap<String, Vec<u8>>;
 
@@ -31,6 +32,12 @@ fn seen(to: &Path) -> Files {
         }
     }
     found
+}
+
+/// How many numbered folders there are.
+fn numbers(of: &Path) -> usize {
+    let names = Folder::open(of).unwrap().names().unwrap();
+    names.iter().filter(|name| number(&name.to_string_lossy()).is_some()).count()
 }
 
 #[test]
@@ -101,11 +108,83 @@ fn the_folder_that_was_in_use_stays_for_readers_on_their_way_into_it() {
         assert_eq!(fs::read(temp.path().join(kept).join("jwks.json")).unwrap(), b"2", "step {steps}");
         // What never came into use goes with the next switch.
         assert_eq!(export(temp.path(), &of("4")), Ok(true));
-        assert_eq!(numbers(temp.path()).unwrap().len(), 2, "step {steps}");
+        assert_eq!(numbers(temp.path()), 2, "step {steps}");
         if !stopped {
             break;
         }
     }
+}
+
+/// What is planted in an export folder by somebody who may write there.
+#[test]
+fn nothing_planted_is_followed() {
+    let outside = tempfile::tempdir().unwrap();
+    let kept = outside.path().join("kept");
+    fs::write(&kept, "kept").unwrap();
+    let untouched = |what: &str| {
+        assert_eq!(fs::read_to_string(&kept).unwrap(), "kept", "{what}");
+        assert_eq!(fs::read_dir(outside.path()).unwrap().count(), 1, "{what}");
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        assert_eq!((mode(outside.path()), mode(&kept)), (0o700, 0o600), "{what}");
+    };
+    fs::set_permissions(&kept, fs::Permissions::from_mode(0o600)).unwrap();
+    fs::set_permissions(outside.path(), fs::Permissions::from_mode(0o700)).unwrap();
+    let wanted = files(&[("jwks.json", "2"), ("for-api/jwks.json", "3")]);
+    for name in ["..partial", "..data", "..data.partial", "..export-000001", "..export-000002", "..lock"] {
+        for target in [outside.path(), kept.as_path()] {
+            let temp = tempfile::tempdir().unwrap();
+            symlink(target, temp.path().join(name)).unwrap();
+            let done = export(temp.path(), &wanted);
+            untouched(name);
+            if name == "..lock" {
+                assert_eq!(done, Err("EXPORT-LOCK"));
+            } else if done.is_ok() {
+                assert_eq!(seen(temp.path()), wanted, "{name}");
+            }
+        }
+    }
+    // In use by what its link says: what lies in another's folder is not what is in use here.
+    let temp = tempfile::tempdir().unwrap();
+    fs::create_dir(outside.path().join("keys")).unwrap();
+    fs::write(outside.path().join("keys/jwks.json"), "1").unwrap();
+    symlink(outside.path().join("keys"), temp.path().join("..data")).unwrap();
+    assert_eq!(export(temp.path(), &files(&[("jwks.json", "1")])), Ok(true));
+    assert_eq!(fs::read_link(temp.path().join("..data")).unwrap(), Path::new("..export-000001"));
+}
+
+#[test]
+fn a_folder_that_was_exchanged_between_two_calls_gets_nothing() {
+    let temp = tempfile::tempdir().unwrap();
+    let (keys, moved) = (temp.path().join("keys"), temp.path().join("moved"));
+    let other = temp.path().join("other");
+    fs::create_dir(&other).unwrap();
+    assert_eq!(export(&keys, &files(&[("jwks.json", "1")])), Ok(true));
+    let away = || {
+        fs::rename(&keys, &moved).unwrap();
+        symlink("other", &keys).unwrap();
+    };
+    let back = || {
+        fs::remove_file(&keys).unwrap();
+        fs::rename(&moved, &keys).unwrap();
+    };
+    let new = || files(&[("jwks.json", "2")]);
+    let opened = Export::open(&keys).unwrap();
+    away();
+    assert_eq!(opened.stage(new()).err().and_then(|refusal| refusal.rule), Some("EXPORT-EXCHANGED"));
+    back();
+    let staged = Export::open(&keys).unwrap().stage(new()).unwrap();
+    away();
+    assert_eq!(staged.switch().unwrap_err().rule, Some("EXPORT-EXCHANGED"));
+    assert_eq!(fs::read_dir(&other).unwrap().count(), 0);
+    assert_eq!(fs::read_to_string(moved.join("jwks.json")).unwrap(), "1");
+    back();
+    drop(staged);
+    // A clean-up that takes away the lock: another process may be at it now.
+    let staged = Export::open(&keys).unwrap().stage(new()).unwrap();
+    fs::remove_file(keys.join("..lock")).unwrap();
+    assert_eq!(export(&keys, &files(&[("jwks.json", "3")])), Ok(true));
+    assert_eq!(staged.switch().unwrap_err().rule, Some("EXPORT-EXCHANGED"));
+    assert_eq!(seen(&keys), files(&[("jwks.json", "3")]));
 }
 
 #[test]

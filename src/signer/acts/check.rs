@@ -3,13 +3,16 @@
 use super::sweep::{self, QUARANTINE};
 use super::{Denied, Ledger, StoreSheet, files, publications};
 use crate::issuing::Policy;
-use crate::journal::{Audit, Journal, JournalFault, hex, sha256};
+use crate::journal::{self, Audit, Journal, JournalFault, hex, sha256};
 use crate::refusal::{Refusal, Refuse};
-use crate::storage::{Directory, Found, Kind, Lock, StorageFault};
+use crate::storage::{Directory, Found, Kind, StorageFault};
 use std::collections::BTreeSet;
 use std::path::Path;
 
 const LARGEST: u64 = 1 << 20;
+
+/// The first line of every age file.
+const AGE: &[u8] = b"age-encryption.org/v1\n";
 
 /// Something in a store that is not as it should be.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -90,7 +93,7 @@ pub fn check(path: &Path) -> Result<Report, Refusal> {
         sort(&mut report);
         return Ok(report);
     }
-    let mut known: BTreeSet<String> = ["store.json", "lock", "policy.toml", "journal", "journal/entries.jsonl"]
+    let mut known: BTreeSet<String> = ["store.json", "policy.toml", "journal", "journal/entries.jsonl"]
         .into_iter()
         .chain(["journal/checkpoint", "policies", "unlock", "sealed", "roots", "certificates", "publications"])
         .chain([QUARANTINE])
@@ -118,7 +121,7 @@ pub fn repair(path: &Path) -> Result<(Report, Vec<Fault>), Refusal> {
     if directory.mode()? & 0o700 != 0o700 {
         directory.set_mode("", 0o700)?;
     }
-    let _lock = Lock::take(&directory)?;
+    let _lock = journal::hold(&directory)?;
     let mut mended = Vec::new();
     for fault in check(path)?.faults {
         match &fault.cure {
@@ -282,7 +285,8 @@ fn named(
     let path = file.path.as_str();
     known.insert(path.to_owned());
     let read = files::read(directory, file);
-    if let Some(waiting) = waiting_names(path).into_iter().find(|name| read.is_ok() && directory.has(name)) {
+    let own = directory.read(path, files::LARGEST).is_ok_and(|bytes| hex(&sha256(&bytes)) == file.sha256);
+    if let Some(waiting) = waiting_names(path).into_iter().find(|name| !own && read.is_ok() && directory.has(name)) {
         report.notes.push(format!("{waiting} is in force; the next act gives it its name"));
         known.insert(waiting);
     }
@@ -291,6 +295,9 @@ fn named(
     }
     match directory.read(path, files::LARGEST) {
         Err(fault) => report.fault(path, file_fault(&fault)),
+        Ok(bytes) if file.kind == files::Kind::Custodian && !bytes.starts_with(AGE) => {
+            report.fault(path, "it is no age file");
+        }
         Ok(_) if file.kind == files::Kind::Custodian => report.notes.push(format!(
             "{path} is not the file that the journal names: its owner may have wrapped it by another code"
         )),

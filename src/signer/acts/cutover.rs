@@ -7,7 +7,7 @@ use super::emergency::again;
 use super::issue::{self, Batch, Issued};
 use super::publish::{self, Published};
 use super::series::{counted, open_cutover};
-use super::{Session, Store, keys, replacements, series};
+use super::{Session, Store, keys, replacements, series, told};
 use crate::issuing::Policy;
 use crate::issuing::delivery::holders_folder;
 use crate::issuing::policy::Consumer;
@@ -36,6 +36,9 @@ pub struct Survey {
     pub new: Option<String>,
     /// When.
     pub swap: Swap,
+    /// Until when tokens live that the installed key signed elsewhere: the swap ends them, and there is
+    /// no replacement for them.
+    pub foreign_until: Option<u64>,
     /// Whether it is under way.
     pub open: bool,
     /// Live tokens that get a replacement; where it is under way, those whose replacement did not
@@ -91,7 +94,7 @@ pub fn survey(store: &Store, name: &str, wanted: &Wanted, now: u64) -> Result<Su
     if service.consumer == Consumer::Overlap {
         return Err(RotationDenied::NoCutoverNeeded { service: name.to_owned() }.into());
     }
-    let rotation = series(store, &policy, &service.keyset);
+    let rotation = series(store, &told::policy(store, now)?, &service.keyset)?;
     let open = open_cutover(store, &service.keyset);
     let swap = match rotation.cutover {
         Some(swap) => swap,
@@ -123,8 +126,15 @@ pub fn survey(store: &Store, name: &str, wanted: &Wanted, now: u64) -> Result<Su
         swap,
         open: open.is_some(),
         tokens: tokens.len(),
+        foreign_until: installed_until(store, &service.keyset, now),
         late: Some(there).filter(|there| open.is_some() && wanted.whom != Whom::Operators && *there > swap.at),
     })
+}
+
+/// Until when tokens live that the installed key signed elsewhere.
+fn installed_until(store: &Store, keyset: &str, now: u64) -> Option<u64> {
+    let installed = store.ledger().keys.newest_activated(keyset)?;
+    installed.foreign.tokens.map(|tokens| tokens.until).filter(|until| *until > now)
 }
 
 /// Live tokens of a keyset's single-key services that get a replacement: one for each grant whose holder
@@ -196,12 +206,12 @@ pub fn issue(
     }
     let (policy, _) = session.store().policy()?;
     // Services of the keyset that hold several keys must have it before it signs for them.
-    let rotation = series(session.store(), &policy, &survey.keyset);
+    let rotation = series(session.store(), &told::policy(session.store(), session.now())?, &survey.keyset)?;
     if rotation.overlap && survey.new.is_none() {
         return Err(RotationDenied::NoStandby { service: name.to_owned(), keyset: survey.keyset }.into());
     }
     if let Some(next) = survey.new.as_ref().filter(|_| !survey.open) {
-        rotation.may_activate(&Table, &counted(session.store(), keys::find(session.store(), next)?), true, now)?;
+        rotation.may_activate(&Table, &counted(session.store(), keys::find(session.store(), next)?)?, true, now)?;
     }
     let sheet = (sheets.holder)(&survey);
     let due: Vec<(String, Batch)> = live(session.store(), &policy, &survey.keyset, &wanted.whom, now)
@@ -354,7 +364,7 @@ pub fn confirm(session: &mut Session, name: &str, accept_outage: bool) -> Result
 pub fn may_confirm(store: &Store, name: &str, accept_outage: bool, now: u64) -> Result<(), Refusal> {
     let (policy, _) = store.policy()?;
     let service = issue::service_of(&policy, name)?;
-    let rotation = series(store, &policy, &service.keyset);
+    let rotation = series(store, &told::policy(store, now)?, &service.keyset)?;
     let open = open_cutover(store, &service.keyset).filter(|open| open.waiting().any(|waiting| waiting == name));
     match (open, rotation.cutover) {
         (Some(_), Some(swap)) => {

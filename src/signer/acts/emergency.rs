@@ -5,7 +5,7 @@ use super::keys::{self, find};
 use super::publish::{self, Published};
 use super::replacements::{self, Owed};
 use super::series::open_cutover;
-use super::{Session, Store, revocations, series};
+use super::{Session, Store, revocations, series, told};
 use crate::issuing::Policy;
 use crate::issuing::policy::{Consumer, Service, TokenForm};
 use crate::issuing::recall;
@@ -91,7 +91,8 @@ pub fn left(store: &Store, named: &str, again: bool, now: u64) -> Result<Survey,
 }
 
 fn look(store: &Store, named: &str, left: Option<bool>, now: u64) -> Result<Survey, Refusal> {
-    let (policy, _) = store.policy()?;
+    // Services that left may still take its tokens.
+    let policy = told::policy(store, now)?;
     let keys = &store.ledger().keys;
     let key = match policy.keyset(named).and_then(|keyset| keys.newest_activated(&keyset.name)) {
         Some(key) => key,
@@ -104,7 +105,7 @@ fn look(store: &Store, named: &str, left: Option<bool>, now: u64) -> Result<Surv
     // A keyset that the policy no longer has needs no successor.
     let in_use = policy.keyset(&key.keyset).is_some() && matches!(key.state, KeyState::Active | KeyState::Suspended);
     let signs = in_use && keys.newest_activated(&key.keyset).is_some_and(|newest| newest.kid == key.kid);
-    let rotation = series(store, &policy, &key.keyset);
+    let rotation = series(store, &policy, &key.keyset)?;
     let successor = rotation.standby().filter(|standby| standby.kid != key.kid);
     // Where there is no standby, one is made and published today.
     let known = rotation.will_be_known(&Table, successor.map_or("", |standby| standby.kid.as_str()), now);

@@ -99,7 +99,8 @@ pub fn init(request: &Request<'_>) -> Result<Session, Refusal> {
 /// A store beside its place, complete, waiting for its codes to be on paper. Dropped, it is removed.
 pub struct Prepared {
     directory: Directory,
-    lock: Option<Lock>,
+    /// Of its folder: nobody takes it for abandoned.
+    _lock: Lock,
     place: PathBuf,
     admin: String,
     now: u64,
@@ -121,7 +122,7 @@ impl Prepared {
         let (directory, lock) = Directory::create_beside(request.path, &mark)?;
         let mut prepared = Self {
             directory,
-            lock: Some(lock),
+            _lock: lock,
             place: request.path.to_owned(),
             admin: request.admin.to_owned(),
             now: request.now,
@@ -148,13 +149,14 @@ impl Prepared {
     ///
     /// # Errors
     /// As the system refuses; where the place was taken meanwhile, nothing is left of it.
-    pub fn appear(mut self, passphrase: &Passphrase) -> Result<Session, Refusal> {
-        let directory = self.directory.rename_to(&self.place).map_err(|fault| match fault {
+    pub fn appear(self, passphrase: &Passphrase) -> Result<Session, Refusal> {
+        // Of the journal, which keeps it when its folder gets another name.
+        let lock = journal::hold(&self.directory)?;
+        self.directory.rename_to(&self.place).map_err(|fault| match fault {
             StorageFault::Exists(path) => Refusal::from(Denied::StoreExists(path)),
             other => other.into(),
         })?;
-        let lock = self.lock.take().map_or_else(|| Lock::take(&directory), Ok)?;
-        let store = super::Store::open(&self.place)?;
+        let store = super::Store::open_held(&self.place, &lock)?;
         let opened = keystore::Opened::open(store.kept(), &self.admin, passphrase)?;
         Ok(Session::of_new_store(store, opened, self.now, lock))
     }

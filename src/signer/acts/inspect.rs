@@ -4,6 +4,7 @@ use super::Store;
 use crate::issuing::flowkit;
 use crate::issuing::record::TokenRecord;
 use crate::journal::{hex, sha256};
+use crate::keystore::KeyRecord;
 use coldsign_verify::jws::{Inspection, inspect};
 use serde_json::Value;
 
@@ -34,6 +35,12 @@ pub fn report(bytes: &[u8]) -> Report {
 /// What the journal knows of the token.
 pub fn known<'a>(store: &'a Store, report: &Report) -> Option<&'a TokenRecord> {
     store.ledger().tokens.by_sha256(&report.sha256)
+}
+
+/// The key that the token names, where that has signed tokens elsewhere that the journal has not.
+pub fn foreign_key<'a>(store: &'a Store, report: &Report) -> Option<&'a KeyRecord> {
+    let kid = report.inspection.header.as_ref().ok()?.get("kid")?.as_str()?;
+    super::foreign::known_as(store, kid).filter(|key| key.foreign.tokens.is_some())
 }
 
 /// The token in what a file or a clipboard holds: blanks and line ends around it, `Bearer` and

@@ -6,7 +6,7 @@ pub use output::{Undelivered, confirm, deliver};
 pub(super) use output::{deliver_or, settle};
 
 use super::denied::nearest;
-use super::{Denied, Session, Store};
+use super::{Denied, Session, Store, told};
 use crate::issuing::delivery::{self, Delivered};
 use crate::issuing::policy::{KidForm, Service, TokenForm};
 use crate::issuing::record::TokenIssued;
@@ -82,6 +82,8 @@ pub struct Issued {
     pub key: String,
     /// Whether any publication holds that key, or the folder of a cutover.
     pub key_published: bool,
+    /// Whether the newest publication tells its service that a token may be valid for so long.
+    pub validity_told: bool,
     /// Until when nothing takes it back at its service, in seconds since the epoch; `None` where the
     /// service learns of revocations.
     pub exposed_until: Option<u64>,
@@ -92,14 +94,15 @@ pub struct Issued {
 /// # Errors
 /// As [`issue`] would refuse.
 pub fn plan(store: &Store, batch: &Batch, now: u64) -> Result<Vec<Planned>, Refusal> {
-    plan_under(store, batch, None, now)
+    plan_under(store, batch, None, false, now)
 }
 
-/// As [`plan`], under that key where one is given.
+/// As [`plan`], under that key where one is given; `known_subject` as a [`Request`] has it.
 pub(super) fn plan_under(
     store: &Store,
     batch: &Batch,
     key: Option<&KeyRecord>,
+    known_subject: bool,
     now: u64,
 ) -> Result<Vec<Planned>, Refusal> {
     if !store.policy_is_applied()? {
@@ -135,6 +138,7 @@ pub(super) fn plan_under(
                 scopes: batch.scopes.clone(),
                 details: batch.details.clone(),
                 cnf_jkt: batch.cnf_jkt.clone(),
+                known_subject,
                 cut_off: super::revocations::cut_off(&withdrawn, batch, subject, &known_as),
             };
             let jti = base64url::encode(&*keystore::random::<16>()?);
@@ -177,7 +181,8 @@ pub(super) fn sign_all(
     let service = service_of(&policy, &batch.service)?;
     let record_sha256 = record.applied.sha256.clone();
     let mut keys: HashMap<Option<String>, (&KeyRecord, SecretKey)> = HashMap::new();
-    let check = SelfCheck::new(store, service)?;
+    let check = SelfCheck::new(store, &policy, service, session.now())?;
+    let published_reach = told::published_reach(store, &service.name);
     let form = match batch.form {
         Some(form) => form,
         None => delivery::usual_form(&policy, &batch.service, &batch.roles)?,
@@ -229,6 +234,7 @@ pub(super) fn sign_all(
             file,
             key: key.name(),
             key_published: published,
+            validity_told: draft.expires_at.0.saturating_sub(draft.issued_at.0) <= published_reach,
             exposed_until: (!service.sees_revocations)
                 .then(|| until_expired(policy.timing().skew, service.leeway, draft.expires_at.0)),
         });
@@ -255,8 +261,12 @@ pub fn kid_for(service: &Service, key: &KeyRecord) -> String {
     }
 }
 
-/// What a verifier of a service expects.
-pub fn expectations(issuer: &str, service: &Service) -> Expectations {
+/// What a verifier of a service expects, exactly as the service is told. `policy` is that of [`told::policy`].
+///
+/// # Errors
+/// As the store refuses.
+pub fn expectations(store: &Store, policy: &Policy, service: &Service, now: u64) -> Result<Expectations, Refusal> {
+    let issuer = store.sheet().issuer.as_str();
     let audience = service.audience.as_deref();
     let expected = match service.profile {
         Profile::Rfc9068 => Expectations::rfc9068(issuer, audience.unwrap_or_default()),
@@ -264,11 +274,12 @@ pub fn expectations(issuer: &str, service: &Service) -> Expectations {
         Profile::Fedn => Expectations::fedn(None),
         Profile::Plain => Expectations::plain(Some(issuer), audience),
     };
-    let expected = expected.leeway(service.leeway);
-    match &service.custom_claim {
+    let reach = told::reach(store, policy, service, now)?;
+    let expected = expected.leeway(service.leeway).longest_validity(reach);
+    Ok(match &service.custom_claim {
         Some(claim) => expected.claim(claim.name.clone(), claim.value.clone()),
         None => expected,
-    }
+    })
 }
 
 fn render(policy: &Policy, batch: &Batch, subject: &str, token: &str) -> Result<Delivered, Refusal> {
@@ -320,12 +331,12 @@ struct SelfCheck {
 }
 
 impl SelfCheck {
-    fn new(store: &Store, service: &Service) -> Result<Self, Refusal> {
+    fn new(store: &Store, policy: &Policy, service: &Service, now: u64) -> Result<Self, Refusal> {
         let keys = store.ledger().keys.of_keyset(&service.keyset);
         let set = keys.filter(|key| key.has_private_half()).map(|key| (kid_for(service, key), key.public.clone()));
         let jwks = Jwks::new(set)
             .map_err(|error| Denied::SelfCheck { subject: service.name.clone(), what: error.to_string() })?;
-        let expected = expectations(&store.sheet().issuer, service).proof_of_possession_enforced_by_caller();
+        let expected = expectations(store, policy, service, now)?.proof_of_possession_enforced_by_caller();
         Ok(Self { verifier: Verifier::new(jwks, expected) })
     }
 

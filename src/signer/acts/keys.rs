@@ -6,8 +6,8 @@ use crate::issuing::Policy;
 use crate::issuing::policy::Keyset;
 use crate::journal::{Event, Line};
 use crate::keystore::{
-    self, Deactivated, ImportSource, KeyActivated, KeyCompromised, KeyDestroyed, KeyGenerated, KeyImported, KeyRecord,
-    KeyResumed, KeySuspended, Purpose, RsaBits, SecretKey, Transition,
+    self, Deactivated, Foreign, ImportSource, KeyActivated, KeyCompromised, KeyDestroyed, KeyGenerated, KeyImported,
+    KeyRecord, KeyResumed, KeySuspended, Purpose, RsaBits, SecretKey, Transition,
 };
 use crate::refusal::Refusal;
 use crate::rotation::Table;
@@ -33,18 +33,30 @@ pub fn generate(session: &mut Session, keyset: &str) -> Result<KeyRecord, Refusa
     let keyset = keyset_of(&policy, keyset)?;
     let bits = RsaBits::of_policy(keyset.bits);
     let key = SecretKey::generate(keyset.algorithm, bits)?;
-    take_in(session, keyset, key, None)
+    take_in(session, keyset, key, None, Foreign::default())
 }
 
 /// Takes in a key made elsewhere, from the text of its file.
 ///
 /// # Errors
-/// [`crate::keystore::ImportFault`], [`Denied::KeyKnown`], [`Denied::NoKeyset`].
-pub fn import(session: &mut Session, keyset: &str, text: &str) -> Result<KeyRecord, Refusal> {
+/// [`crate::keystore::ImportFault`], [`Denied::KeyKnown`], [`Denied::NoKeyset`],
+/// [`super::foreign::ForeignDenied`].
+pub fn import(session: &mut Session, keyset: &str, text: &str, foreign: Foreign) -> Result<KeyRecord, Refusal> {
     let (policy, _) = session.store().policy()?;
     let keyset = keyset_of(&policy, keyset)?;
     let (key, source) = keystore::import(keyset.algorithm, text)?;
-    take_in(session, keyset, key, Some(source))
+    take_in(session, keyset, key, Some(source), foreign)
+}
+
+/// Whether the text of a file is a key that [`import`] takes for that keyset; the `kid` that it names.
+/// Changes nothing and needs no passphrase.
+///
+/// # Errors
+/// [`crate::keystore::ImportFault`], [`Denied::NoKeyset`].
+pub fn check_import(store: &Store, keyset: &str, text: &str) -> Result<Option<String>, Refusal> {
+    let (policy, _) = store.policy()?;
+    keystore::import(keyset_of(&policy, keyset)?.algorithm, text)?;
+    Ok(keystore::named_kid(text))
 }
 
 /// Refuses a keyset that the policy in force does not have.
@@ -68,11 +80,13 @@ fn take_in(
     keyset: &Keyset,
     key: SecretKey,
     source: Option<ImportSource>,
+    foreign: Foreign,
 ) -> Result<KeyRecord, Refusal> {
     let keys = &session.store().ledger().keys;
     if let Some(known) = keys.by_kid(key.kid()) {
         return Err(Denied::KeyKnown(known.name()).into());
     }
+    let foreign = super::foreign::without_collision(session.store(), &key, foreign)?;
     keystore::second_opinion(&key)?;
     let number = keys.next_number(&keyset.name);
     let new = session.opened().keep(key)?;
@@ -101,6 +115,9 @@ fn take_in(
             state: state.to_owned(),
             sha256: new.sha256.clone(),
             source,
+            tokens_until: foreign.tokens.map(|tokens| tokens.until),
+            tokens_longest: foreign.tokens.map(|tokens| tokens.longest),
+            kept_kid: foreign.kid,
         }
         .line(),
     };
@@ -148,9 +165,8 @@ pub fn change(session: &mut Session, change: &Change<'_>) -> Result<KeyRecord, R
 /// [`keystore::TransitionDenied`] or [`crate::rotation::RotationDenied`] with the reason.
 pub fn permitted(store: &Store, key: &KeyRecord, change: &Change<'_>, now: u64) -> Result<Line, Refusal> {
     key.allows(change.transition)?;
-    let (policy, _) = store.policy()?;
-    let series = super::series(store, &policy, &key.keyset);
-    let counted = super::series::counted(store, key);
+    let series = super::series(store, &super::told::policy(store, now)?, &key.keyset)?;
+    let counted = super::series::counted(store, key)?;
     let kid = key.kid.clone();
     let reason = change.reason.clone();
     Ok(match change.transition {

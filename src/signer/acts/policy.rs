@@ -1,5 +1,9 @@
 //! `policy …`: the edited policy and the one in force.
 
+mod affected;
+
+pub use affected::Affected;
+
 use super::series::open_cutover;
 use super::{Denied, Session, Store, files};
 use crate::issuing::Policy;
@@ -16,6 +20,8 @@ use std::collections::BTreeSet;
 pub struct Comparison {
     /// Who gains or loses what.
     pub changes: Vec<Change>,
+    /// What it does to tokens that are out.
+    pub affected: Vec<Affected>,
     /// SHA-256 of the edited text, lower-case hex.
     pub sha256: String,
     /// Whether that very text is in force already.
@@ -26,11 +32,11 @@ pub struct Comparison {
     text: String,
 }
 
-/// Compares `policy.toml` with the policy in force. Needs no passphrase.
+/// Compares `policy.toml` with the policy in force at that time. Needs no passphrase.
 ///
 /// # Errors
 /// [`crate::issuing::PolicyFaults`], or where it contradicts the keys there are.
-pub fn compare(store: &Store) -> Result<Comparison, Refusal> {
+pub fn compare(store: &Store, now: u64) -> Result<Comparison, Refusal> {
     let text = store.edited_policy()?;
     let edited = Policy::parse(&text)?;
     fits_keys(store, &edited)?;
@@ -38,9 +44,14 @@ pub fn compare(store: &Store) -> Result<Comparison, Refusal> {
     let in_force = store.policy().ok().map(|(policy, _)| policy);
     let keys = &store.ledger().keys;
     let sha256 = hex(&sha256(text.as_bytes()));
+    let same = store.ledger().policies.newest().is_some_and(|newest| newest.applied.sha256 == sha256);
     Ok(Comparison {
         changes: diff(in_force.as_ref(), &edited),
-        in_force: store.ledger().policies.newest().is_some_and(|newest| newest.applied.sha256 == sha256),
+        affected: match in_force {
+            Some(_) if !same => affected::affected(store, &edited, now)?,
+            _ => Vec::new(),
+        },
+        in_force: same,
         sha256,
         text,
         without_key: edited
@@ -56,7 +67,7 @@ pub fn compare(store: &Store) -> Result<Comparison, Refusal> {
 /// # Errors
 /// As [`compare`], or as the store refuses.
 pub fn apply(session: &mut Session) -> Result<Comparison, Refusal> {
-    let comparison = compare(session.store())?;
+    let comparison = compare(session.store(), session.now())?;
     if comparison.in_force {
         return Ok(comparison);
     }

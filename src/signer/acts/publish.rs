@@ -2,7 +2,7 @@
 
 use super::issue::kid_for;
 use super::series::{installed, open_cutover};
-use super::{Denied, Session, Store, files, revocations};
+use super::{Denied, Session, Store, files, revocations, told};
 use crate::issuing::Policy;
 use crate::issuing::policy::{Consumer, Export, Service};
 use crate::journal::{Event, Line, hex, sha256};
@@ -43,7 +43,7 @@ pub fn publish(session: &mut Session, renew: bool) -> Result<Published, Refusal>
     check_signing_keys(session)?;
     let certificates = certificates(session)?;
     let store = session.store();
-    let (policy, _) = store.policy()?;
+    let policy = told::policy(store, session.now())?;
     let materials = materials(store, &policy, session.now())?;
     let newest = store.ledger().publications.newest();
     let from = store.ledger().backups.publications_from();
@@ -87,7 +87,7 @@ pub fn would_change(store: &Store, now: u64) -> Result<bool, Refusal> {
     if !revocations::unpublished(store, now).is_empty() {
         return Ok(true);
     }
-    let (policy, _) = store.policy()?;
+    let policy = told::policy(store, now)?;
     let mut kept = BTreeMap::new();
     for key in certified(store, &policy, now) {
         match store.ledger().publications.certificate(&key.kid) {
@@ -212,7 +212,7 @@ fn keep(session: &mut Session, built: &Publication) -> Result<(), Refusal> {
     let store = session.store();
     let folder = format!("publications/{}", super::publications::folder_in_store(built.seq));
     store.directory().stage_files(&folder, &built.files)?;
-    let (policy, _) = store.policy()?;
+    let policy = told::policy(store, session.now())?;
     let kids = distributed(store, &policy, session.now()).map(|key| key.kid.clone()).collect();
     session.record(&[PublicationMade {
         seq: built.seq,
@@ -232,8 +232,11 @@ pub fn distributed<'a>(store: &'a Store, policy: &'a Policy, now: u64) -> impl I
         let signs = keys.signing(&key.keyset).is_some_and(|signing| signing.kid == key.kid);
         let installed = |service: &Service| installed(store, service).is_some_and(|one| one.kid == key.kid);
         let confirmed = open_cutover(store, &key.keyset).is_some_and(|open| open.issued.kid == key.kid);
-        let carries =
-            |service: &Service| service.consumer == Consumer::Overlap || signs || (confirmed && installed(service));
+        let carries = |service: &Service| match (service.consumer, service.left) {
+            (Consumer::Overlap, _) => true,
+            (Consumer::SingleKey, Some(_)) => installed(service),
+            (Consumer::SingleKey, None) => signs || (confirmed && installed(service)),
+        };
         policy.services_of(&key.keyset).any(carries)
     })
 }
@@ -244,9 +247,11 @@ fn materials(store: &Store, policy: &Policy, now: u64) -> Result<Vec<ServiceMate
     let mut materials = Vec::new();
     for service in policy.services() {
         let signing = store.ledger().keys.signing(&service.keyset);
-        // Where the swap is confirmed the next key is installed already.
+        // Where the swap is confirmed the next key is installed already; where the service left, the last one stays.
         let signing = match service.consumer {
-            Consumer::SingleKey if open_cutover(store, &service.keyset).is_some() => installed(store, service),
+            Consumer::SingleKey if service.left.is_some() || open_cutover(store, &service.keyset).is_some() => {
+                installed(store, service)
+            }
             _ => signing,
         };
         let signing = signing.map(|key| key.kid.as_str());
@@ -283,10 +288,7 @@ fn material(
             Consumer::SingleKey => publishing::Consumer::SingleKey,
         },
         leeway_seconds: service.leeway,
-        longest_validity_seconds: Table.longest_reach(&rotation::Timing {
-            longest_horizon: service.longest_horizon(),
-            ..policy.rotation(&service.keyset)
-        }),
+        longest_validity_seconds: told::reach(store, policy, service, now)?,
         custom_claim: service.custom_claim.as_ref().map(|claim| (claim.name.clone(), claim.value.clone())),
         roles: service.roles.keys().cloned().collect(),
         keys: published,
@@ -305,7 +307,7 @@ pub(super) fn for_swap(
     keystore::second_opinion(&session.opened().load(next)?)?;
     let certificates = certificates(session)?;
     let (store, now) = (session.store(), session.now());
-    let (policy, _) = store.policy()?;
+    let policy = told::policy(store, now)?;
     let mut material = material(store, &policy, service, Some(&next.kid), &revocations::current(store, now), now)?;
     material.keys.retain(|key| key.signs_now);
     Ok(publishing::for_swap(&store.sheet().store_id, now, &material, &certificates)?)
@@ -315,6 +317,7 @@ fn published_key(service: &Service, key: &KeyRecord, signing: Option<&str>) -> P
     PublishedKey {
         name: key.name(),
         kid: kid_for(service, key),
+        kept_kid: key.foreign.kid.clone(),
         key: key.public.clone(),
         signs_now: signing == Some(key.kid.as_str()),
         verify_until: match key.state {
@@ -357,7 +360,7 @@ fn certified<'a>(store: &'a Store, policy: &'a Policy, now: u64) -> impl Iterato
 /// kept: a certificate of the same key must never change under a service.
 fn certificates(session: &mut Session) -> Result<BTreeMap<String, String>, Refusal> {
     let store = session.store();
-    let (policy, _) = store.policy()?;
+    let policy = told::policy(store, session.now())?;
     let mut certificates = BTreeMap::new();
     let mut lines: Vec<Line> = Vec::new();
     for key in certified(store, &policy, session.now()) {

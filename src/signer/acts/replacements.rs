@@ -102,7 +102,7 @@ pub fn sign(
     key: Option<&KeyRecord>,
     old: &str,
 ) -> Result<Result<Signed, Refusal>, Refusal> {
-    let signed = issue::plan_under(session.store(), batch, key, session.now()).and_then(|mut planned| {
+    let signed = issue::plan_under(session.store(), batch, key, true, session.now()).and_then(|mut planned| {
         for token in &mut planned {
             token.stands_for.get_or_insert_with(|| old.to_owned());
         }

@@ -10,12 +10,12 @@ pub(super) use carried::{cut_off, cut_offs};
 
 use super::denied::nearest;
 use super::series::open_cutover;
-use super::{Session, Store, keys};
+use super::{Session, Store, foreign, keys, told};
 use crate::issuing::Policy;
 use crate::issuing::record::TokenRecord;
 use crate::issuing::revoked::{RevocationMade, What};
 use crate::journal::{Event, Line};
-use crate::keystore::Purpose;
+use crate::keystore::{KeyRecord, Purpose};
 use crate::refusal::{Refusal, Refuse};
 use bounds::Over;
 
@@ -42,6 +42,8 @@ pub struct Reach<'a> {
     pub services: Vec<ServiceReach>,
     /// Other tokens of the same subjects for the same services, which stay valid.
     pub siblings: usize,
+    /// Keys that have signed tokens elsewhere, of which it takes back those that it names too.
+    pub foreign: Vec<&'a KeyRecord>,
 }
 
 /// Why nothing was revoked.
@@ -116,15 +118,16 @@ fn word(name: &str) -> String {
 /// [`RevocationDenied`], [`super::Denied::NoKey`].
 pub fn reach<'a>(store: &'a Store, request: &Request, now: u64) -> Result<Reach<'a>, Refusal> {
     let ledger = store.ledger();
-    let policy = store.policy().ok().map(|(policy, _)| policy);
-    let backdate = policy.as_ref().map_or(0, |policy| policy.timing().backdate);
+    let policy = told::policy(store, now).ok();
+    let policy = policy.as_ref();
+    let backdate = policy.map_or(0, |policy| policy.timing().backdate);
     let mut made = Vec::new();
     let names: Vec<Option<&String>> = match request.what {
         What::Everything => vec![None],
         _ => request.names.iter().map(Some).collect(),
     };
     for name in names {
-        let name = name.map(|name| resolve(store, policy.as_ref(), request, name, now)).transpose()?;
+        let name = name.map(|name| resolve(store, policy, request, name, now)).transpose()?;
         for name in with_family(store, request.what, name) {
             if made.iter().any(|one: &RevocationMade| one.name == name) {
                 continue;
@@ -138,7 +141,7 @@ pub fn reach<'a>(store: &'a Store, request: &Request, now: u64) -> Result<Reach<
             });
         }
     }
-    let over = Over::new(policy.as_ref());
+    let over = Over::new(policy);
     let open = |token: &&TokenRecord| !over.at(token, now) && ledger.revocations.of(token).is_none();
     let (tokens, others): (Vec<&TokenRecord>, Vec<&TokenRecord>) =
         ledger.tokens.all().iter().filter(open).partition(|token| made.iter().any(|one| one.touches(&token.issued)));
@@ -150,7 +153,11 @@ pub fn reach<'a>(store: &'a Store, request: &Request, now: u64) -> Result<Reach<
     };
     let siblings =
         if request.what == What::Token { others.iter().copied().filter(|other| kin(other)).count() } else { 0 };
-    Ok(Reach { services: bounds::services(store, policy.as_ref(), &tokens, now), made, tokens, siblings })
+    let foreign = policy.map(|policy| foreign::reached(store, policy, &made, now)).unwrap_or_default();
+    let services = bounds::services(store, policy, &tokens, &foreign, now);
+    let foreign = foreign.into_iter().map(|(key, _)| key.kid.clone()).collect::<Vec<_>>();
+    let foreign = foreign.iter().filter_map(|kid| ledger.keys.by_kid(kid)).collect();
+    Ok(Reach { services, made, tokens, siblings, foreign })
 }
 
 /// Takes tokens back: when this returns that is durable. Verifiers learn of it by the next publication.

@@ -2,7 +2,7 @@
 
 use super::keys::{self, Change};
 use super::publish::{self, Published};
-use super::{Session, Store, series};
+use super::{Session, Store, series, told};
 use crate::keystore::Transition;
 use crate::refusal::Refusal;
 use crate::rotation::{self, Act, Step, Table};
@@ -15,10 +15,10 @@ pub fn plan(store: &Store, keyset: Option<&str>, now: u64, until: u64) -> Result
     if let Some(name) = keyset {
         keys::check_keyset(store, name)?;
     }
-    let (policy, _) = store.policy()?;
+    let policy = told::policy(store, now)?;
     let mut steps = Vec::new();
     for known in policy.keysets().filter(|known| keyset.is_none_or(|name| name == known.name)) {
-        steps.extend(rotation::plan(&Table, &series(store, &policy, &known.name), now, until));
+        steps.extend(rotation::plan(&Table, &series(store, &policy, &known.name)?, now, until));
     }
     if let Some(any) = policy.keysets().next()
         && policy.services().next().is_some()
@@ -108,12 +108,15 @@ pub fn next(session: &mut Session, may_end: bool) -> Result<Done, Refusal> {
 
 /// The next step that is due and not dealt with, publications apart.
 fn next_of(store: &Store, now: u64, dealt_with: impl Fn(&Step) -> bool) -> Result<Option<Step>, Refusal> {
-    let (policy, _) = store.policy()?;
-    // A plan that is far behind goes on to the standby's own successor; only one key waits at a time.
-    let has_standby = |step: &Step| series(store, &policy, &step.keyset).standby().is_some();
+    let policy = told::policy(store, now)?;
     let steps = due(store, now)?.into_iter();
-    let mut steps = steps.filter(|step| step.act != Act::Publish && !dealt_with(step));
-    Ok(steps.find(|step| step.act != Act::Generate || !has_standby(step)))
+    for step in steps.filter(|step| step.act != Act::Publish && !dealt_with(step)) {
+        // A plan that is far behind goes on to the standby's own successor; only one key waits at a time.
+        if step.act != Act::Generate || series(store, &policy, &step.keyset)?.standby().is_none() {
+            return Ok(Some(step));
+        }
+    }
+    Ok(None)
 }
 
 /// A step in words: what an operator does.

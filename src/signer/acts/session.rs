@@ -6,7 +6,7 @@
 use super::clock::act_time;
 use super::sweep::{Swept, sweep};
 use super::{ClockDenied, Denied, Store};
-use crate::journal::{Entry, Event, Journal, JournalFault, Line};
+use crate::journal::{self, Entry, Event, Journal, JournalFault, Line};
 use crate::keystore::{Anchor, NewKey, Opened, OwnUnlock, Passphrase, settle_unlocks};
 use crate::refusal::Refusal;
 use crate::storage::{Directory, Lock};
@@ -79,7 +79,7 @@ impl Unlocked {
         passphrase: Option<&Passphrase>,
         clock: impl FnOnce(&Store) -> Result<u64, ClockDenied>,
     ) -> Result<Session, Refusal> {
-        let lock = Lock::take(&Directory::open(&self.path)?)?;
+        let lock = journal::hold(&Directory::open(&self.path)?)?;
         self.locked(lock, passphrase, clock)
     }
 
@@ -92,7 +92,7 @@ impl Unlocked {
         let before = self.store.journal();
         let planned = before.entries().len();
         // What is staged by the opened keys is finished by the session: one directory for both.
-        let store = Store::read(self.store.directory().clone())?;
+        let store = Store::read(self.store.directory().holding(&lock))?;
         let (was, is) = (before.extent(), store.journal().extent());
         let goes_on = if was == is { true } else { store.journal().root_of_first(was.size)? == Some(was.root) };
         let unlock = |store: &Store| store.ledger().unlocks.find(self.opened.by()).map(|unlock| unlock.sha256.clone());

@@ -3,7 +3,7 @@
 use super::backup::record::BackupRecord;
 use super::clock::{act_time, check_gap};
 use super::verifiers::{Standing, standings};
-use super::{ClockDenied, Store, files};
+use super::{ClockDenied, Store, files, told};
 use crate::issuing::Policy;
 use crate::issuing::policy::Consumer;
 use crate::issuing::record::{Delivery, TokenRecord};
@@ -42,6 +42,8 @@ pub struct ServiceSummary {
     pub revoked: usize,
     /// The latest `exp` of those, in seconds since the epoch.
     pub last_expiry: Option<u64>,
+    /// When it left the policy, in seconds since the epoch: it is published on until its last token is over.
+    pub left_at: Option<u64>,
 }
 
 /// The state of a store at a time.
@@ -52,7 +54,7 @@ pub struct Summary<'a> {
     pub todo: Vec<Todo>,
     /// Keys that are not destroyed.
     pub keys: Vec<&'a KeyRecord>,
-    /// Services of the policy in force.
+    /// Services of the policy in force, and those that left it while tokens of them are out.
     pub services: Vec<ServiceSummary>,
     /// Verifiers that are enrolled or that the policy names.
     pub verifiers: Vec<Standing<'a>>,
@@ -82,11 +84,12 @@ pub fn summary(store: &Store, now: u64) -> Result<Summary<'_>, Refusal> {
     let ledger = store.ledger();
     let (policy, _) = store.policy()?;
     let newest_publication = ledger.publications.newest();
+    let told = told::policy(store, now)?;
     Ok(Summary {
         now,
         todo: todo(store, &policy, now)?,
         keys: ledger.keys.all().iter().filter(|key| key.state != KeyState::Destroyed).collect(),
-        services: policy.services().map(|service| service_summary(store, service, now)).collect(),
+        services: told.services().map(|service| service_summary(store, service, now)).collect(),
         verifiers: standings(store, &policy, now),
         newest_publication,
         publication_due: newest_publication.map(|newest| super::publish::due(&policy, newest.at)),
@@ -109,6 +112,7 @@ fn service_summary(store: &Store, service: &crate::issuing::policy::Service, now
         live: 0,
         revoked: 0,
         last_expiry: None,
+        left_at: service.left.map(|left| left.at),
     };
     for token in live {
         if store.ledger().revocations.of(token).is_some() {
@@ -229,7 +233,8 @@ fn todo(store: &Store, policy: &Policy, now: u64) -> Result<Vec<Todo>, Refusal> 
             "coldsign publish --to .".to_owned(),
         );
     }
-    let unpublished: Vec<String> = super::publish::distributed(store, policy, now)
+    let told = told::policy(store, now)?;
+    let unpublished: Vec<String> = super::publish::distributed(store, &told, now)
         .filter(|key| ledger.publications.first_published(&key.kid).is_none())
         .map(KeyRecord::name)
         .collect();

@@ -6,7 +6,7 @@ use crate::issuing::record::PolicyRecord;
 use crate::journal::{Entry, Journal, Line, hex, sha256};
 use crate::keystore::{Kept, Opened, Unlocks};
 use crate::refusal::Refusal;
-use crate::storage::{Directory, Outbox, StorageFault, holds_file, lies_in};
+use crate::storage::{Directory, Lock, Outbox, StorageFault, holds_file, lies_in};
 use std::path::Path;
 
 /// The largest policy there can be, in bytes.
@@ -38,6 +38,14 @@ impl Store {
             opened => opened?,
         };
         Self::read(directory)
+    }
+
+    /// As [`Store::open`], with its journal read from the file that is held, and appended to it.
+    ///
+    /// # Errors
+    /// As [`Store::open`].
+    pub(super) fn open_held(path: &Path, lock: &Lock) -> Result<Self, Refusal> {
+        Self::read(Directory::open(path)?.holding(lock))
     }
 
     /// Reads a store in a directory, which may be held in memory.

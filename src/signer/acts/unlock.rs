@@ -5,14 +5,14 @@
 
 use super::init::check_unlock_name;
 use super::{Session, Store, Unlocked};
-use crate::journal::{Event, Line};
+use crate::journal::{self, Event, Line};
 use crate::keystore::{
     self, Anchor, KeyDestroyed, KeyGenerated, KeyRecord, KeystoreFault, NextGeneration, Opened, Passphrase, Purpose,
     Resealed, RsaBits, SealGeneration, SecretKey, UnlockChanged, UnlockRemoved, UnlockRewrapped, Unlocks,
     WrappedUnlock, sealed_name,
 };
 use crate::refusal::{Refusal, Refuse};
-use crate::storage::{Lock, StorageFault};
+use crate::storage::StorageFault;
 use coldsign_verify::Algorithm;
 use std::path::Path;
 
@@ -98,14 +98,20 @@ pub enum Depth {
     RewrapOnly,
 }
 
-/// Refuses a name that can't be added, before anybody is asked for anything.
+/// Refuses what can't name an unlock.
+///
+/// # Errors
+/// [`super::Denied::UnlockName`].
+pub fn check_name(name: &str) -> Result<(), Refusal> {
+    if name == Unlocks::RECOVERY { Ok(()) } else { Ok(check_unlock_name(name)?) }
+}
+
+/// Refuses a name that can't be added.
 ///
 /// # Errors
 /// [`UnlockDenied::Exists`], [`super::Denied::UnlockName`].
 pub fn check_add(store: &Store, name: &str) -> Result<(), Refusal> {
-    if name != Unlocks::RECOVERY {
-        check_unlock_name(name)?;
-    }
+    check_name(name)?;
     match store.ledger().unlocks.find(name) {
         Ok(_) => Err(UnlockDenied::Exists(name.to_owned()).into()),
         Err(_) => Ok(()),
@@ -348,7 +354,7 @@ fn unfinished(refusal: Refusal) -> Refusal {
 pub fn test(path: &Path, name: &str, passphrase: &Passphrase) -> Result<Vec<KeyRecord>, Refusal> {
     let before = Store::open(path)?;
     // Where nobody can write, nobody else is at work.
-    let _lock = match Lock::take(before.directory()) {
+    let _lock = match journal::hold(before.directory()) {
         Err(StorageFault::System { source, .. }) if source.kind() == std::io::ErrorKind::ReadOnlyFilesystem => None,
         taken => Some(taken?),
     };

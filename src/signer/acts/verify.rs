@@ -1,8 +1,9 @@
 //! `token verify`: the answer a service would give.
 
-use super::issue::{expectations, kid_for, service_of};
+use super::foreign::kids_for;
+use super::issue::{expectations, service_of};
 use super::series::installed;
-use super::{Denied, Store};
+use super::{Denied, Store, told};
 use crate::issuing::policy::Consumer;
 use crate::keystore::KeyRecord;
 use crate::publishing::{ServiceSheet, verify_folder};
@@ -20,16 +21,18 @@ const LARGEST: u64 = 1 << 20;
 /// # Errors
 /// [`Denied::NoService`].
 pub fn verifier_of_store(store: &Store, service: &str, now: u64) -> Result<Verifier, Refusal> {
-    let (policy, _) = store.policy()?;
+    let policy = told::policy(store, now)?;
     let service = service_of(&policy, service)?;
     let keys = store.ledger().keys.of_keyset(&service.keyset);
     // A service that reads one key has the one that is installed.
     let one = (service.consumer == Consumer::SingleKey).then(|| installed(store, service).map(|key| key.kid.as_str()));
     let held = |key: &&KeyRecord| one.map_or_else(|| key.published_at(now), |one| one == Some(key.kid.as_str()));
-    let set = keys.filter(held).map(|key| (kid_for(service, key), key.public.clone()));
+    let named =
+        |key: &KeyRecord| kids_for(service, key).into_iter().map(|kid| (kid, key.public.clone())).collect::<Vec<_>>();
+    let set = keys.filter(held).flat_map(named);
     let jwks = Jwks::new(set)
         .map_err(|error| Denied::Damaged { file: "journal/entries.jsonl".to_owned(), what: error.to_string() })?;
-    Ok(Verifier::new(jwks, expectations(&store.sheet().issuer, service)))
+    Ok(Verifier::new(jwks, expectations(store, &policy, service, now)?))
 }
 
 /// A verifier from a published `for-<service>` folder alone. Where `SHA256SUMS` lies beside the

@@ -35,7 +35,10 @@ pub fn again<T>(tries: usize, mut attempt: impl FnMut() -> Result<T, Refusal>) -
 }
 
 fn is_slip(refusal: &Refusal) -> bool {
-    matches!(refusal.reason().rule(), Some("UNLOCK-PASSPHRASE" | "UNLOCK-CODE" | "UNLOCK-SHORT" | "ROOT-CODE"))
+    matches!(
+        refusal.reason().rule(),
+        Some("UNLOCK-PASSPHRASE" | "UNLOCK-CODE" | "UNLOCK-SHORT" | "UNLOCK-CHARACTER" | "ROOT-CODE")
+    )
 }
 
 /// What opens with a root code, from a file or typed; typed wrong, it is asked for again.

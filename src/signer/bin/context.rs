@@ -3,13 +3,15 @@
 use super::Global;
 use super::ask;
 use super::fault::Fault;
+use super::reach;
 use super::screen::Screen;
 use super::when;
+use clap::ArgMatches;
 use coldsign::acts::clock::{act_time, check_gap_since};
 use coldsign::acts::{ClockDenied, Session, Store, Unlocked, history};
 use coldsign::keystore::{Passphrase, RecoveryCode, unlock_opens};
 use coldsign::refusal::Refusal;
-use coldsign::storage::{read_descriptor, read_file};
+use coldsign::storage::{Confined, read_descriptor, read_file};
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
@@ -22,11 +24,22 @@ const RECOVERY: &str = "recovery";
 /// The options of every command, and the process's surroundings.
 pub struct Context {
     global: Global,
+    confined: Confined,
 }
 
 impl Context {
     pub(super) fn new(global: Global) -> Self {
-        Self { global }
+        Self { global, confined: Confined::default() }
+    }
+
+    /// From here on the process can touch nothing but what the command needs.
+    pub(super) fn confine(&mut self, matches: &ArgMatches) {
+        self.confined = reach::confine(matches, self);
+    }
+
+    /// What holds for the process since then.
+    pub fn confined(&self) -> Confined {
+        self.confined
     }
 
     /// Where the store is or is to be.

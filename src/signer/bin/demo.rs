@@ -2,6 +2,7 @@
 
 use super::Ended;
 use super::fault::Fault;
+use super::reach;
 use super::screen::Screen;
 use coldsign::acts::shell_word;
 use coldsign::issuing::policy::{StarterKeyset, StarterKind, StarterPlan, StarterService, starter};
@@ -39,6 +40,7 @@ pub fn run(args: Args, screen: &mut Screen) -> Ended {
         }
     };
     new_folder(&folder)?;
+    reach::confine_to(&folder);
     let mut demo = Demo { folder, screen };
     demo.prepare()?;
     demo.play()
@@ -160,7 +162,7 @@ impl Demo<'_> {
             arguments.push(if is_path { here(word) } else { word.into() });
             before = word;
         }
-        super::run(arguments)
+        super::run(arguments, false)
     }
 
     /// Exchanges one letter in the middle of the claims.

@@ -30,6 +30,7 @@ pub fn run(_: Args, context: &Context, screen: &mut Screen) -> Ended {
         store: context.place().ok(),
         program: program(),
         restrictions: Restrictions::of_this_process(),
+        confinement: (context.confined().files, context.confined().calls),
         release_build: !cfg!(debug_assertions),
         now: context.now()?,
     });

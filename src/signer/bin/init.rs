@@ -4,6 +4,7 @@ use super::Ended;
 use super::ask;
 use super::context::Context;
 use super::fault::Fault;
+use super::medium;
 use super::screen::Screen;
 use super::sheet::Sheet;
 use super::when;
@@ -67,6 +68,7 @@ pub fn run(args: Args, context: &Context, screen: &mut Screen) -> Ended {
     init::check_place(&place)?;
     for product in args.recovery_sheet.iter().chain(&args.root_to) {
         Store::refuse_within(&place, product)?;
+        medium::tell_modes_of(product, screen);
     }
     let cost = KdfCost::new(args.kdf_log_n)?;
     let now = context.now()?;

@@ -1,5 +1,7 @@
 //! `coldsign key …`
 
+mod import;
+
 use super::Ended;
 use super::ask;
 use super::context::Context;
@@ -10,13 +12,8 @@ use coldsign::acts::Store;
 use coldsign::acts::keys::{self, Change};
 use coldsign::keystore::{KeyRecord, KeyState, Purpose, Transition};
 use coldsign::publishing::fingerprint;
-use coldsign::storage::{StorageFault, read_file};
+use coldsign_verify::escape::escaped;
 use serde_json::{Value, json};
-use std::path::{Path, PathBuf};
-use zeroize::Zeroizing;
-
-/// The largest private key file that is read, in bytes.
-const LARGEST_KEY: u64 = 64 << 10;
 
 #[derive(clap::Subcommand)]
 pub enum Command {
@@ -29,14 +26,7 @@ pub enum Command {
         /// The keyset, as policy.toml names it
         keyset: String,
     },
-    /// Take in a private key that was made elsewhere: PKCS#8 PEM or a private JWK
-    #[command(after_help = "Examples:\n  coldsign key import flowkit old-signing-key.pem")]
-    Import {
-        /// The keyset, as policy.toml names it
-        keyset: String,
-        /// The file with the key
-        file: PathBuf,
-    },
+    Import(import::Args),
     /// List keys
     #[command(after_help = "Examples:\n  coldsign key list\n  coldsign key list flowkit --json")]
     List {
@@ -107,7 +97,7 @@ pub fn run(command: Command, context: &Context, screen: &mut Screen) -> Ended {
             made(&key, "made", screen);
             Ok(())
         }
-        Command::Import { keyset, file } => import(&keyset, &file, context, screen),
+        Command::Import(args) => import::run(args, context, screen),
         Command::List { keyset, all } => list(keyset.as_deref(), all, context, screen),
         Command::Show { key, pem, jwk } => show(&key, pem, jwk, context, screen),
         Command::Activate { key, reason, accept_outage } => {
@@ -119,20 +109,6 @@ pub fn run(command: Command, context: &Context, screen: &mut Screen) -> Ended {
         Command::Deactivate(named) => change(named, Transition::Deactivate, false, context, screen),
         Command::Destroy(named) => change(named, Transition::Destroy, false, context, screen),
     }
-}
-
-fn import(keyset: &str, file: &Path, context: &Context, screen: &mut Screen) -> Ended {
-    let bytes = Zeroizing::new(read_file(file, LARGEST_KEY)?);
-    let text = std::str::from_utf8(&bytes).map_err(|_| StorageFault::NotText(file.to_owned()))?;
-    let mut session = context.act(screen, |store, _| keys::check_keyset(store, keyset))?;
-    let key = keys::import(&mut session, keyset, text)?;
-    made(&key, "took in", screen);
-    screen.warning(&format!(
-        "{} still holds the private key in the clear: destroy that file and every copy of it",
-        file.display()
-    ));
-    screen.note("whoever has had a copy can sign tokens; a key made here would have none");
-    Ok(())
 }
 
 fn made(key: &KeyRecord, verb: &str, screen: &mut Screen) {
@@ -198,6 +174,12 @@ fn show(name: &str, pem: bool, jwk: bool, context: &Context, screen: &mut Screen
     row("first signed", key.activated_at.map(when::utc).unwrap_or("never".to_owned()));
     row("first published", published.map(when::utc).unwrap_or("never".to_owned()));
     row("private half", if key.has_private_half() { "in the store" } else { "not in the store" }.to_owned());
+    if let Some(tokens) = key.foreign.tokens {
+        row("older tokens", format!("signed elsewhere, until {}", when::utc(when::rounded_up(tokens.until))));
+    }
+    if let Some(kid) = &key.foreign.kid {
+        row("older kid", format!("{}, published too", escaped(kid)));
+    }
     row("SHA-256 of SPKI", fingerprint(&key.public));
     screen.line("");
     screen.product(key.public.to_spki_pem().as_bytes());
@@ -265,5 +247,8 @@ pub fn as_json(key: &KeyRecord) -> Value {
         "verify_until": verify_until,
         "private_half": key.has_private_half(),
         "jwk": key.public.to_jwk(&key.kid),
+        "tokens_until": key.foreign.tokens.map(|tokens| tokens.until),
+        "tokens_longest": key.foreign.tokens.map(|tokens| tokens.longest),
+        "kept_kid": key.foreign.kid,
     })
 }

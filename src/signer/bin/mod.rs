@@ -13,10 +13,13 @@ mod fault;
 mod init;
 mod journal;
 mod key;
+mod lookalikes;
 mod man;
+mod medium;
 mod policy;
 mod publication;
 mod publish;
+mod reach;
 mod revoke;
 mod root;
 mod rotate;
@@ -31,8 +34,9 @@ mod verifier;
 mod when;
 
 use clap::error::{ContextKind, ContextValue};
-use clap::{CommandFactory, Parser, Subcommand};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use coldsign::refusal::Refusal;
+use coldsign::storage::tidy;
 use coldsign_verify::escape::escaped;
 use context::Context;
 use screen::Screen;
@@ -159,13 +163,16 @@ pub type Ended = Result<(), Refusal>;
 pub fn main() -> ExitCode {
     coldsign::storage::restrict_process();
     coldsign::storage::lock_memory();
-    ExitCode::from(run(std::env::args_os()))
+    ExitCode::from(run(std::env::args_os(), true))
 }
 
-/// Runs one command line; its exit status: 0 done, 1 refused, 2 usage.
-fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
-    let cli = match Cli::try_parse_from(arguments) {
-        Ok(cli) => cli,
+/// Runs one command line; its exit status: 0 done, 1 refused, 2 usage. Confines the process first,
+/// unless it is confined already.
+fn run(arguments: impl IntoIterator<Item = OsString>, confines: bool) -> u8 {
+    let parsed = definition().try_get_matches_from(arguments);
+    let parsed = parsed.and_then(|matches| Cli::from_arg_matches(&matches).map(|cli| (cli, matches)));
+    let (cli, matches) = match parsed {
+        Ok(parsed) => parsed,
         Err(mut usage) => {
             escape_given(&mut usage);
             let status = u8::try_from(usage.exit_code()).unwrap_or(2);
@@ -180,8 +187,14 @@ fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
         }
     };
     let mut screen = Screen::new(cli.global.json, cli.global.store.as_deref());
-    let context = Context::new(cli.global);
+    let mut context = Context::new(cli.global);
+    if confines {
+        context.confine(&matches);
+    }
     let ended = dispatch(cli.command, &context, &mut screen);
+    if confines {
+        tidy();
+    }
     screen.end(ended)
 }
 

@@ -48,7 +48,7 @@ pub fn run(command: Command, context: &Context, screen: &mut Screen) -> Ended {
             let store = context.store(screen)?;
             let policy = Policy::parse(&store.edited_policy()?)
                 .map_err(|faults| Fault::Policy { file: store.directory().path().join("policy.toml"), faults })?;
-            let comparison = policy::compare(&store)?;
+            let comparison = policy::compare(&store, context.now()?)?;
             checked("policy.toml", &policy, Some(comparison.in_force), &verifiers::warnings(&store, &policy), screen);
             if !comparison.in_force {
                 screen.note("it is not in force yet");
@@ -56,7 +56,7 @@ pub fn run(command: Command, context: &Context, screen: &mut Screen) -> Ended {
             }
         }
         Command::Diff => {
-            let comparison = policy::compare(&context.store(screen)?)?;
+            let comparison = policy::compare(&context.store(screen)?, context.now()?)?;
             show_comparison(&comparison, screen);
             if !comparison.in_force {
                 screen.hint("coldsign policy apply");
@@ -64,7 +64,7 @@ pub fn run(command: Command, context: &Context, screen: &mut Screen) -> Ended {
         }
         Command::Apply => {
             let store = context.store(screen)?;
-            policy::compare(&store)?;
+            policy::compare(&store, context.now()?)?;
             drop(store);
             let mut session = context.session(screen)?;
             let comparison = policy::apply(&mut session)?;
@@ -126,8 +126,18 @@ fn show_comparison(comparison: &Comparison, screen: &mut Screen) {
             .iter()
             .map(|change| json!({"about": change.about, "words": change.words, "effect": change.effect.to_string()}))
             .collect();
+        let tokens: Vec<_> = comparison
+            .affected
+            .iter()
+            .map(|one| {
+                json!({
+                    "service": one.service, "what": one.what, "tokens": one.tokens, "until": one.until,
+                    "refused": one.refused, "words": one.words,
+                })
+            })
+            .collect();
         screen.object(&json!({
-            "sha256": comparison.sha256, "in_force": comparison.in_force, "changes": changes,
+            "sha256": comparison.sha256, "in_force": comparison.in_force, "changes": changes, "tokens": tokens,
             "without_key": comparison.without_key,
         }));
         return;
@@ -139,5 +149,8 @@ fn show_comparison(comparison: &Comparison, screen: &mut Screen) {
     }
     for change in &comparison.changes {
         screen.line(&format!("{:<8} {}", change.effect.to_string(), change.words));
+    }
+    for one in &comparison.affected {
+        screen.line(&format!("{:<8} {}", if one.refused { "refuses" } else { "keeps" }, one.words));
     }
 }

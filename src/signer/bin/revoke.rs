@@ -4,7 +4,7 @@ use super::ask;
 use super::context::Context;
 use super::screen::{Screen, many};
 use super::table::Table;
-use super::{Ended, when};
+use super::{Ended, lookalikes, when};
 use coldsign::acts::Store;
 use coldsign::acts::revocations::{self, Reach, Request};
 use coldsign::issuing::record::TokenRecord;
@@ -110,6 +110,7 @@ fn revoke(request: &Request, how: &How, context: &Context, screen: &mut Screen) 
     if how.dry_run {
         let store = context.store(screen)?;
         let reach = revocations::reach(&store, request, context.now()?.max(store.journal().newest_time()))?;
+        warn_of_lookalikes(request, &store, screen);
         if screen.json() {
             screen.object(&as_json(&reach.made, &reach, true));
         } else {
@@ -120,6 +121,7 @@ fn revoke(request: &Request, how: &How, context: &Context, screen: &mut Screen) 
     let mut told = Value::Null;
     let mut session = context.act(screen, |store, screen| {
         let reach = revocations::reach(store, request, context.now()?.max(store.journal().newest_time()))?;
+        warn_of_lookalikes(request, store, screen);
         if !screen.json() {
             show(&reach, store, false, screen);
         }
@@ -159,6 +161,7 @@ fn show(reach: &Reach<'_>, store: &Store, dry_run: bool, screen: &mut Screen) {
     if reach.tokens.len() > SHOWN {
         screen.line(&format!("and {} more: coldsign token list", reach.tokens.len() - SHOWN));
     }
+    show_foreign(reach, screen);
     for service in &reach.services {
         let (name, tokens, files) =
             (&service.service, many(service.tokens, "token"), when::both(when::rounded_up(service.on_files)));
@@ -180,6 +183,11 @@ fn show(reach: &Reach<'_>, store: &Store, dry_run: bool, screen: &mut Screen) {
             blind.join(", ")
         ));
     }
+    for key in reach.made.iter().filter(|one| one.what == What::Key).filter_map(|one| one.name.as_deref()) {
+        if let Some(kept) = store.ledger().keys.by_kid(key).and_then(|key| key.foreign.kid.as_deref()) {
+            screen.note(&format!("both its kids are revoked: {kept} and {key}"));
+        }
+    }
     if reach.made.iter().any(|one| one.what == What::Key) {
         screen.warning(
             "this does not end a key that is in other hands: whoever has it dates tokens as they like; rotate emergency does",
@@ -196,6 +204,23 @@ fn show(reach: &Reach<'_>, store: &Store, dry_run: bool, screen: &mut Screen) {
             "{} of the same subjects for the same services stay valid: revoke subject takes them all",
             many(reach.siblings, "token")
         ));
+    }
+}
+
+/// What is taken back that the journal has no token of.
+fn show_foreign(reach: &Reach<'_>, screen: &mut Screen) {
+    for key in &reach.foreign {
+        let until = when::both(when::rounded_up(key.foreign.tokens.map_or(0, |tokens| tokens.until)));
+        screen.line(&format!(
+            "tokens of that kind that {} has signed elsewhere are taken back too; they live until {until}, and the journal can't count them",
+            key.name()
+        ));
+    }
+}
+
+fn warn_of_lookalikes(request: &Request, store: &Store, screen: &mut Screen) {
+    if request.what == What::Subject {
+        lookalikes::warn(store, &request.names, screen);
     }
 }
 
@@ -256,6 +281,9 @@ fn as_json(made: &[RevocationMade], reach: &Reach<'_>, dry_run: bool) -> Value {
             "on_bundles": one.on_bundles, "on_files": one.on_files,
         })).collect::<Vec<_>>(),
         "siblings": reach.siblings,
+        "foreign": reach.foreign.iter().map(|key| json!({
+            "key": key.name(), "tokens_until": key.foreign.tokens.map(|tokens| tokens.until), "kept_kid": key.foreign.kid,
+        })).collect::<Vec<_>>(),
     })
 }
 

@@ -113,6 +113,7 @@ fn services(summary: &Summary<'_>) -> Table {
             0 => service.live.to_string(),
             revoked => format!("{} ({revoked} revoked)", service.live),
         };
+        let live = if service.left_at.is_some() { format!("{live}, left the policy") } else { live };
         table.row(&[&service.name, service.profile, &service.keyset, &live, &last]);
     }
     table
@@ -127,6 +128,7 @@ fn as_json(summary: &Summary<'_>, issuer: &str) -> serde_json::Value {
         "services": summary.services.iter().map(|service| json!({
             "service": service.name, "profile": service.profile, "keyset": service.keyset,
             "live_tokens": service.live, "revoked_tokens": service.revoked, "last_expiry": service.last_expiry,
+            "left": service.left_at,
         })).collect::<Vec<_>>(),
         "verifiers": summary.verifiers.iter().map(verifier::as_json).collect::<Vec<_>>(),
         "publication": summary.newest_publication.map(|newest| json!({

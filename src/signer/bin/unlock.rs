@@ -138,6 +138,7 @@ fn list(context: &Context, screen: &mut Screen) -> Ended {
 }
 
 fn add(name: &str, new: &New, context: &Context, screen: &mut Screen) -> Ended {
+    unlock::check_name(name)?;
     new.fits(name, context)?;
     let mut session = context.act(screen, |store, _| unlock::check_add(store, name))?;
     let passphrase = new.passphrase(name, &session, context)?;
@@ -186,7 +187,7 @@ fn change(name: &str, new: &New, depth: Depth, context: &Context, screen: &mut S
 fn remove(name: &str, yes: bool, context: &Context, screen: &mut Screen) -> Ended {
     let store = context.unvouched_store()?;
     let by = context.unlock(&store, store.ledger().unlocks.other_than(name))?;
-    let own = |refusal| match context.file_opens(&store, name) {
+    let own = |refusal| match by != name && context.file_opens(&store, name) {
         // The passphrase at hand is the one that is to go.
         true => UnlockDenied::Own { name: name.to_owned(), other: by.clone() }.into(),
         false => refusal,

@@ -3,7 +3,7 @@
 use sha2::{Digest, Sha256};
 
 use super::denied::{Asked, Denied};
-use super::draft::{check_subject, find};
+use super::draft::find;
 use super::policy::{Policy, Service, TokenForm};
 use coldsign_verify::Profile;
 use zeroize::Zeroizing;
@@ -72,7 +72,6 @@ fn place<'p>(
     subject: &str,
     form: Option<TokenForm>,
 ) -> Result<(&'p Service, TokenForm), Denied> {
-    check_subject(subject)?;
     let usual = usual_form(policy, service, roles)?;
     let asked = asked(service, roles, subject);
     let (service, _) = find(policy, &asked)?;

@@ -129,10 +129,10 @@ pub enum Denied {
         lines: (usize, usize),
     },
     /// The subject can't be one.
-    #[error("nothing issued: the subject {subject:?} is not usable: {fault}")]
+    #[error("nothing issued: the subject {:?} is not usable: {fault}", asked.subject)]
     Subject {
-        /// The subject.
-        subject: String,
+        /// What was asked for.
+        asked: Box<Asked>,
         /// What is wrong with it.
         fault: TextFault,
     },
@@ -341,6 +341,9 @@ impl Refuse for Denied {
             Self::ScopeLeavesNone { asked, role, .. } => asked.with_role(role, None).command(),
             Self::Detail { .. } => Some("coldsign policy show".to_owned()),
             Self::Size { asked, .. } => asked.command().map(|command| command + " --dry-run"),
+            Self::Subject { asked, fault: TextFault::NotNfc { composed } } => {
+                Asked { subject: composed.clone(), ..asked.as_ref().clone() }.command()
+            }
             Self::Subject { .. } | Self::Time { .. } | Self::Cnf { .. } | Self::Form { .. } | Self::NoToken { .. } => {
                 None
             }

@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use super::denied::{Asked, Denied};
 use super::policy::{Policy, Role, Service};
 use super::profiles;
-use super::text;
+use super::text::{self, TextFault};
 use crate::rotation::{Rules, Table};
 
 /// The largest time a token may hold: 2^53 − 1, exact in every JSON reader (RFC 8259 §6).
@@ -35,6 +35,9 @@ pub struct Request {
     pub cut_off: Option<UnixTime>,
     /// The RFC 9449 thumbprint of the key that the holder has to prove.
     pub cnf_jkt: Option<String>,
+    /// Whether a token about the subject is out: what stands for it is about the same text, whatever
+    /// that is.
+    pub known_subject: bool,
 }
 
 /// A token's claims, ready to be signed.
@@ -95,7 +98,7 @@ impl Draft {
 /// `issuer` is the store's; `now` is the moment of issue; `jti` is unique and random.
 pub fn draft(policy: &Policy, issuer: &str, request: &Request, now: UnixTime, jti: &str) -> Result<Draft, Denied> {
     let asked = Asked::from(request);
-    check_subject(&request.subject)?;
+    check_subject(&asked, request.known_subject)?;
     let (service, roles) = find(policy, &asked)?;
     let grant = Grant {
         service,
@@ -111,9 +114,14 @@ pub fn draft(policy: &Policy, issuer: &str, request: &Request, now: UnixTime, jt
     Ok(claims.into_draft(&grant))
 }
 
-/// Accepts a subject as the format page's §1 has it.
-pub fn check_subject(subject: &str) -> Result<(), Denied> {
-    text::check(subject).map_err(|fault| Denied::Subject { subject: subject.to_owned(), fault })
+/// Accepts a new subject as the format page's §6 has it; of a known one only that there is any.
+fn check_subject(asked: &Asked, known: bool) -> Result<(), Denied> {
+    let fault = match text::check_name(&asked.subject) {
+        Ok(()) => return Ok(()),
+        Err(TextFault::Invisible { .. } | TextFault::NotNfc { .. }) if known => return Ok(()),
+        Err(fault) => fault,
+    };
+    Err(Denied::Subject { asked: asked.clone().into(), fault })
 }
 
 /// What is granted, all names resolved.

@@ -9,6 +9,7 @@ pub mod denied;
 pub mod draft;
 pub mod explained;
 pub mod flowkit;
+pub mod lookalike;
 pub mod policy;
 mod profiles;
 pub mod recall;

@@ -52,6 +52,7 @@ pub fn claims(policy: &Policy, issuer: &str, issued: &TokenIssued) -> Result<Map
 pub fn request(issued: &TokenIssued) -> Request {
     let cnf_jkt = issued.claims.get("cnf").and_then(|cnf| cnf.get("jkt")).and_then(Value::as_str);
     Request {
+        known_subject: true,
         service: issued.service.clone(),
         roles: issued.roles.clone(),
         subject: issued.sub.clone(),

@@ -1,6 +1,7 @@
 //! Policies and tokens as the journal tells them.
 
 use crate::journal::{Entry, Event, JournalFault};
+use crate::rotation::Out;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::collections::{HashMap, HashSet};
@@ -25,6 +26,8 @@ impl Event for PolicyApplied {
 pub struct PolicyRecord {
     /// As journalled.
     pub applied: PolicyApplied,
+    /// The entry's place in the journal.
+    pub index: u64,
     /// When, in seconds since the epoch.
     pub at: u64,
     /// By which unlock.
@@ -44,7 +47,7 @@ impl Policies {
         let Some(applied) = entry.event::<PolicyApplied>()? else {
             return Ok(false);
         };
-        self.0.push(PolicyRecord { applied, at: entry.time, by: entry.by.to_string() });
+        self.0.push(PolicyRecord { applied, index: entry.index, at: entry.time, by: entry.by.to_string() });
         Ok(true)
     }
 
@@ -176,6 +179,11 @@ impl TokenRecord {
     /// Whether a verifier without leeway would take it at that time.
     pub fn live_at(&self, time: u64) -> bool {
         self.issued.nbf <= time && time < self.issued.exp
+    }
+
+    /// Until when it is out, and how long its validity is.
+    pub fn out(&self) -> Out {
+        Out { until: self.issued.exp, validity: self.issued.exp.saturating_sub(self.issued.iat) }
     }
 
     /// Whether it was or will be live at any time from `from` on and before `until`.

@@ -1,5 +1,9 @@
 //! Texts that people and services read back: which characters a subject or a policy text may have.
 
+use coldsign_verify::escape;
+use unicode_normalization::UnicodeNormalization;
+use unicode_normalization::char::is_public_assigned;
+
 /// The most characters a subject or a policy text may have.
 pub const LONGEST: usize = 255;
 
@@ -15,13 +19,22 @@ pub enum TextFault {
     /// Blank at the beginning or end.
     #[error("it begins or ends with a blank")]
     OuterBlank,
-    /// A control, bidirectional, zero-width or otherwise invisible character.
-    #[error("it has the invisible character U+{:04X} at position {position}", u32::from(*character))]
+    /// A control, bidirectional, zero-width, private-use or otherwise deceptive character.
+    #[error(
+        "it has U+{:04X} at position {position}, a character that can't be seen or can't be told from another",
+        u32::from(*character)
+    )]
     Invisible {
         /// The character.
         character: char,
         /// Counted from 1, in characters.
         position: usize,
+    },
+    /// Letters that Unicode writes in one way only in its composed form (UAX #15).
+    #[error("it is not in Unicode's composed form (NFC): another keyboard would type another name")]
+    NotNfc {
+        /// The composed form.
+        composed: String,
     },
 }
 
@@ -37,24 +50,20 @@ pub fn check(text: &str) -> Result<(), TextFault> {
     if text.trim() != text {
         return Err(TextFault::OuterBlank);
     }
-    match text.chars().zip(1..).find(|(character, _)| invisible(*character)) {
+    match text.chars().zip(1..).find(|(character, _)| escape::is_deceptive(*character)) {
         Some((character, position)) => Err(TextFault::Invisible { character, position }),
         None => Ok(()),
     }
 }
 
-/// Whether a character is drawn as nothing or changes how its neighbours are drawn.
-fn invisible(character: char) -> bool {
-    // Unicode general categories Cc, Cf, Zl and Zp, and the fillers that are drawn as nothing.
-    character.is_control()
-        || matches!(character,
-            '\u{AD}' | '\u{34F}' | '\u{600}'..='\u{605}' | '\u{61C}' | '\u{6DD}' | '\u{70F}'
-            | '\u{890}'..='\u{891}' | '\u{8E2}' | '\u{115F}'..='\u{1160}' | '\u{17B4}'..='\u{17B5}'
-            | '\u{180B}'..='\u{180F}' | '\u{200B}'..='\u{200F}' | '\u{2028}'..='\u{202E}'
-            | '\u{2060}'..='\u{206F}' | '\u{3164}' | '\u{FE00}'..='\u{FE0F}' | '\u{FEFF}'
-            | '\u{FFA0}' | '\u{FFF0}'..='\u{FFFB}' | '\u{110BD}' | '\u{110CD}'
-            | '\u{13430}'..='\u{1343F}' | '\u{1BCA0}'..='\u{1BCA3}' | '\u{1D173}'..='\u{1D17A}'
-            | '\u{E0000}'..='\u{E0FFF}')
+/// Accepts what [`check`] accepts, where it is in NFC and Unicode has assigned every character of it.
+pub fn check_name(text: &str) -> Result<(), TextFault> {
+    check(text)?;
+    if let Some((character, position)) = text.chars().zip(1..).find(|(one, _)| !is_public_assigned(*one)) {
+        return Err(TextFault::Invisible { character, position });
+    }
+    let composed: String = text.nfc().collect();
+    if composed == text { Ok(()) } else { Err(TextFault::NotNfc { composed }) }
 }
 
 /// The known name nearest to a mistyped one, if any is near enough to be meant.
@@ -96,9 +105,47 @@ mod tests {
         assert_eq!(check(&"x".repeat(256)), Err(TextFault::TooLong(256)));
         assert_eq!(check(" a"), Err(TextFault::OuterBlank));
         assert_eq!(check("a\n"), Err(TextFault::OuterBlank));
-        for bad in ['\0', '\n', '\r', '\u{1b}', '\u{9b}', '\u{202e}', '\u{2066}', '\u{200b}', '\u{feff}', '\u{2028}'] {
+        for bad in [
+            '\0',
+            '\n',
+            '\r',
+            '\u{1b}',
+            '\u{9b}',
+            '\u{202e}',
+            '\u{2066}',
+            '\u{200b}',
+            '\u{feff}',
+            '\u{2028}',
+            '\u{a0}',
+            '\u{3000}',
+            '\u{2800}',
+            '\u{3164}',
+            '\u{e000}',
+            '\u{f0000}',
+            '\u{fdd0}',
+            '\u{1fffe}',
+            '\u{50000}',
+        ] {
             assert_eq!(check(&format!("a{bad}b")), Err(TextFault::Invisible { character: bad, position: 2 }));
         }
+    }
+
+    #[test]
+    fn a_new_name_is_composed_and_of_assigned_characters() {
+        for good in ["ward7", "Zo\u{eb}", "\u{c5}ngstr\u{f6}m", "\u{5317}\u{4eac}", "\u{639}\u{631}\u{628}\u{64a}"] {
+            assert_eq!(check_name(good), Ok(()), "{good}");
+        }
+        for (other, composed) in [
+            ("Zoe\u{308}", "Zo\u{eb}"),
+            ("\u{212b}", "\u{c5}"),
+            ("\u{2126}", "\u{3a9}"),
+            ("e\u{323}\u{302}", "\u{1ec7}"),
+        ] {
+            assert_eq!(check_name(other), Err(TextFault::NotNfc { composed: composed.into() }));
+            assert_eq!(check(other), Ok(()), "as a text it stays");
+        }
+        let unassigned = Err(TextFault::Invisible { character: '\u{378}', position: 2 });
+        assert_eq!((check("a\u{378}"), check_name("a\u{378}")), (Ok(()), unassigned));
     }
 
     #[test]

@@ -60,6 +60,9 @@ pub enum JournalFault {
     /// The group could not be appended.
     #[error("{0}")]
     NotRecorded(StorageFault),
+    /// The journal is not as this act has read it or left it.
+    #[error("{0}")]
+    Exchanged(StorageFault),
     /// The group is durable, but the checkpoint file could not be replaced.
     #[error("the act is recorded, but not finished: {0}")]
     Unfinished(StorageFault),
@@ -79,6 +82,7 @@ impl Refuse for JournalFault {
             Self::Malformed { .. } | Self::UnknownType { .. } => Some("JOURNAL-UNKNOWN-ENTRY"),
             Self::Version { .. } => Some("JOURNAL-VERSION"),
             Self::NotRecorded(_) | Self::TooLong(_) | Self::Unreadable(_) => Some("JOURNAL-NOT-RECORDED"),
+            Self::Exchanged(_) => Some("JOURNAL-EXCHANGED"),
             Self::Unfinished(_) => Some("JOURNAL-UNFINISHED"),
             Self::Unsigned | Self::Storage(_) => None,
         }
@@ -97,6 +101,10 @@ impl Refuse for JournalFault {
             Self::NotRecorded(_) | Self::TooLong(_) | Self::Unreadable(_) => {
                 vec!["nothing was recorded, so nothing was issued, published or changed".to_owned()]
             }
+            Self::Exchanged(_) => vec![
+                "somebody else wrote, moved or replaced the journal while this act ran".to_owned(),
+                "nothing is handed out; look at the journal before you repeat the act".to_owned(),
+            ],
             Self::Unfinished(_) => vec![
                 "what was recorded counts, and the next act finishes it: don't repeat it before you have looked"
                     .to_owned(),
@@ -108,6 +116,7 @@ impl Refuse for JournalFault {
 
     fn hint(&self) -> Option<String> {
         match self {
+            Self::Exchanged(_) => Some("coldsign journal verify".to_owned()),
             Self::Unfinished(_) => Some("coldsign status".to_owned()),
             _ => None,
         }

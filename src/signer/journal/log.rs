@@ -7,7 +7,7 @@ use super::{
     Checkpoint, Digest, Entry, Event, JournalFault, JournalKey, JournalRekeyed, KeyChain, Line, SignNote, StoreCreated,
     Tree, hex, sha256,
 };
-use crate::storage::Directory;
+use crate::storage::{Directory, Ending, Lock, StorageFault};
 use coldsign_verify::base64url;
 
 pub(super) const ENTRIES: &str = "journal/entries.jsonl";
@@ -25,6 +25,8 @@ pub struct Journal {
     tree: Tree,
     last: Digest,
     committed_bytes: u64,
+    /// The last committed line: what is appended to must still end so.
+    last_line: Vec<u8>,
     note: String,
     torn: Vec<u8>,
     behind: bool,
@@ -45,6 +47,21 @@ impl<'a> Signers<'a> {
     fn all(&self) -> Vec<&'a dyn SignNote> {
         std::iter::once(self.present).chain(self.next).collect()
     }
+}
+
+/// Takes the lock of a store, on its journal itself: who holds it reads and appends to that file.
+///
+/// # Errors
+/// [`StorageFault::Busy`] where another act still holds it after three seconds.
+pub fn hold(store: &Directory) -> Result<Lock, StorageFault> {
+    Lock::take(store, ENTRIES)
+}
+
+/// The last line of whole ones, with its newline.
+fn last_line(lines: &[u8]) -> Vec<u8> {
+    let before = lines.iter().rev().skip(1).position(|byte| *byte == b'\n');
+    let start = before.map_or(0, |at| lines.len().saturating_sub(at + 1));
+    lines.get(start..).unwrap_or_default().to_vec()
 }
 
 /// The first line of a new store's journal, and its SHA-256.
@@ -71,8 +88,9 @@ pub fn start(
     tree.push(line.as_bytes());
     let (entry, _) = read_line(line.as_bytes(), 1)?;
     store.below("journal")?;
+    store.begin_file(ENTRIES)?;
     let mut journal = Journal {
-        store: store.clone(),
+        store: store.holding(&hold(store)?),
         genesis: created.clone(),
         genesis_hash: digest,
         chain: KeyChain::new(&created.store_id, signer.public_key()),
@@ -80,6 +98,7 @@ pub fn start(
         tree,
         last: digest,
         committed_bytes: 0,
+        last_line: Vec::new(),
         note: String::new(),
         torn: Vec::new(),
         behind: false,
@@ -136,6 +155,7 @@ impl Journal {
             tree: end.tree,
             last: end.last,
             committed_bytes: end.bytes,
+            last_line: last_line(bytes.get(..committed).unwrap_or_default()),
             torn: bytes.get(committed..).unwrap_or_default().to_vec(),
             behind: newest != note,
             note: newest,
@@ -342,7 +362,11 @@ impl Journal {
         let next = signers.next.map(SignNote::public_key);
         chain.follow(&note, next).map_err(|what| JournalFault::Unreadable(what.to_owned()))?;
         add(&Committed { note: note.clone() }.line(), &mut tree)?;
-        self.store.append(ENTRIES, self.committed_bytes, text.as_bytes()).map_err(JournalFault::NotRecorded)?;
+        let ending = Ending { keep: self.committed_bytes, last: &self.last_line, torn: &self.torn };
+        self.store.append(ENTRIES, &ending, text.as_bytes()).map_err(|fault| match fault {
+            exchanged @ StorageFault::Exchanged(_) => JournalFault::Exchanged(exchanged),
+            other => JournalFault::NotRecorded(other),
+        })?;
         // From here on the group is recorded, whatever becomes of the checkpoint file.
         self.committed_bytes += text.len() as u64;
         self.tree = tree;
@@ -350,11 +374,15 @@ impl Journal {
         self.chain = chain;
         self.entries.extend(entries);
         self.torn.clear();
+        self.last_line = last_line(text.as_bytes());
         self.note = note;
         self.behind = true;
         self.acknowledge().map_err(|fault| match fault {
             JournalFault::Storage(fault) => JournalFault::Unfinished(fault),
             other => other,
-        })
+        })?;
+        // Before success is told: the name still leads to what was appended to.
+        let ending = Ending { keep: self.committed_bytes, last: &self.last_line, torn: &[] };
+        self.store.check_ending(ENTRIES, &ending).map_err(JournalFault::Exchanged)
     }
 }

@@ -22,7 +22,7 @@ pub use chain::{ByChain, JournalKey, KeyChain};
 pub use checkpoint::{Checkpoint, SignNote, origin, read_verifier_key, verifier_key};
 pub use entry::{ClockCorrected, Entry, Event, JournalRekeyed, Line, StoreCreated};
 pub use fault::JournalFault;
-pub use log::{Journal, genesis_line, start};
+pub use log::{Journal, genesis_line, hold, start};
 pub use proof::{Proof, ProofFile, consistency, consistent, includes, inclusion};
 pub use tree::{Digest, Tree};
 

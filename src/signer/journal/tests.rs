@@ -45,6 +45,11 @@ fn store(at: &Path) -> (Directory, Journal) {
     (directory, journal)
 }
 
+/// As an act has it: under the lock.
+fn held(directory: &Directory) -> Directory {
+    directory.holding(&hold(directory).unwrap())
+}
+
 fn whats(journal: &Journal) -> Vec<String> {
     journal.entries().iter().filter_map(|entry| entry.event::<Happened>().unwrap()).map(|event| event.what).collect()
 }
@@ -78,8 +83,9 @@ fn bytes_that_were_never_acknowledged_are_ignored_then_cut_off() {
     let temp = tempfile::tempdir().unwrap();
     let (directory, _) = store(temp.path());
     let whole = fs::read(temp.path().join(ENTRIES)).unwrap();
-    let mut next = Journal::open(&directory).unwrap();
+    let mut next = Journal::open(&held(&directory)).unwrap();
     next.commit(&[happened("torn")], &signer(), TIME + 61, "admin").unwrap();
+    drop(next);
     let longer = fs::read(temp.path().join(ENTRIES)).unwrap();
     let checkpoint = fs::read(temp.path().join(CHECKPOINT)).unwrap();
     for keep in whole.len()..longer.len() {
@@ -88,7 +94,7 @@ fn bytes_that_were_never_acknowledged_are_ignored_then_cut_off() {
         let before = Journal::open(&directory).err();
         assert!(before.is_some(), "a checkpoint beyond the journal is damage, at {keep}");
         store_checkpoint(temp.path(), &whole);
-        let mut journal = Journal::open(&directory).unwrap();
+        let mut journal = Journal::open(&held(&directory)).unwrap();
         assert_eq!(whats(&journal).len(), 3, "at {keep}");
         assert_eq!(journal.torn_bytes(), keep - whole.len());
         journal.commit(&[happened("after")], &signer(), TIME + 62, "admin").unwrap();

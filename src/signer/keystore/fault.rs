@@ -26,6 +26,9 @@ pub enum KeystoreFault {
     /// Nothing but blanks.
     #[error("the passphrase is nothing but blanks")]
     BlankPassphrase,
+    /// A character that another keyboard may not have, or that nobody sees.
+    #[error("the passphrase has a character that can't be seen or typed again")]
+    PassphraseCharacter,
     /// An age file that is not as this program writes it.
     #[error("{file} is damaged: {what}")]
     Damaged {
@@ -94,6 +97,7 @@ impl Refuse for KeystoreFault {
             Self::WrongPassphrase(_) => Some("UNLOCK-PASSPHRASE"),
             Self::WrongRootCode(_) => Some("ROOT-CODE"),
             Self::ShortPassphrase { .. } | Self::BlankPassphrase => Some("UNLOCK-SHORT"),
+            Self::PassphraseCharacter => Some("UNLOCK-CHARACTER"),
             Self::Cost(_) => Some("UNLOCK-COST"),
             Self::Damaged { .. } | Self::WrongKey { .. } => Some("STORE-DAMAGED"),
             Self::Anchor { .. } | Self::Seal(_) => Some("STORE-ANCHOR"),
@@ -130,6 +134,9 @@ impl Refuse for KeystoreFault {
             Self::ShortPassphrase { .. } | Self::BlankPassphrase => {
                 vec!["whoever copies the disk can try passphrases as fast as their machines allow".to_owned()]
             }
+            Self::PassphraseCharacter => vec![
+                "control characters, zero-width and private ones are not taken (RFC 8265); nothing was done".to_owned(),
+            ],
             Self::Storage(fault) => fault.why(),
             _ => Vec::new(),
         }

@@ -1,5 +1,6 @@
 //! Private keys that were made elsewhere: PKCS#8 PEM and private JWKs.
 
+use super::weak::{self, Weakness};
 use super::{RsaBits, SecretKey};
 use crate::refusal::Refuse;
 use aws_lc_rs::rsa::{KeyPairComponents, PublicKeyComponents};
@@ -49,6 +50,9 @@ pub enum ImportFault {
         /// Its modulus, in bits.
         bits: usize,
     },
+    /// A key that others have, or can compute.
+    #[error(transparent)]
+    Weak(#[from] Weakness),
 }
 
 impl Refuse for ImportFault {
@@ -57,6 +61,8 @@ impl Refuse for ImportFault {
             Self::Form | Self::Label { .. } => "IMPORT-FORM",
             Self::Unsound(_) | Self::Member { .. } => "IMPORT-UNSOUND",
             Self::RsaSize { .. } => "IMPORT-RSA-SIZE",
+            Self::Weak(Weakness::Printed(_)) => "IMPORT-PRINTED",
+            Self::Weak(_) => "IMPORT-WEAK",
         })
     }
 
@@ -66,6 +72,9 @@ impl Refuse for ImportFault {
             why.push("the public half is derived from the private one, and must be the one named".to_owned());
             why.push("RSA keys need 2048, 3072 or 4096 bits and the exponent 65537".to_owned());
         }
+        if matches!(self, Self::Weak(_)) {
+            why.push("tokens signed with it prove nothing: stop using it everywhere, and make a new key".to_owned());
+        }
         why
     }
 
@@ -74,6 +83,7 @@ impl Refuse for ImportFault {
             Self::Label { label } if label.contains("PRIVATE KEY") => {
                 Some("openssl pkcs8 -topk8 -nocrypt -in OLD.pem -out NEW.pem".to_owned())
             }
+            Self::Weak(_) => Some("coldsign help key generate".to_owned()),
             _ => None,
         }
     }
@@ -96,7 +106,16 @@ pub fn import(algorithm: Algorithm, text: &str) -> Result<(SecretKey, ImportSour
             return Err(ImportFault::RsaSize { bits });
         }
     }
+    weak::of_public(key.kid())?;
     Ok((key, source))
+}
+
+/// The `kid` that a private JWK names itself by, if the text is one that has any.
+pub fn named_kid(text: &str) -> Option<String> {
+    match json::parse(text.as_bytes()) {
+        Ok(Value::Object(members)) => PrivateJwk(members).text("kid").map(str::to_owned),
+        _ => None,
+    }
 }
 
 fn from_pem(algorithm: Algorithm, text: &str) -> Result<SecretKey, ImportFault> {
@@ -113,6 +132,7 @@ fn from_pem(algorithm: Algorithm, text: &str) -> Result<SecretKey, ImportFault> 
         return Err(ImportFault::Label { label: label.chars().take(40).collect() });
     }
     let (_, document) = SecretDocument::from_pem(block.trim_end()).map_err(|_| ImportFault::Unsound(algorithm))?;
+    weak::of_pkcs8(algorithm, document.as_bytes())?;
     SecretKey::from_pkcs8(algorithm, document.as_bytes()).map_err(|_| ImportFault::Unsound(algorithm))
 }
 
@@ -134,12 +154,14 @@ fn from_jwk(algorithm: Algorithm, text: &str) -> Result<SecretKey, ImportFault> 
                 return Err(ImportFault::Member { member: "d", what: "must be 32 bytes" });
             }
             seed.copy_from_slice(&d);
+            weak::of_seed(&*seed)?;
             SecretKey::from_seed(algorithm, &seed)
         }
         Algorithm::Es256 => {
             jwk.expect("kty", "EC")?;
             jwk.expect("crv", "P-256")?;
             let d = jwk.bytes("d", "is missing or no base64url")?;
+            weak::of_scalar(&d)?;
             let mut point = vec![4];
             point.extend_from_slice(&jwk.bytes("x", "is missing or no base64url")?);
             point.extend_from_slice(&jwk.bytes("y", "is missing or no base64url")?);
@@ -150,6 +172,7 @@ fn from_jwk(algorithm: Algorithm, text: &str) -> Result<SecretKey, ImportFault> 
             jwk.expect("kty", "RSA")?;
             let missing = "is missing (all of n, e, d, p, q, dp, dq, qi are needed)";
             let private = |name| jwk.bytes(name, missing);
+            weak::of_rsa(&private("n")?, &private("e")?, &private("p")?, &private("q")?)?;
             let pair = RsaKeyPair::from_components(&KeyPairComponents {
                 public_key: PublicKeyComponents { n: private("n")?, e: private("e")? },
                 d: private("d")?,
@@ -264,25 +287,24 @@ mod tests {
         }
     }
 
-    // RFC 8037 appendix A.1.
-    const RFC8037: &str = r#"{"kty":"OKP","crv":"Ed25519",
-        "d":"nWGxne_9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A",
-        "x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}"#;
+    // SHA-256 of "a key of these tests" as the seed.
+    const OURS: &str = r#"{"kty":"OKP","crv":"Ed25519",
+        "d":"PA49-He1hCMrSfFhEW-o4VcTHbTJTMpWme4TrRfC3Hs",
+        "x":"Ge_BvuEqdqVSBk5DSVpuJoKPwEX8Gy3htfrwikxpeRc"}"#;
 
     #[test]
     fn a_jwk_is_taken_only_if_its_halves_belong_together() {
-        let (key, source) = import(Algorithm::EdDsa, RFC8037).unwrap();
-        // RFC 8037 appendix A.3.
-        assert_eq!(key.kid(), "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k");
+        let (key, source) = import(Algorithm::EdDsa, OURS).unwrap();
+        assert_eq!(key.kid(), "wdVzqFx1gPelYvX-j49FXksrZWji0en787apbaSJfVY");
         assert_eq!(source, ImportSource::Jwk);
-        let mismatched = RFC8037.replace("11qYAY", "21qYAY");
+        let mismatched = OURS.replace("Ge_Bvu", "Be_Bvu");
         assert_eq!(rule(Algorithm::EdDsa, &mismatched), "IMPORT-UNSOUND");
-        assert_eq!(rule(Algorithm::Es256, RFC8037), "IMPORT-UNSOUND");
-        let encrypting = RFC8037.replace(r#""kty""#, r#""use":"enc","kty""#);
+        assert_eq!(rule(Algorithm::Es256, OURS), "IMPORT-UNSOUND");
+        let encrypting = OURS.replace(r#""kty""#, r#""use":"enc","kty""#);
         assert_eq!(rule(Algorithm::EdDsa, &encrypting), "IMPORT-UNSOUND");
-        let verifying = RFC8037.replace(r#""kty""#, r#""key_ops":["verify"],"kty""#);
+        let verifying = OURS.replace(r#""kty""#, r#""key_ops":["verify"],"kty""#);
         assert_eq!(rule(Algorithm::EdDsa, &verifying), "IMPORT-UNSOUND");
-        let short = RFC8037.replace("nWGxne_9", "nWGx");
+        let short = OURS.replace("PA49-He1", "PA49");
         assert_eq!(rule(Algorithm::EdDsa, &short), "IMPORT-UNSOUND");
     }
 

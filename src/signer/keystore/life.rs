@@ -12,7 +12,8 @@ pub enum Transition {
     Suspend,
     /// suspended → active.
     Resume,
-    /// active or suspended → deactivated; the private half is destroyed.
+    /// active or suspended → deactivated; the private half is destroyed. Also of an imported key that
+    /// never signed here, as long as its tokens from elsewhere live.
     Deactivate,
     /// pre-activation or deactivated → destroyed.
     Destroy,
@@ -93,6 +94,10 @@ impl KeyRecord {
             return Err(TransitionDenied::Purpose { key: self.name(), purpose: self.purpose.word() });
         }
         let allowed = match &self.state {
+            // Retired unused: its tokens from elsewhere need the public half.
+            KeyState::PreActivation if self.foreign.tokens.is_some() => {
+                matches!(transition, Activate | Deactivate | Destroy | Compromise)
+            }
             KeyState::PreActivation => matches!(transition, Activate | Destroy | Compromise),
             KeyState::Active => matches!(transition, Suspend | Deactivate | Compromise),
             KeyState::Suspended => matches!(transition, Resume | Deactivate | Compromise),

@@ -7,22 +7,27 @@
 mod anchor;
 mod code;
 mod fault;
+mod foreign;
 mod generation;
 mod import;
 mod life;
 mod opened;
+mod prepared;
+mod printed;
 mod record;
 mod root;
 mod seal;
 mod second_opinion;
 mod secret;
 mod unlocks;
+mod weak;
 mod wrapped;
 
 pub use anchor::{Anchor, OwnUnlock};
 pub use code::{CodeFault, RecoveryCode};
 pub use fault::KeystoreFault;
-pub use import::{ImportFault, ImportSource, import};
+pub use foreign::{Foreign, ForeignTokens, unpublishable};
+pub use import::{ImportFault, ImportSource, import, named_kid};
 pub use life::{Transition, TransitionDenied};
 pub use opened::{Kept, NewKey, NextGeneration, Opened, Resealed, create_seal};
 pub use record::{
@@ -36,6 +41,7 @@ pub use secret::{RsaBits, SecretKey, SigningAs};
 pub use unlocks::{
     SealGeneration, UnlockAdded, UnlockAnchored, UnlockChanged, UnlockRecord, UnlockRemoved, UnlockRewrapped, Unlocks,
 };
+pub use weak::Weakness;
 pub use wrapped::{
     WrappedUnlock, create_unlock, discard_unlock, open_wrapped, settle_unlocks, stage_unlock, unlock_opens,
 };

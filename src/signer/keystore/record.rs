@@ -1,6 +1,6 @@
 //! Keys as the journal tells them.
 
-use super::{ImportSource, SealGeneration};
+use super::{Foreign, ImportSource, SealGeneration};
 use crate::journal::{Entry, Event, JournalFault};
 use coldsign_verify::PublicKey;
 use serde::{Deserialize, Serialize};
@@ -108,6 +108,8 @@ pub struct KeyRecord {
     pub file_sha256: String,
     /// In what form it was imported, if it was.
     pub imported: Option<ImportSource>,
+    /// What it has signed elsewhere, and under which name; nothing of a key made here.
+    pub foreign: Foreign,
 }
 
 impl KeyRecord {
@@ -145,10 +147,13 @@ impl Keys {
     /// [`JournalFault::Malformed`].
     pub fn apply(&mut self, entry: &Entry) -> Result<bool, JournalFault> {
         if let Some(made) = entry.event::<KeyGenerated>()? {
-            self.add(entry, made, None)?;
+            self.add(entry, made, None, Foreign::default())?;
         } else if let Some(made) = entry.event::<KeyImported>()? {
+            let malformed = |what| JournalFault::Malformed { line: entry.index + 1, what };
+            let foreign = Foreign::from_entry(made.tokens_until, made.tokens_longest, made.kept_kid.clone());
+            let foreign = foreign.map_err(malformed)?;
             let (made, source) = made.split();
-            self.add(entry, made, Some(source))?;
+            self.add(entry, made, Some(source), foreign)?;
         } else if let Some(event) = entry.event::<KeyActivated>()? {
             let key = self.changed(entry, &event.kid)?;
             key.state = KeyState::Active;
@@ -186,9 +191,14 @@ impl Keys {
         self.records.iter().find(|key| key.kid == kid)
     }
 
-    /// One by `keyset/number`, or by its kid.
+    /// One by the `kid` that it had elsewhere, where that is published too.
+    pub fn by_kept_kid(&self, kid: &str) -> Option<&KeyRecord> {
+        self.records.iter().find(|key| key.foreign.kid.as_deref() == Some(kid))
+    }
+
+    /// One by `keyset/number`, or by a kid of it.
     pub fn by_name(&self, name: &str) -> Option<&KeyRecord> {
-        self.records.iter().find(|key| key.name() == name || key.kid == name)
+        self.records.iter().find(|key| key.name() == name || key.kid == name).or_else(|| self.by_kept_kid(name))
     }
 
     /// Those of a keyset.
@@ -214,14 +224,21 @@ impl Keys {
         self.of_keyset(keyset).map(|key| key.number).max().unwrap_or(0) + 1
     }
 
-    fn add(&mut self, entry: &Entry, made: KeyGenerated, imported: Option<ImportSource>) -> Result<(), JournalFault> {
+    fn add(
+        &mut self,
+        entry: &Entry,
+        made: KeyGenerated,
+        imported: Option<ImportSource>,
+        foreign: Foreign,
+    ) -> Result<(), JournalFault> {
         let malformed = |what: String| JournalFault::Malformed { line: entry.index + 1, what };
         let jwk = made.jwk.to_string();
         let (public, _) = PublicKey::from_jwk(jwk.as_bytes()).map_err(|error| malformed(error.to_string()))?;
         if public.thumbprint() != made.kid {
             return Err(malformed("the kid is not the key's thumbprint".to_owned()));
         }
-        if self.by_kid(&made.kid).is_some() {
+        let kids = [Some(&made.kid), foreign.kid.as_ref()];
+        if kids.into_iter().flatten().any(|kid| self.by_kid(kid).is_some() || self.by_kept_kid(kid).is_some()) {
             return Err(malformed("the key is there already".to_owned()));
         }
         let state = match made.state.as_str() {
@@ -243,6 +260,7 @@ impl Keys {
             elsewhere: made.elsewhere,
             file_sha256: made.sha256,
             imported,
+            foreign,
         });
         Ok(())
     }
@@ -315,6 +333,15 @@ pub struct KeyImported {
     pub sha256: String,
     /// In what form it came.
     pub source: ImportSource,
+    /// The latest `exp` of the tokens that it has signed elsewhere, in seconds since the epoch.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tokens_until: Option<u64>,
+    /// Their longest `exp` − `iat`, in seconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tokens_longest: Option<u64>,
+    /// The `kid` they carry, published beside the thumbprint.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kept_kid: Option<String>,
 }
 
 impl KeyImported {

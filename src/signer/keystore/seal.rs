@@ -1,19 +1,24 @@
 //! Sealing with age: files to a passphrase, files to an identity.
 
 use super::KeystoreFault;
+use super::prepared::opaque;
 use crate::storage::keep_in_memory;
 use age::secrecy::{ExposeSecret, SecretString};
 use age::{Decryptor, Encryptor};
 use std::io::{Read, Write};
 use std::iter::once;
 use std::str::FromStr;
-use zeroize::Zeroizing;
+use std::sync::Arc;
+use zeroize::{Zeroize, Zeroizing};
 
 /// A plaintext no sealed file of a store comes near to.
 const LARGEST_PLAINTEXT: u64 = 1 << 20;
+/// How much of the stack is overwritten after work with an identity, in bytes.
+const STACK: usize = 64 << 10;
 
-/// A passphrase; wiped when dropped.
-pub struct Passphrase(SecretString);
+/// A passphrase; wiped when dropped. What is sealed is sealed to the first; where that opens nothing,
+/// the bytes as typed are tried: files of before RFC 8265 was followed have those.
+pub struct Passphrase(SecretString, Option<SecretString>);
 
 impl Passphrase {
     /// The fewest characters a person's passphrase may have.
@@ -22,8 +27,13 @@ impl Passphrase {
     /// A person's new passphrase.
     ///
     /// # Errors
-    /// [`KeystoreFault::ShortPassphrase`], [`KeystoreFault::BlankPassphrase`].
+    /// [`KeystoreFault::ShortPassphrase`], [`KeystoreFault::BlankPassphrase`],
+    /// [`KeystoreFault::PassphraseCharacter`].
     pub fn new(text: Zeroizing<String>) -> Result<Self, KeystoreFault> {
+        if text.is_empty() {
+            return Err(KeystoreFault::ShortPassphrase { found: 0, least: Self::LEAST });
+        }
+        let text = opaque(&text).ok_or(KeystoreFault::PassphraseCharacter)?;
         let found = text.chars().count();
         if found < Self::LEAST {
             return Err(KeystoreFault::ShortPassphrase { found, least: Self::LEAST });
@@ -37,10 +47,17 @@ impl Passphrase {
 
 impl From<Zeroizing<String>> for Passphrase {
     fn from(text: Zeroizing<String>) -> Self {
-        let secret = SecretString::from(text.as_str().to_owned());
-        keep_in_memory(secret.expose_secret());
-        Self(secret)
+        match opaque(&text) {
+            Some(prepared) if *prepared != *text => Self(secret(&prepared), Some(secret(&text))),
+            _ => Self(secret(&text), None),
+        }
     }
+}
+
+fn secret(text: &str) -> SecretString {
+    let secret = SecretString::from(text.to_owned());
+    keep_in_memory(secret.expose_secret());
+    secret
 }
 
 /// What scrypt costs: 2^`log_n` blocks of 1 KiB.
@@ -71,13 +88,14 @@ impl KdfCost {
     }
 }
 
-/// An age X25519 identity: opens what is sealed to its recipient.
-pub struct SealingIdentity(age::x25519::Identity);
+/// An age X25519 identity: opens what is sealed to its recipient. It stays where it was made: every
+/// move of it would leave a copy that nobody wipes.
+pub struct SealingIdentity(Arc<age::x25519::Identity>);
 
 impl SealingIdentity {
     /// A new one.
     pub fn generate() -> Self {
-        Self(age::x25519::Identity::generate())
+        Self(wiping_stack(|| Arc::new(age::x25519::Identity::generate())))
     }
 
     /// Reads `AGE-SECRET-KEY-1…`.
@@ -85,20 +103,22 @@ impl SealingIdentity {
     /// # Errors
     /// A word on what is wrong; never the text.
     pub fn read(text: &str) -> Result<Self, &'static str> {
-        age::x25519::Identity::from_str(text.trim_end()).map(Self).map_err(|_| "it holds no age identity")
+        wiping_stack(|| age::x25519::Identity::from_str(text.trim_end()).map(Arc::new))
+            .map(Self)
+            .map_err(|_| "it holds no age identity")
     }
 
     /// `AGE-SECRET-KEY-1…`
     pub fn expose(&self) -> Zeroizing<String> {
-        Zeroizing::new(self.0.to_string().expose_secret().to_owned())
+        wiping_stack(|| Zeroizing::new(self.0.to_string().expose_secret().to_owned()))
     }
 
-    /// The same identity once more, for whoever must own it.
+    /// The same identity, for whoever must own it: not a copy.
     ///
     /// # Errors
-    /// [`KeystoreFault::Operation`], which can't be.
+    /// None any more.
     pub fn twin(&self) -> Result<Self, KeystoreFault> {
-        Self::read(&self.expose()).map_err(|_| KeystoreFault::Operation("reading an identity"))
+        Ok(Self(Arc::clone(&self.0)))
     }
 
     /// `age1…`
@@ -129,8 +149,8 @@ impl SealingIdentity {
         if decryptor.is_scrypt() {
             return Err("it is sealed to a passphrase");
         }
-        decryptor
-            .decrypt(once(&self.0 as &dyn age::Identity))
+        // What opens the file is computed from the identity's number, on the stack.
+        wiping_stack(|| decryptor.decrypt(once(&*self.0 as &dyn age::Identity)))
             .map_err(|_| "it is not sealed to this store's identity, or was changed")
     }
 }
@@ -196,7 +216,20 @@ pub(super) fn open_with_passphrase(
     if !decryptor.is_scrypt() {
         return Err("it is not sealed to a passphrase");
     }
-    let mut identity = age::scrypt::Identity::new(passphrase.0.clone());
+    match open_with(&passphrase.0, decryptor)? {
+        None => match &passphrase.1 {
+            Some(typed) => open_with(typed, Decryptor::new_buffered(sealed).map_err(|_| "it is no age file")?),
+            None => Ok(None),
+        },
+        opened => Ok(opened),
+    }
+}
+
+fn open_with(
+    passphrase: &SecretString,
+    decryptor: Decryptor<&[u8]>,
+) -> Result<Option<Zeroizing<Vec<u8>>>, &'static str> {
+    let mut identity = age::scrypt::Identity::new(passphrase.clone());
     identity.set_max_work_factor(KdfCost::DEAREST);
     match decryptor.decrypt(once(&identity as &dyn age::Identity)) {
         Ok(stream) => read_plaintext(stream).map(Some),
@@ -204,6 +237,28 @@ pub(super) fn open_with_passphrase(
         Err(age::DecryptError::ExcessiveWork { .. }) => Err("it asks for more than 2^20 work"),
         Err(_) => Err("it was changed, or cut short"),
     }
+}
+
+/// What other people's code leaves on the stack is overwritten: it moves secrets as Rust moves
+/// everything, and wipes only the last place.
+fn wiping_stack<T>(work: impl FnOnce() -> T) -> T {
+    let done = on_its_own(work);
+    wipe_stack();
+    done
+}
+
+/// A frame that ends before the wiping begins.
+#[inline(never)]
+fn on_its_own<T>(work: impl FnOnce() -> T) -> T {
+    work()
+}
+
+/// Overwrites the stack below the caller's frame, as deep as any of age's work goes.
+#[inline(never)]
+fn wipe_stack() {
+    let mut below = [0_u8; STACK];
+    below.zeroize();
+    std::hint::black_box(&below);
 }
 
 fn encrypt(encryptor: Encryptor, plaintext: &[u8], sealed: &mut Vec<u8>) -> Result<(), KeystoreFault> {
@@ -241,6 +296,27 @@ mod tests {
         for cut in [0, 10, sealed.len() - 1] {
             assert!(open_with_passphrase(&passphrase("correct horse"), &sealed[..cut]).is_err());
         }
+    }
+
+    #[test]
+    fn a_passphrase_typed_in_pieces_opens_and_so_does_one_of_before() {
+        let cost = KdfCost::new(10).unwrap();
+        let (composed, pieces) = ("Zo\u{eb} am Stra\u{df}entor", "Zoe\u{308}\u{a0}am Stra\u{df}entor");
+        let new = Passphrase::new(Zeroizing::new(pieces.to_owned())).unwrap();
+        let sealed = seal_to_passphrase(&new, cost, b"secret").unwrap();
+        for typed in [composed, pieces] {
+            assert!(open_with_passphrase(&passphrase(typed), &sealed).unwrap().is_some(), "{typed}");
+        }
+        // As it was sealed before: to the bytes as typed.
+        for old in [pieces, "tab\u{9}in a passphrase"] {
+            let before = seal_to_passphrase(&Passphrase(secret(old), None), cost, b"secret").unwrap();
+            assert!(open_with_passphrase(&passphrase(old), &before).unwrap().is_some(), "{old}");
+        }
+        assert!(open_with_passphrase(&passphrase("Zoe am Stra\u{df}entor"), &sealed).unwrap().is_none());
+        let tab = Passphrase::new(Zeroizing::new("tab\u{9}in a passphrase".to_owned()));
+        assert!(matches!(tab, Err(KeystoreFault::PassphraseCharacter)));
+        let short = Passphrase::new(Zeroizing::new("e\u{301}".repeat(11)));
+        assert!(matches!(short, Err(KeystoreFault::ShortPassphrase { found: 11, .. })), "as many as are seen");
     }
 
     #[test]

@@ -150,17 +150,19 @@ fn keys(services: &[ServiceMaterial]) -> Result<Vec<Key>, PublishFault> {
     sorted.sort_by(|one, other| one.service.cmp(&other.service));
     let mut keys: Vec<Key> = Vec::new();
     for service in sorted {
-        for published in service.installed()? {
-            match keys.iter_mut().find(|key| key.kid == published.kid) {
+        let installed = service.installed()?;
+        let entries = installed.iter().flat_map(|published| published.kids().map(move |kid| (kid, *published)));
+        for (kid, published) in entries {
+            match keys.iter_mut().find(|key| key.kid == kid) {
                 Some(known) if known.key == published.key => {
                     known.services.insert(service.service.clone());
                 }
                 Some(_) => {
-                    let (service, kid) = (service.service.clone(), published.kid.clone());
+                    let (service, kid) = (service.service.clone(), kid.to_owned());
                     return Err(PublishFault::DuplicateKey { service, kid });
                 }
                 None => keys.push(Key {
-                    kid: published.kid.clone(),
+                    kid: kid.to_owned(),
                     key: published.key.clone(),
                     services: BTreeSet::from([service.service.clone()]),
                 }),
@@ -257,6 +259,20 @@ mod tests {
         }
         let again = drafted(1, &[root], Revocations::default(), &services).seal(&key).unwrap();
         assert_eq!(made, again, "the same state and time give the same bytes");
+    }
+
+    #[test]
+    fn a_bundle_has_a_key_under_each_of_its_kids() {
+        let key = test_keys::ed25519(60);
+        let root = root(&key);
+        let mut service = api();
+        service.keys[0].kept_kid = Some("prod-2024".to_owned());
+        let made =
+            drafted(1, std::slice::from_ref(&root), Revocations::default(), &[service.clone()]).seal(&key).unwrap();
+        let text = std::str::from_utf8(&made.files["bundle.jwt"]).unwrap();
+        let set = Bundle::verify(text, &root).unwrap().contents().jwks("api").unwrap();
+        assert_eq!(set.get("prod-2024"), Some(&service.keys[0].key));
+        assert_eq!(set.keys().len(), service.keys.len() + 1);
     }
 
     #[test]

@@ -50,9 +50,10 @@ pub(super) fn key_file(key: &PublishedKey, extension: &str) -> String {
     format!("key-{}.{extension}", key.key.thumbprint())
 }
 
-/// A JWK Set (RFC 7517 §5) of these keys, in this order.
+/// A JWK Set (RFC 7517 §5) of these keys, in this order, each once for every `kid` of its tokens.
 pub(super) fn key_set(keys: &[&PublishedKey]) -> Value {
-    json!({ "keys": keys.iter().map(|key| key.key.to_jwk(&key.kid)).collect::<Vec<_>>() })
+    let entries = keys.iter().flat_map(|key| key.kids().map(|kid| key.key.to_jwk(kid)));
+    json!({ "keys": entries.collect::<Vec<_>>() })
 }
 
 /// The key as one PEM block ending in one line end.

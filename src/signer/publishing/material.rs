@@ -89,6 +89,8 @@ pub struct PublishedKey {
     pub name: String,
     /// The `kid` of token headers: the thumbprint, or a libtrust id.
     pub kid: String,
+    /// A second `kid` for the same key: tokens that it signed before it came here carry it.
+    pub kept_kid: Option<String>,
     /// The public half.
     pub key: PublicKey,
     /// Whether new tokens are signed by it at the time of publishing.
@@ -124,6 +126,14 @@ pub struct ServiceMaterial {
     pub exports: Vec<Export>,
     /// What is withdrawn, where the service learns of it by a file.
     pub revoked: Option<Revocations>,
+}
+
+impl PublishedKey {
+    /// Every `kid` under which the key stands in a key set, the one of new tokens first.
+    pub(super) fn kids(&self) -> impl Iterator<Item = &str> {
+        let kept = self.kept_kid.as_deref().filter(|kept| *kept != self.kid);
+        std::iter::once(self.kid.as_str()).chain(kept)
+    }
 }
 
 impl ServiceMaterial {

@@ -254,8 +254,11 @@ fn keys(of: Of, installed: &[&PublishedKey]) -> Result<String, PublishFault> {
             }
             (false, None) => "does not sign now; its tokens are accepted".to_owned(),
         };
+        let kept = key.kids().nth(1).map_or(String::new(), |kid| {
+            format!("<p>tokens from before carry the kid <code>{}</code></p>\n", text(kid))
+        });
         html.push_str(&format!(
-            "<div class=\"key\">\n<p><strong>{name}</strong> — {state}</p>\n<p>kid <code>{kid}</code></p>\n<p class=\"fingerprint\">{fingerprint}</p>\n</div>\n",
+            "<div class=\"key\">\n<p><strong>{name}</strong> — {state}</p>\n<p>kid <code>{kid}</code></p>\n{kept}<p class=\"fingerprint\">{fingerprint}</p>\n</div>\n",
             name = text(&key.name),
             kid = text(&key.kid),
             fingerprint = fingerprint(&key.key),

@@ -140,11 +140,12 @@ fn one_algorithm(service: &ServiceMaterial) -> Result<Algorithm, PublishFault> {
 }
 
 fn check_distinct(service: &ServiceMaterial) -> Result<(), PublishFault> {
-    let twice = |name: fn(&PublishedKey) -> String| {
+    let twice = |names: fn(&PublishedKey) -> Vec<String>| {
         let mut seen = BTreeSet::new();
-        service.keys.iter().map(name).find(|kid| !seen.insert(kid.clone()))
+        service.keys.iter().flat_map(names).find(|kid| !seen.insert(kid.clone()))
     };
-    match twice(|key| key.kid.clone()).or_else(|| twice(|key| key.key.thumbprint())) {
+    let kids = |key: &PublishedKey| key.kids().map(str::to_owned).collect();
+    match twice(kids).or_else(|| twice(|key| vec![key.key.thumbprint()])) {
         Some(kid) => Err(PublishFault::DuplicateKey { service: service.service.clone(), kid }),
         None => Ok(()),
     }
@@ -292,6 +293,41 @@ mod tests {
         let mut mixed = api();
         mixed.keys.push(test_keys::p256().published("api/3", false));
         assert_eq!(rule(&[mixed]), "PUBLISH-MIXED-ALGORITHMS");
+    }
+
+    #[test]
+    fn a_kept_kid_is_an_entry_of_its_own_wherever_kids_stand() {
+        let mut service = ServiceMaterial { exports: vec![Export::Jwks, Export::SingleJwks, Export::SpkiPem], ..api() };
+        service.keys[0].kept_kid = Some("prod-2024".to_owned());
+        let (first, second) = (service.keys[0].clone(), service.keys[1].clone());
+        let publication = built(&[service.clone()]);
+        let kids = |name: &str| {
+            let set: Value = serde_json::from_slice(&publication.files[&format!("for-api/{name}")]).unwrap();
+            let kids = set["keys"].as_array().unwrap().iter().map(|key| key["kid"].as_str().unwrap().to_owned());
+            kids.collect::<Vec<_>>()
+        };
+        let all = [first.kid.clone(), "prod-2024".to_owned(), second.kid.clone()];
+        assert_eq!(kids("jwks.json"), all);
+        assert_eq!(kids("service.json"), all);
+        assert_eq!(kids(&format!("key-{}.jwks.json", first.key.thumbprint())), all[..2]);
+        assert!(text(&publication, "for-api/START-HERE.html").contains("prod-2024"));
+        let sheet = ServiceSheet::parse(&publication.files["for-api/service.json"]).unwrap();
+        assert_eq!(sheet.jwks().unwrap().get("prod-2024"), Some(&first.key));
+        let set = coldsign_verify::Jwks::parse(&publication.files["for-api/jwks.json"]).unwrap();
+        assert_eq!(set.get("prod-2024"), set.get(&first.kid));
+
+        let mut taken = service.clone();
+        taken.keys[1].kept_kid = Some("prod-2024".to_owned());
+        assert_eq!(rule(&[taken]), "PUBLISH-DUPLICATE-KEY");
+        let mut taken = service.clone();
+        taken.keys[0].kept_kid = Some(second.kid.clone());
+        assert_eq!(rule(&[taken]), "PUBLISH-DUPLICATE-KEY");
+        service.keys[0].kept_kid = Some(first.kid.clone());
+        assert_eq!(
+            built(&[service]).files.get("for-api/jwks.json"),
+            built(&[ServiceMaterial { exports: vec![Export::Jwks], ..api() }]).files.get("for-api/jwks.json"),
+            "its own kid is no further one"
+        );
     }
 
     #[test]

@@ -51,7 +51,7 @@ impl ServiceSheet {
             longest_validity_seconds: service.longest_validity_seconds,
             custom_claim: service.custom_claim.clone(),
             roles: service.roles.clone(),
-            keys: installed.iter().map(|key| (key.kid.clone(), key.key.clone())).collect(),
+            keys: installed.iter().flat_map(|key| key.kids().map(|kid| (kid.to_owned(), key.key.clone()))).collect(),
         }
     }
 

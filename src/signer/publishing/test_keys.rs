@@ -54,6 +54,7 @@ impl TestKey {
         PublishedKey {
             name: name.to_owned(),
             kid: self.kid.clone(),
+            kept_kid: None,
             key: self.public.clone(),
             signs_now,
             verify_until: None,

@@ -22,7 +22,7 @@ pub use cutover::Swap;
 pub use denied::RotationDenied;
 pub use exposure::{Bound, Reader, Withdrawn, exposure, until_expired};
 pub use plan::{Act, Step, plan, publishing};
-pub use rules::{Known, RootTooShort, Rules, Table};
+pub use rules::{Known, Out, RootTooShort, Rules, Table};
 pub use series::{Key, Series};
 pub use timing::Timing;
 

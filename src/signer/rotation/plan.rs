@@ -230,7 +230,7 @@ impl<'a> Projection<'a> {
             if activated > until || activated <= since {
                 return;
             }
-            let needed = self.rules.removal(self.timing, Some(activated.saturating_add(self.timing.longest_horizon)));
+            let needed = self.needed(&signs, activated);
             self.step(Act::Deactivate, &signs, (activated, SUCCEEDED), (needed, DEACTIVATE_LATE));
             self.step(Act::Destroy, &signs, (needed.unwrap_or(activated), GONE), (None, ""));
             (signs, since, cursor) = (next.name, activated, activated);
@@ -280,7 +280,7 @@ impl<'a> Projection<'a> {
             if swap > until || swap <= since {
                 return;
             }
-            let needed = self.rules.removal(self.timing, Some(swap.saturating_add(self.timing.longest_horizon)));
+            let needed = self.needed(&signs, swap);
             self.step(Act::Deactivate, &signs, (swap, SUCCEEDED), (needed, DEACTIVATE_LATE));
             self.step(Act::Destroy, &signs, (needed.unwrap_or(swap), GONE), (None, ""));
             let next = standby.take().unwrap_or_else(|| self.next_key());
@@ -324,6 +324,13 @@ impl<'a> Projection<'a> {
             }
         }
         None
+    }
+
+    /// Until when a key is needed that signs until then. Its tokens from elsewhere may live longer.
+    fn needed(&self, name: &str, signs_until: u64) -> Option<u64> {
+        let known = self.series.keys.iter().find(|key| key.name == name).and_then(|key| key.last_expiry);
+        let own = signs_until.saturating_add(self.timing.longest_horizon);
+        self.rules.removal(self.timing, Some(own).max(known))
     }
 
     fn next_key(&mut self) -> Projected {

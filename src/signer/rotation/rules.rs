@@ -19,6 +19,15 @@ pub enum Known {
     From(u64),
 }
 
+/// Tokens that are out, or may be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Out {
+    /// The `exp` of the last of them, in seconds since the epoch.
+    pub until: u64,
+    /// The longest `exp` − `iat` of any, in seconds.
+    pub validity: u64,
+}
+
 /// A bundle that would outlive the root that vouches for it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RootTooShort {
@@ -45,6 +54,24 @@ pub trait Rules {
     /// exp − iat ≤ H + b: what a verifier may demand of a token's reach.
     fn longest_reach(&self, timing: &Timing) -> u64 {
         timing.longest_horizon.saturating_add(timing.backdate)
+    }
+
+    /// A narrower policy kills no token: a verifier is told the policy's [`Rules::longest_reach`], or the
+    /// validity of the longest token that is out, whichever is more.
+    fn told_reach(&self, reach: u64, out: &[Out]) -> u64 {
+        out.iter().map(|out| out.validity).fold(reach, u64::max)
+    }
+
+    /// A service is told on, though the policy has it no more, until max exp of its tokens + S + ℓ.
+    fn stays(&self, timing: &Timing, out: &Out, now: u64) -> bool {
+        now < out.until.saturating_add(timing.skew).saturating_add(timing.leeway)
+    }
+
+    /// A restore may have lost tokens that are out. Whatever the policy of the backup allowed until then
+    /// counts as signed.
+    fn lost(&self, timing: &Timing, restored_at: u64) -> Option<Out> {
+        let until = restored_at.saturating_add(timing.longest_horizon);
+        Some(Out { until, validity: self.longest_reach(timing) })
     }
 
     /// Later publications keep the key: of all publications, oldest first, those from which on
@@ -106,7 +133,7 @@ pub trait Rules {
         !matches!(state, KeyState::Active | KeyState::Suspended)
     }
 
-    /// removal ≥ max exp of all tokens journalled, undelivered ones too, + S + ℓ.
+    /// removal ≥ max exp of all tokens journalled, undelivered ones and those from elsewhere too, + S + ℓ.
     fn removal(&self, timing: &Timing, last_expiry: Option<u64>) -> Option<u64> {
         last_expiry.map(|expiry| expiry.saturating_add(timing.skew).saturating_add(timing.leeway))
     }

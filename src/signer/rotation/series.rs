@@ -18,7 +18,7 @@ pub struct Key {
     pub activated_at: Option<u64>,
     /// What orders activations: of two keys the one with the greater signs.
     pub activation: Option<u64>,
-    /// The latest `exp` of all tokens journalled under it.
+    /// The latest `exp` of all tokens journalled under it, and of those it signed elsewhere.
     pub last_expiry: Option<u64>,
 }
 

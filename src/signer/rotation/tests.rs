@@ -56,6 +56,18 @@ fn told(steps: &[Step]) -> Vec<(Act, &str, u64, Option<u64>)> {
 }
 
 #[test]
+fn a_plan_keeps_a_key_for_the_tokens_that_it_signed_elsewhere() {
+    for (overlap, single_key) in [(true, vec![]), (false, vec!["fed".to_owned()])] {
+        let first = Key { last_expiry: Some(T0 + 300 * DAY), ..key(1, KeyState::Active, Some(T0)) };
+        let published = vec![(T0, vec!["kid1".to_owned()])];
+        let series = Series { overlap, single_key, ..series(vec![first], published) };
+        let steps = plan(&Table, &series, T0, T0 + 365 * DAY);
+        let destroyed = steps.iter().find(|step| (step.act, step.to.as_str()) == (Act::Destroy, "k/1")).unwrap();
+        assert_eq!(destroyed.earliest, T0 + 300 * DAY + 60);
+    }
+}
+
+#[test]
 fn a_year_of_the_default_policy() {
     let first = key(1, KeyState::Active, Some(T0));
     let steps = plan(&Table, &series(vec![first], vec![(T0, vec!["kid1".to_owned()])]), T0, T0 + 365 * DAY);

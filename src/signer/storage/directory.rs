@@ -1,19 +1,21 @@
 //! A directory of the store: durable writes, bounded reads.
 
+mod beside;
+
 use super::held::Held;
-use super::outbox::{Modes, create_folder};
-use super::{Lock, StorageFault};
+use super::outbox::{Modes, fill};
+use super::{Ending, Lock, StorageFault};
+use coldsign_verify::files::{Folder, Links, open_ordinary, read_ordinary};
+use rustix::fs::{CWD, Mode, OFlags};
 use std::collections::BTreeMap;
-use std::fs::{self, DirBuilder, File, OpenOptions};
-use std::io::{Read, Seek, SeekFrom, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::fs::{self, DirBuilder, File};
+use std::io::Write;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 /// Marks a file that is still being written; the next act removes it.
 pub(super) const PARTIAL: &str = ".partial";
-/// How often a directory is made anew that others take for abandoned.
-const TRIES: u32 = 8;
 /// The most that a folder's files may hold together, in bytes: a publication has a hundredth of it.
 const LARGEST_FOLDER: u64 = 64 << 20;
 /// What each entry of a folder counts besides.
@@ -26,11 +28,12 @@ pub struct Directory {
     held: Option<Arc<Held>>,
     /// Names that wait for their entry in the journal (`staged.rs`).
     pub(super) staged: Arc<Mutex<Vec<String>>>,
+    lock: Option<Lock>,
 }
 
 impl Directory {
     fn at(path: PathBuf) -> Self {
-        Self { path, held: None, staged: Arc::default() }
+        Self { path, held: None, staged: Arc::default(), lock: None }
     }
 
     /// A directory that is there.
@@ -60,52 +63,15 @@ impl Directory {
         Ok(Self::at(path.to_owned()))
     }
 
-    /// A new directory beside the place it will have in the end ([`Directory::rename_to`]), under a
-    /// name of its own (`mark`), locked. What attempts that are over left beside that place is
-    /// removed; others that are still at it are left alone.
-    ///
-    /// # Errors
-    /// As the system refuses.
-    pub fn create_beside(place: &Path, mark: &str) -> Result<(Self, Lock), StorageFault> {
-        Self::sweep_beside(place)?;
-        let (above, begin) = beside(place)?;
-        fs::create_dir_all(&above).map_err(StorageFault::system("created", &above))?;
-        let path = above.join(format!("{begin}{mark}{PARTIAL}"));
-        for _ in 0..TRIES {
-            let made = Self::create(&path)?;
-            match Lock::take(&made) {
-                Ok(lock) if made.has("lock") => return Ok((made, lock)),
-                // Swept by another attempt before it was locked.
-                Ok(_) | Err(StorageFault::Missing(_)) => {}
-                Err(fault) => {
-                    made.discard();
-                    return Err(fault);
-                }
-            }
-        }
-        Err(StorageFault::Busy(path))
+    /// The same directory, in which the lock's file is read and appended to by the descriptor that is
+    /// held.
+    #[must_use]
+    pub fn holding(&self, lock: &Lock) -> Self {
+        Self { lock: Some(lock.clone()), ..self.clone() }
     }
 
-    /// Removes what attempts at that place that are over left beside it; its names.
-    ///
-    /// # Errors
-    /// As the system refuses.
-    pub fn sweep_beside(place: &Path) -> Result<Vec<PathBuf>, StorageFault> {
-        let (above, begin) = beside(place)?;
-        let mut swept = Vec::new();
-        for left in (Self::at(above.clone())).names("")? {
-            if !left.starts_with(&begin) || !left.ends_with(PARTIAL) {
-                continue;
-            }
-            let path = above.join(&left);
-            // An empty one goes, too: whoever was about to lock it makes another.
-            let abandoned = fs::remove_dir(&path).is_err() && path.join("lock").is_file();
-            if abandoned && Lock::try_take(&Self::at(path.clone())).is_some() {
-                fs::remove_dir_all(&path).map_err(StorageFault::system("removed", &path))?;
-                swept.push(path);
-            }
-        }
-        Ok(swept)
+    fn lock_of(&self, name: &str) -> Option<&Lock> {
+        self.lock.as_ref().filter(|lock| lock.is_of(name))
     }
 
     /// Files in memory, by relative path, that can be read as if they lay at `shown`. Nothing can be
@@ -181,17 +147,10 @@ impl Directory {
             return held.read(name, cap, &self.path);
         }
         let path = self.path.join(name);
-        let found = fs::symlink_metadata(&path).map_err(StorageFault::system("read", &path))?;
-        if !found.is_file() {
-            return Err(StorageFault::NotAFile(path));
+        match self.lock_of(name) {
+            Some(lock) => lock.read(&path, cap),
+            None => read_ordinary(&path, cap, Links::Refused).map_err(|fault| StorageFault::read(&path, fault)),
         }
-        if found.len() > cap {
-            return Err(StorageFault::TooLarge { path, cap });
-        }
-        let mut bytes = Vec::with_capacity(usize::try_from(found.len()).unwrap_or(0));
-        let file = File::open(&path).map_err(StorageFault::system("read", &path))?;
-        file.take(cap).read_to_end(&mut bytes).map_err(StorageFault::system("read", &path))?;
-        Ok(bytes)
     }
 
     /// As [`Directory::read`], for text.
@@ -218,13 +177,41 @@ impl Directory {
         })
     }
 
+    /// A new empty file; durable with what is appended to it and with the next change of its folder.
+    ///
+    /// # Errors
+    /// [`StorageFault::Exists`].
+    pub fn begin_file(&self, name: &str) -> Result<(), StorageFault> {
+        self.writable()?;
+        create_new(&self.path.join(name)).map(drop)
+    }
+
     /// A new folder with these files (relative paths, `/` between parts), as private as the directory;
     /// it appears when everything in it is durable.
     ///
     /// # Errors
     /// [`StorageFault::Exists`]; on any error nothing of that name has appeared.
     pub fn create_folder(&self, name: &str, files: &BTreeMap<String, Vec<u8>>) -> Result<(), StorageFault> {
-        create_folder(&self.path, name, files, Modes { folder: 0o700, file: 0o600 })
+        self.writable()?;
+        let target = self.path.join(name);
+        let partial = format!("{name}{PARTIAL}");
+        let folder = Folder::open(&self.path).map_err(StorageFault::system("read", &self.path))?;
+        let fault = || StorageFault::system("written", &target);
+        if folder.has(name) {
+            return Err(StorageFault::Exists(target));
+        }
+        folder.remove(&partial).map_err(StorageFault::system("removed", &self.path.join(&partial)))?;
+        let made = folder.create_below(&partial, 0o700).map_err(fault())?;
+        let written = fill(&made, files, Modes { folder: 0o700, file: 0o600 })
+            .and_then(|()| folder.rename_new(&partial, name).map_err(fault()));
+        if let Err(fault) = written {
+            let _ = folder.remove(&partial);
+            return Err(fault);
+        }
+        // Without its name durable it has not appeared.
+        folder.sync().map_err(StorageFault::system("synchronised", &self.path)).inspect_err(|_| {
+            let _ = folder.remove(name);
+        })
     }
 
     /// A file replaced whole, durable when this returns.
@@ -256,7 +243,7 @@ impl Directory {
         self.writable()?;
         let path = self.path.join(name);
         let partial = partial_of(&path);
-        let written = write_durably(&partial, bytes, 0o600)
+        let written = write_durably(&partial, bytes)
             .and_then(|()| rename(&partial, &path).map_err(StorageFault::system("written", &path)));
         if let Err(fault) = written {
             let _ = fs::remove_file(&partial);
@@ -265,25 +252,27 @@ impl Directory {
         Ok(())
     }
 
-    /// Cuts a file to `keep` bytes, appends `bytes`, and synchronises it. Where appending fails the
-    /// file is cut back to `keep`.
+    /// Cuts off what came after a file's last bytes that count, appends `bytes` there, and synchronises
+    /// it. Only for the file whose lock is held ([`Directory::holding`]), and only where it is as it was
+    /// read. Where appending fails the file is cut back.
     ///
     /// # Errors
-    /// As the system refuses.
-    pub fn append(&self, name: &str, keep: u64, bytes: &[u8]) -> Result<(), StorageFault> {
+    /// [`StorageFault::Exchanged`]; or as the system refuses.
+    pub fn append(&self, name: &str, ending: &Ending<'_>, bytes: &[u8]) -> Result<(), StorageFault> {
         self.writable()?;
         let path = self.path.join(name);
-        let fault = || StorageFault::system("written", &path);
-        let mut file =
-            OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(&path).map_err(fault())?;
-        file.set_len(keep).map_err(fault())?;
-        let appended =
-            file.seek(SeekFrom::Start(keep)).and_then(|_| file.write_all(bytes)).and_then(|()| file.sync_data());
-        if let Err(error) = appended {
-            let _ = file.set_len(keep).and_then(|()| file.sync_data());
-            return Err(fault()(error));
+        match self.lock_of(name) {
+            Some(lock) => lock.append(&path, ending, bytes),
+            None => Err(StorageFault::ReadOnly(path)),
         }
-        Ok(())
+    }
+
+    /// Whether the file whose lock is held still has its name and ends so.
+    ///
+    /// # Errors
+    /// [`StorageFault::Exchanged`].
+    pub fn check_ending(&self, name: &str, ending: &Ending<'_>) -> Result<(), StorageFault> {
+        self.lock_of(name).map_or(Ok(()), |lock| lock.check(&self.path.join(name), ending))
     }
 
     /// Makes durable what somebody else may have written to a file.
@@ -292,7 +281,11 @@ impl Directory {
     /// As the system refuses.
     pub fn sync_file(&self, name: &str) -> Result<(), StorageFault> {
         let path = self.path.join(name);
-        File::open(&path).and_then(|file| file.sync_data()).map_err(StorageFault::system("synchronised", &path))
+        if let Some(lock) = self.lock_of(name) {
+            return lock.sync(&path);
+        }
+        let file = open_ordinary(CWD, &path, Links::Refused).map_err(|fault| StorageFault::read(&path, fault))?;
+        file.sync_data().map_err(StorageFault::system("synchronised", &path))
     }
 
     /// Removes a file, durably; one that is not there is no fault.
@@ -365,40 +358,9 @@ impl Directory {
         Ok(files)
     }
 
-    /// Gives the directory its final name, where nothing or only an empty directory may be. Of two
-    /// that want the same name only one gets it.
-    ///
-    /// # Errors
-    /// [`StorageFault::Exists`]; the directory then keeps its name.
-    pub fn rename_to(&self, to: &Path) -> Result<Self, StorageFault> {
-        self.writable()?;
-        if fs::read_dir(to).is_ok_and(|mut entries| entries.next().is_none()) {
-            fs::remove_dir(to).map_err(StorageFault::system("created", to))?;
-        }
-        rename_new(&self.path, to).map_err(StorageFault::system("created", to))?;
-        if let Some(parent) = to.parent() {
-            sync_directory(parent)?;
-        }
-        Ok(Self::at(to.to_owned()))
-    }
-
-    /// Removes the directory with all that is in it: for one that never got its final name.
-    pub fn discard(&self) {
-        if self.held.is_none() {
-            let _ = fs::remove_dir_all(&self.path);
-        }
-    }
-
     pub(super) fn writable(&self) -> Result<(), StorageFault> {
         if self.held.is_some() { Err(StorageFault::ReadOnly(self.path.clone())) } else { Ok(()) }
     }
-}
-
-/// The folder above a place, and how names of what is made beside the place begin.
-fn beside(place: &Path) -> Result<(PathBuf, String), StorageFault> {
-    let place = std::path::absolute(place).map_err(StorageFault::system("read", place))?;
-    let name = place.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-    Ok((place.parent().unwrap_or(&place).to_owned(), format!(".{name}.")))
 }
 
 /// The name under which a file is written before it gets its own.
@@ -407,22 +369,22 @@ pub(super) fn partial_of(path: &Path) -> PathBuf {
     path.with_file_name(format!(".{name}{PARTIAL}"))
 }
 
-pub(super) fn write_durably(path: &Path, bytes: &[u8], mode: u32) -> Result<(), StorageFault> {
-    put_durably(begin(path, mode)?, path, bytes).map(|_| ())
+fn create_new(path: &Path) -> Result<File, StorageFault> {
+    let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let made = rustix::fs::openat(CWD, path, flags, Mode::from_raw_mode(0o600));
+    made.map(File::from).map_err(|error| StorageFault::system("written", path)(error.into()))
 }
 
-/// An empty file of that name, for writing.
-pub(super) fn begin(path: &Path, mode: u32) -> Result<File, StorageFault> {
-    let mut options = OpenOptions::new();
-    options.write(true).create(true).truncate(true).mode(mode);
-    options.custom_flags(rustix::fs::OFlags::NOFOLLOW.bits() as i32);
-    options.open(path).map_err(StorageFault::system("written", path))
-}
-
-pub(super) fn put_durably(mut file: File, path: &Path, bytes: &[u8]) -> Result<File, StorageFault> {
-    let written = file.write_all(bytes).and_then(|()| file.sync_all());
-    written.map_err(StorageFault::system("written", path))?;
-    Ok(file)
+/// A new file with these bytes, durable. What a killed act has left under that name is removed first,
+/// never written to: it may be a link, a pipe, or another user's.
+pub(super) fn write_durably(path: &Path, bytes: &[u8]) -> Result<(), StorageFault> {
+    let fault = || StorageFault::system("written", path);
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(fault()(error)),
+        _ => {}
+    }
+    let mut file = create_new(path)?;
+    file.write_all(bytes).and_then(|()| file.sync_all()).map_err(fault())
 }
 
 /// Renames only where nothing of the new name is there; file systems without that flag get a look
@@ -441,13 +403,7 @@ pub(super) fn rename_new(from: &Path, to: &Path) -> std::io::Result<()> {
 }
 
 pub(super) fn sync_directory(path: &Path) -> Result<(), StorageFault> {
-    let path = if path.as_os_str().is_empty() { Path::new(".") } else { path };
-    let synced = File::open(path).and_then(|directory| directory.sync_all());
-    match synced {
-        // Some removable file systems can't synchronise a directory.
-        Err(error) if error.kind() == std::io::ErrorKind::InvalidInput => Ok(()),
-        synced => synced.map_err(StorageFault::system("synchronised", path)),
-    }
+    Folder::open(path).and_then(|folder| folder.sync()).map_err(StorageFault::system("synchronised", path))
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! What can go wrong with a file.
 
 use crate::refusal::Refuse;
+use coldsign_verify::files::ReadFault;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -40,12 +41,24 @@ pub enum StorageFault {
     /// It is only held in memory.
     #[error("{} can only be read", .0.display())]
     ReadOnly(PathBuf),
+    /// Somebody else has written, moved or replaced it since this act has read it.
+    #[error("{} is no longer as this act has read it", .0.display())]
+    Exchanged(PathBuf),
     /// Another act holds the store's lock.
     #[error("another coldsign command is at work on {}", .0.display())]
     Busy(PathBuf),
 }
 
 impl StorageFault {
+    pub(super) fn read(path: &Path, fault: ReadFault) -> Self {
+        match fault {
+            ReadFault::Missing => Self::Missing(path.to_owned()),
+            ReadFault::TooLarge { limit } => Self::TooLarge { path: path.to_owned(), cap: limit },
+            ReadFault::System(error) => Self::system("read", path)(error),
+            _ => Self::NotAFile(path.to_owned()),
+        }
+    }
+
     pub(super) fn system(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
         let path = path.to_owned();
         move |source| match source.kind() {
@@ -64,6 +77,7 @@ impl Refuse for StorageFault {
     fn why(&self) -> Vec<String> {
         match self {
             Self::Exists(_) => vec!["nothing is overwritten; nothing was written".to_owned()],
+            Self::Exchanged(_) => vec!["somebody else wrote, moved or replaced it while this act ran".to_owned()],
             Self::Busy(_) => vec!["one act at a time; nothing was done".to_owned()],
             Self::NotAFile(_) => {
                 vec!["pipes, devices and directories are not read here".to_owned()]

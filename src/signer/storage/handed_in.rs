@@ -1,31 +1,19 @@
 //! Files and streams that come from outside: bounded, ordinary, read once.
 
 use super::StorageFault;
-use std::fs::{File, OpenOptions};
+use coldsign_verify::files::{Links, read_ordinary};
+use std::fs::File;
 use std::io::Read;
 use std::os::fd::BorrowedFd;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 /// The bytes of a file that an operator names, at most `cap` of them.
 ///
-/// Opened without waiting, so that a pipe without a writer can't hang the act; anything but an
-/// ordinary file is refused by its open descriptor, so that it can't be changed in between.
-///
 /// # Errors
-/// [`StorageFault::NotAFile`], [`StorageFault::TooLarge`], or the system's.
+/// [`StorageFault::NotAFile`] for anything but an ordinary file, which is never waited for;
+/// [`StorageFault::TooLarge`], or the system's.
 pub fn read_file(path: &Path, cap: u64) -> Result<Vec<u8>, StorageFault> {
-    let fault = || StorageFault::system("read", path);
-    let file = OpenOptions::new()
-        .read(true)
-        .custom_flags(rustix::fs::OFlags::NONBLOCK.bits() as i32)
-        .open(path)
-        .map_err(fault())?;
-    let found = file.metadata().map_err(fault())?;
-    if !found.is_file() {
-        return Err(StorageFault::NotAFile(path.to_owned()));
-    }
-    read_stream(file, path, cap)
+    read_ordinary(path, cap, Links::Followed).map_err(|fault| StorageFault::read(path, fault))
 }
 
 /// All of standard input, past any buffer that would keep a copy.
@@ -36,18 +24,6 @@ pub fn read_descriptor(input: BorrowedFd<'_>, cap: u64) -> Result<Vec<u8>, Stora
     let name = Path::new("standard input");
     let own = input.try_clone_to_owned().map_err(StorageFault::system("read", name))?;
     read_stream(File::from(own), name, cap)
-}
-
-/// The bytes of a file that was just written, from the medium itself where the system can be asked
-/// to forget its copy.
-///
-/// # Errors
-/// As [`read_file`].
-pub fn read_back(path: &Path, cap: u64) -> Result<Vec<u8>, StorageFault> {
-    if let Ok(file) = File::open(path) {
-        let _ = rustix::fs::fadvise(&file, 0, None, rustix::fs::Advice::DontNeed);
-    }
-    read_file(path, cap)
 }
 
 /// All of a stream, at most `cap` bytes; `name` stands for it in errors.

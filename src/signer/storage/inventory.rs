@@ -1,6 +1,8 @@
 //! Everything that lies in a store, with its modes.
 
 use super::{Directory, StorageFault};
+use rustix::fs::{CWD, Mode, OFlags};
+use rustix::io::Errno;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
@@ -56,7 +58,15 @@ impl Directory {
     /// As the system refuses.
     pub fn set_mode(&self, name: &str, mode: u32) -> Result<(), StorageFault> {
         let path = if name.is_empty() { self.path().to_owned() } else { self.path().join(name) };
-        fs::set_permissions(&path, fs::Permissions::from_mode(mode)).map_err(StorageFault::system("changed", &path))
+        let fault = || StorageFault::system("changed", &path);
+        let links = if name.is_empty() { OFlags::empty() } else { OFlags::NOFOLLOW };
+        let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC | links;
+        // By descriptor, so that no link is followed; but what may not be read can't be opened.
+        match rustix::fs::openat(CWD, &path, flags, Mode::empty()) {
+            Ok(found) => rustix::fs::fchmod(found, Mode::from_raw_mode(mode)).map_err(|error| fault()(error.into())),
+            Err(Errno::ACCESS) => fs::set_permissions(&path, fs::Permissions::from_mode(mode)).map_err(fault()),
+            Err(error) => Err(fault()(error.into())),
+        }
     }
 
     fn take_stock(&self, below: &str, depth: usize, found: &mut Vec<Found>) -> Result<(), StorageFault> {

@@ -4,6 +4,7 @@
 //! its name complete and durable, or not at all; and what the system would write of the process
 //! itself, to core files and swap space. It knows no formats and no secrets.
 
+mod confinement;
 mod directory;
 mod fault;
 mod handed_in;
@@ -16,11 +17,12 @@ mod process;
 mod staged;
 mod terminal;
 
+pub use confinement::{Calls, Confined, Files, Reach, has_made, tidy};
 pub use directory::Directory;
 pub use fault::StorageFault;
-pub use handed_in::{read_back, read_descriptor, read_file, read_stream};
+pub use handed_in::{read_descriptor, read_file, read_stream};
 pub use inventory::{Found, Kind, is_folder};
-pub use lock::Lock;
+pub use lock::{Ending, Lock};
 pub use outbox::{
     Outbox, create_private_file, folder_above, give_name, holds_file, inside_git_work_tree, is_there, is_vacant,
     lies_in, new_folder, remove_file,

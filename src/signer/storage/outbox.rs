@@ -1,19 +1,26 @@
-//! What leaves: single files and whole folders, often on removable media without modes.
+//! What leaves: single files and whole folders, often on removable media without modes, or in folders
+//! that others may write.
+//!
+//! The folder that the operator named is opened once; below it no link is followed. Everything is
+//! begun under a random name that is nobody's, and gets its own when it is durable.
 
-use super::directory::{begin, partial_of, put_durably, rename_new, sync_directory, write_durably};
 use super::{Directory, StorageFault};
-use std::collections::{BTreeMap, BTreeSet, HashSet};
-use std::fs::{self, DirBuilder, File};
-use std::os::unix::fs::DirBuilderExt;
+use coldsign_verify::files::{Folder, Kind, Replace, Temporary};
+use std::collections::{BTreeMap, HashSet};
+use std::ffi::{OsStr, OsString};
+use std::fs;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-
-/// Marks a private file that is still being written into a folder of the operator's.
-const MARK: (&str, &str) = (".coldsign.", ".partial");
+use std::sync::{Arc, Once, OnceLock};
 
 /// A directory of the operator's into which products are put.
 #[derive(Debug, Clone)]
 pub struct Outbox {
     path: PathBuf,
+    opened: Arc<OnceLock<Folder>>,
+    /// What it is made in, and its name there, where it is not there yet.
+    above: Option<(Folder, OsString)>,
+    swept: Arc<Once>,
 }
 
 impl Outbox {
@@ -22,23 +29,61 @@ impl Outbox {
     /// # Errors
     /// As the system refuses; [`StorageFault::Exists`] where a file has that name.
     pub fn open(path: &Path) -> Result<Self, StorageFault> {
-        match fs::metadata(path) {
-            Ok(found) if !found.is_dir() => return Err(StorageFault::Exists(path.to_owned())),
-            Ok(_) => {}
-            Err(_) => {
-                fs::metadata(above(path)).map_err(StorageFault::system("read", above(path)))?;
+        let opened = match Folder::open(path) {
+            Ok(folder) => return Ok(Self::of(path, OnceLock::from(folder), None)),
+            Err(error) => error,
+        };
+        match opened.kind() {
+            io::ErrorKind::NotADirectory if fs::symlink_metadata(path).is_ok() => {
+                Err(StorageFault::Exists(path.to_owned()))
             }
+            io::ErrorKind::NotFound => {
+                let folder = Folder::open(above(path)).map_err(StorageFault::system("read", above(path)))?;
+                let name = name_of(path)?;
+                Ok(Self::of(path, OnceLock::new(), Some((folder, name))))
+            }
+            _ => Err(StorageFault::system("read", path)(opened)),
         }
-        Ok(Self { path: path.to_owned() })
     }
 
-    fn make(&self) -> Result<(), StorageFault> {
-        match fs::create_dir(&self.path) {
-            // A directory whose name is not durable loses all that is in it.
-            Ok(()) => sync_directory(above(&self.path)),
-            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
-            Err(error) => Err(StorageFault::system("created", &self.path)(error)),
+    fn of(path: &Path, opened: OnceLock<Folder>, above: Option<(Folder, OsString)>) -> Self {
+        Self { path: path.to_owned(), opened: Arc::new(opened), above, swept: Arc::new(Once::new()) }
+    }
+
+    /// The folder; `None` where it is not there yet.
+    fn there(&self) -> Result<Option<Folder>, StorageFault> {
+        match (self.opened.get(), &self.above) {
+            (Some(opened), _) => Ok(Some(opened.clone())),
+            (None, Some((above, name))) => {
+                let fault = || StorageFault::system("read", &self.path);
+                match above.find(name).map_err(fault())?.map(|found| found.kind) {
+                    None => Ok(None),
+                    Some(Kind::Folder) => {
+                        let found = above.below(name).map_err(fault())?;
+                        Ok(Some(self.opened.get_or_init(|| found).clone()))
+                    }
+                    Some(_) => Err(StorageFault::Exists(self.path.clone())),
+                }
+            }
+            (None, None) => Ok(None),
         }
+    }
+
+    /// The folder, made where it is not there yet. What ended runs have left in it is removed first.
+    fn make(&self) -> Result<Folder, StorageFault> {
+        let folder = match (self.there()?, &self.above) {
+            (Some(folder), _) => folder,
+            (None, Some((above, name))) => {
+                let made = above.create_below(name, 0o755);
+                let made = made.map_err(StorageFault::system("created", &self.path))?;
+                // A directory whose name is not durable loses all that is in it.
+                above.sync().map_err(StorageFault::system("synchronised", above.path()))?;
+                self.opened.get_or_init(|| made).clone()
+            }
+            (None, None) => return Err(StorageFault::Missing(self.path.clone())),
+        };
+        self.swept.call_once(|| folder.sweep_temporaries());
+        Ok(folder)
     }
 
     /// Whether it lies in that directory, or is it.
@@ -49,6 +94,17 @@ impl Outbox {
     /// Where it is.
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Whether only its owner will be able to read a private file there: `false` where the file system
+    /// keeps no modes, `None` where that can't be tried. Leaves nothing.
+    pub fn keeps_modes(&self) -> Option<bool> {
+        let folder = match (self.there().ok()?, &self.above) {
+            (Some(folder), _) => folder,
+            (None, Some((above, _))) => above.clone(),
+            (None, None) => return None,
+        };
+        folder.keeps_modes(chance).ok()
     }
 
     /// Refuses names that are taken, however they are capitalised (FAT knows no difference).
@@ -68,14 +124,14 @@ impl Outbox {
     /// # Errors
     /// As the system refuses.
     pub fn names(&self) -> Result<HashSet<String>, StorageFault> {
-        let mut names = HashSet::new();
-        if fs::metadata(&self.path).is_ok() {
-            for entry in fs::read_dir(&self.path).map_err(StorageFault::system("read", &self.path))? {
-                let entry = entry.map_err(StorageFault::system("read", &self.path))?;
-                names.insert(entry.file_name().to_string_lossy().to_lowercase());
-            }
-        }
-        Ok(names)
+        let Some(folder) = self.there()? else { return Ok(HashSet::new()) };
+        let names = folder.names().map_err(StorageFault::system("read", &self.path))?;
+        Ok(names.iter().map(|name| name.to_string_lossy().to_lowercase()).collect())
+    }
+
+    /// Whether anything of that name is there, a link too.
+    pub fn has(&self, name: &str) -> bool {
+        self.there().is_ok_and(|folder| folder.is_some_and(|folder| folder.has(name)))
     }
 
     /// A folder in it, which may be there. A link is none: whoever made it says where it leads.
@@ -83,19 +139,27 @@ impl Outbox {
     /// # Errors
     /// [`StorageFault::Exists`] where something else has that name.
     pub fn below(&self, name: &str) -> Result<Self, StorageFault> {
+        let below = Self::of(&self.path.join(name), OnceLock::new(), Some((self.make()?, name.into())));
+        below.there()?;
+        Ok(below)
+    }
+
+    /// A file's bytes, from the medium itself where the system can be asked to forget its copy.
+    ///
+    /// # Errors
+    /// [`StorageFault::NotAFile`], [`StorageFault::TooLarge`], or the system's.
+    pub fn read_back(&self, name: &str, cap: u64) -> Result<Vec<u8>, StorageFault> {
         let path = self.path.join(name);
-        self.make()?;
-        match fs::symlink_metadata(&path) {
-            Ok(found) if !found.is_dir() => Err(StorageFault::Exists(path)),
-            _ => Ok(Self { path }),
+        let folder = self.there()?.ok_or_else(|| StorageFault::Missing(path.clone()))?;
+        if let Ok(file) = folder.open_file(name) {
+            let _ = rustix::fs::fadvise(&file, 0, None, rustix::fs::Advice::DontNeed);
         }
+        folder.read(name, cap).map_err(|fault| StorageFault::read(&path, fault))
     }
 
     /// Whether a file of that name is there with exactly these bytes.
     pub fn holds_file(&self, name: &str, bytes: &[u8]) -> bool {
-        Directory::open(&self.path)
-            .and_then(|directory| directory.read(name, bytes.len() as u64))
-            .is_ok_and(|found| found == bytes)
+        self.read_back(name, bytes.len() as u64).is_ok_and(|found| found == bytes)
     }
 
     /// Whether a folder of that name is there with exactly these files.
@@ -105,19 +169,10 @@ impl Outbox {
             .is_ok_and(|found| found == *files)
     }
 
-    /// Removes the private files that acts which are over left half written here; those that another
-    /// act is still writing are left alone. What can't be removed stays: it is nobody's product.
-    pub fn sweep(&self) {
-        for entry in fs::read_dir(&self.path).into_iter().flatten().flatten() {
-            let name = entry.file_name();
-            let name = name.to_string_lossy();
-            if name.starts_with(MARK.0) && name.ends_with(MARK.1) && entry.file_type().is_ok_and(|kind| kind.is_file())
-            {
-                let abandoned = File::open(entry.path()).is_ok_and(|file| file.try_lock().is_ok());
-                if abandoned {
-                    remove_file(&entry.path());
-                }
-            }
+    /// Removes a file that this act made and takes back.
+    pub fn remove(&self, name: &str) {
+        if let Ok(Some(folder)) = self.there() {
+            let _ = folder.remove_file(name);
         }
     }
 
@@ -126,8 +181,7 @@ impl Outbox {
     /// # Errors
     /// As the system refuses; then no file of that name has appeared.
     pub fn create_file(&self, name: &str, bytes: &[u8]) -> Result<(), StorageFault> {
-        self.make()?;
-        create_private_file(&self.path.join(name), bytes)
+        write(&self.make()?, name.as_ref(), bytes, 0o600, Replace::Never)
     }
 
     /// A file for all to read, replaced where it is there.
@@ -135,23 +189,16 @@ impl Outbox {
     /// # Errors
     /// As the system refuses; the old file then stands.
     pub fn replace_public_file(&self, name: &str, bytes: &[u8]) -> Result<(), StorageFault> {
-        self.make()?;
-        let path = self.path.join(name);
-        let partial = partial_of(&path);
-        write_durably(&partial, bytes, 0o644)
-            .and_then(|()| fs::rename(&partial, &path).map_err(StorageFault::system("written", &path)))
-            .inspect_err(|_| remove_file(&partial))?;
-        sync_directory(&self.path)
+        write(&self.make()?, name.as_ref(), bytes, 0o644, Replace::Whole)
     }
 
-    /// A new folder with these files (relative paths, `/` between parts), readable by all, written
-    /// as `<name>.partial` and renamed when everything in it is durable.
+    /// A new folder with these files (relative paths, `/` between parts), readable by all; it gets its
+    /// name when everything in it is durable.
     ///
     /// # Errors
     /// [`StorageFault::Exists`]; on any error nothing of that name has appeared.
     pub fn create_folder(&self, name: &str, files: &BTreeMap<String, Vec<u8>>) -> Result<(), StorageFault> {
-        self.make()?;
-        create_folder(&self.path, name, files, Modes { folder: 0o755, file: 0o644 })
+        self.put_folder(name, files, Modes { folder: 0o755, file: 0o644 })
     }
 
     /// As [`Outbox::create_folder`], readable by its owner alone where the file system can.
@@ -159,8 +206,19 @@ impl Outbox {
     /// # Errors
     /// As [`Outbox::create_folder`].
     pub fn create_private_folder(&self, name: &str, files: &BTreeMap<String, Vec<u8>>) -> Result<(), StorageFault> {
-        self.make()?;
-        create_folder(&self.path, name, files, Modes { folder: 0o700, file: 0o600 })
+        self.put_folder(name, files, Modes { folder: 0o700, file: 0o600 })
+    }
+
+    fn put_folder(&self, name: &str, files: &BTreeMap<String, Vec<u8>>, modes: Modes) -> Result<(), StorageFault> {
+        let folder = self.make()?;
+        let path = self.path.join(name);
+        if folder.has(name) {
+            return Err(StorageFault::Exists(path));
+        }
+        let fault = || StorageFault::system("written", &path);
+        let made = Temporary::folder(&folder, modes.folder, chance).map_err(fault())?;
+        fill(&made.opened().map_err(fault())?, files, modes)?;
+        made.give_name(name, Replace::Never).map_err(fault())
     }
 }
 
@@ -171,30 +229,46 @@ pub(super) struct Modes {
     pub file: u32,
 }
 
-pub(super) fn create_folder(
-    parent: &Path,
-    name: &str,
-    files: &BTreeMap<String, Vec<u8>>,
-    modes: Modes,
-) -> Result<(), StorageFault> {
-    let target = parent.join(name);
-    if fs::symlink_metadata(&target).is_ok() {
-        return Err(StorageFault::Exists(target));
+/// Writes files into a new folder, durably.
+pub(super) fn fill(folder: &Folder, files: &BTreeMap<String, Vec<u8>>, modes: Modes) -> Result<(), StorageFault> {
+    let mut folders = BTreeMap::from([(String::new(), folder.clone())]);
+    for (path, bytes) in files {
+        let whole = folder.path().join(path);
+        let fault = || StorageFault::system("written", &whole);
+        let (inside, name) = path.rsplit_once('/').unwrap_or(("", path));
+        let mut at = folder.clone();
+        let mut way = String::new();
+        for part in inside.split('/').filter(|part| !part.is_empty()) {
+            way = format!("{way}/{part}");
+            at = match folders.get(&way) {
+                Some(known) => known.clone(),
+                None => at.create_below(part, modes.folder).map_err(fault())?,
+            };
+            folders.insert(way.clone(), at.clone());
+        }
+        let mut file = at.create_file(name, modes.file).map_err(fault())?;
+        file.write_all(bytes).and_then(|()| file.sync_all()).map_err(fault())?;
     }
-    let partial = parent.join(format!("{name}.partial"));
-    if fs::symlink_metadata(&partial).is_ok() {
-        fs::remove_dir_all(&partial).map_err(StorageFault::system("removed", &partial))?;
+    folders.values().try_for_each(|folder| folder.sync().map_err(StorageFault::system("synchronised", folder.path())))
+}
+
+fn write(folder: &Folder, name: &OsStr, bytes: &[u8], mode: u32, replace: Replace) -> Result<(), StorageFault> {
+    let path = folder.path().join(name);
+    if replace == Replace::Never && folder.has(name) {
+        return Err(StorageFault::Exists(path));
     }
-    let written = fill(&partial, files, modes)
-        .and_then(|()| rename_new(&partial, &target).map_err(StorageFault::system("written", &target)));
-    if let Err(fault) = written {
-        let _ = fs::remove_dir_all(&partial);
-        return Err(fault);
-    }
-    // Without its name durable it has not appeared.
-    sync_directory(parent).inspect_err(|_| {
-        let _ = fs::remove_dir_all(&target);
-    })
+    let write = || {
+        let mut made = Temporary::file(folder, mode, chance)?;
+        made.write(bytes)?;
+        made.give_name(name, replace)
+    };
+    write().map_err(StorageFault::system("written", &path))
+}
+
+fn chance() -> io::Result<[u8; 8]> {
+    let mut bytes = [0; 8];
+    getrandom::fill(&mut bytes).map_err(|_| io::Error::other("the system gave no random numbers"))?;
+    Ok(bytes)
 }
 
 /// A new private file anywhere, durable when this returns.
@@ -202,25 +276,14 @@ pub(super) fn create_folder(
 /// # Errors
 /// [`StorageFault::Exists`]; on any error no file of that name has appeared.
 pub fn create_private_file(path: &Path, bytes: &[u8]) -> Result<(), StorageFault> {
-    if fs::symlink_metadata(path).is_ok() {
-        return Err(StorageFault::Exists(path.to_owned()));
-    }
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let partial = path.with_file_name(format!("{}{name}{}", MARK.0, MARK.1));
-    let file = begin(&partial, 0o600)?;
-    // Held until it has its name: a sweep beside us leaves it alone, where the file system has locks.
-    let _ = file.try_lock();
-    let written = put_durably(file, &partial, bytes).and_then(|held| {
-        rename_new(&partial, path).map_err(StorageFault::system("written", path))?;
-        drop(held);
-        Ok(())
-    });
-    if let Err(fault) = written {
-        remove_file(&partial);
-        return Err(fault);
-    }
-    // Without its name durable it has not appeared.
-    sync_directory(path.parent().unwrap_or(Path::new("."))).inspect_err(|_| remove_file(path))
+    let folder = Folder::open(above(path)).map_err(StorageFault::system("read", above(path)))?;
+    folder.sweep_temporaries();
+    write(&folder, &name_of(path)?, bytes, 0o600, Replace::Never)
+}
+
+fn name_of(path: &Path) -> Result<OsString, StorageFault> {
+    let name = path.file_name().map(OsStr::to_owned);
+    name.ok_or_else(|| StorageFault::system("created", path)(io::ErrorKind::InvalidInput.into()))
 }
 
 /// Removes a file that an act made and takes back.
@@ -259,13 +322,14 @@ fn real(path: &Path) -> Option<PathBuf> {
     })
 }
 
-/// Gives a file that was written under another name its own, durably.
+/// Gives a file that was written under another name in the same folder its own, durably.
 ///
 /// # Errors
 /// [`StorageFault::Exists`], or as the system refuses; the file then keeps the name it had.
 pub fn give_name(file: &Path, name: &Path) -> Result<(), StorageFault> {
-    rename_new(file, name).map_err(StorageFault::system("written", name))?;
-    sync_directory(name.parent().unwrap_or(Path::new(".")))
+    let folder = Folder::open(above(name)).map_err(StorageFault::system("read", above(name)))?;
+    let named = folder.rename_new(&name_of(file)?, &name_of(name)?).and_then(|()| folder.sync());
+    named.map_err(StorageFault::system("written", name))
 }
 
 /// Whether nothing of that name is there, or an empty directory.
@@ -294,78 +358,10 @@ pub fn inside_git_work_tree(path: &Path) -> Option<PathBuf> {
     real.ancestors().find(|ancestor| ancestor.join(".git").exists()).map(Path::to_owned)
 }
 
-fn fill(folder: &Path, files: &BTreeMap<String, Vec<u8>>, modes: Modes) -> Result<(), StorageFault> {
-    let mut directories = DirBuilder::new();
-    directories.mode(modes.folder).create(folder).map_err(StorageFault::system("created", folder))?;
-    directories.recursive(true);
-    for (name, bytes) in files {
-        let path = folder.join(name);
-        let parent = path.parent().unwrap_or(folder);
-        directories.create(parent).map_err(StorageFault::system("created", parent))?;
-        write_durably(&path, bytes, modes.file)?;
-    }
-    let inner = files.keys().filter_map(|name| folder.join(name).parent().map(Path::to_owned));
-    let folders: BTreeSet<PathBuf> = inner.chain([folder.to_owned()]).collect();
-    folders.iter().try_for_each(|folder| sync_directory(folder))
-}
-
 /// The directory that a path's last name is in.
 fn above(path: &Path) -> &Path {
     path.parent().filter(|above| !above.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_folder_appears_whole_or_not_at_all() {
-        let temp = tempfile::tempdir().unwrap();
-        let outbox = Outbox::open(&temp.path().join("stick")).unwrap();
-        let files = BTreeMap::from([
-            ("SHA256SUMS".to_owned(), b"x".to_vec()),
-            ("for-api/jwks.json".to_owned(), b"{}".to_vec()),
-        ]);
-        outbox.create_folder("p-1", &files).unwrap();
-        assert_eq!(fs::read(temp.path().join("stick/p-1/for-api/jwks.json")).unwrap(), b"{}");
-        assert!(matches!(outbox.create_folder("p-1", &files), Err(StorageFault::Exists(_))));
-        let bad = BTreeMap::from([("a".to_owned(), b"x".to_vec()), ("a/b".to_owned(), b"x".to_vec())]);
-        assert!(outbox.create_folder("p-2", &bad).is_err());
-        assert_eq!(fs::read_dir(outbox.path()).unwrap().count(), 1);
-    }
-
-    #[test]
-    fn what_crashes_left_half_written_goes_and_nothing_else() {
-        let temp = tempfile::tempdir().unwrap();
-        let outbox = Outbox::open(temp.path()).unwrap();
-        let path = |name: &str| temp.path().join(name);
-        for name in [".coldsign.a.jwt.partial", ".coldsign.b.jwt.partial", ".other.partial", "c.jwt"] {
-            fs::write(path(name), b"x").unwrap();
-        }
-        fs::create_dir(path(".coldsign.folder.partial")).unwrap();
-        let at_work = File::open(path(".coldsign.b.jwt.partial")).unwrap();
-        at_work.lock().unwrap();
-        outbox.sweep();
-        let left = super::super::names_in(temp.path());
-        assert_eq!(left, [".coldsign.b.jwt.partial", ".coldsign.folder.partial", ".other.partial", "c.jwt"]);
-    }
-
-    #[test]
-    fn names_that_differ_in_capitals_only_are_taken() {
-        let temp = tempfile::tempdir().unwrap();
-        let outbox = Outbox::open(temp.path()).unwrap();
-        outbox.create_file("Ann.jwt", b"x").unwrap();
-        assert!(outbox.refuse_taken(&["ann.jwt".to_owned()]).is_err());
-        let twins = ["b.jwt".to_owned(), "B.jwt".to_owned()];
-        assert!(outbox.refuse_taken(&twins).is_err());
-        assert!(outbox.refuse_taken(&["c.jwt".to_owned()]).is_ok());
-    }
-
-    #[test]
-    fn a_git_work_tree_is_seen_from_below() {
-        let temp = tempfile::tempdir().unwrap();
-        fs::create_dir(temp.path().join(".git")).unwrap();
-        let store = temp.path().join("deep/store");
-        assert!(inside_git_work_tree(&store).is_some());
-    }
-}
+mod tests;

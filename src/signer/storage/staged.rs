@@ -27,7 +27,7 @@ impl Directory {
         // What an act before this one had not finished.
         let _ = fs::remove_file(&partial);
         let above = path.parent().unwrap_or(self.path());
-        if let Err(fault) = write_durably(&partial, bytes, 0o600).and_then(|()| sync_directory(above)) {
+        if let Err(fault) = write_durably(&partial, bytes).and_then(|()| sync_directory(above)) {
             let _ = fs::remove_file(&partial);
             return Err(fault);
         }

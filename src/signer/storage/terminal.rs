@@ -2,17 +2,17 @@
 
 use rustix::termios::{OptionalActions, tcgetattr, tcsetattr};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
-use signal_hook::iterator::Signals;
 use std::fs::{File, OpenOptions};
-use std::io::{self, BufRead, BufReader, Write};
+use std::io::{self, BufRead, BufReader, PipeReader, Read, Write};
 use std::os::fd::AsFd;
-use std::sync::{Once, mpsc};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Once, mpsc};
 
 /// The longest line anybody types, in bytes.
 const LONGEST: u64 = 64 << 10;
 
 /// From now on a signal that ends the process leaves the terminal as it is now: a question for a
-/// secret turns its echo off, and nobody would turn it on again.
+/// secret turns its echo off, and nobody would turn it on again. Nor does it leave empty folders.
 pub fn restore_terminal_on_signals() {
     static FIRST: Once = Once::new();
     FIRST.call_once(|| {
@@ -21,10 +21,13 @@ pub fn restore_terminal_on_signals() {
         let (ready, listening) = mpsc::sync_channel(1);
         // Caught only where somebody listens: without the thread a signal ends the process as ever.
         let wait = move || {
-            let Ok(mut signals) = Signals::new([SIGHUP, SIGINT, SIGQUIT, SIGTERM]) else { return };
+            let Ok((mut caught, number)) = catch() else { return };
             let _ = ready.send(());
-            for signal in signals.forever() {
+            // One byte a signal; the pipe never ends while the process lives.
+            while caught.read_exact(&mut [0]).is_ok() {
                 let _ = tcsetattr(&terminal, OptionalActions::Now, &settings);
+                super::tidy();
+                let signal = i32::try_from(number.load(Ordering::SeqCst)).unwrap_or(SIGTERM);
                 let _ = signal_hook::low_level::emulate_default_handler(signal);
             }
         };
@@ -32,6 +35,18 @@ pub fn restore_terminal_on_signals() {
             let _ = listening.recv();
         }
     });
+}
+
+/// Where a byte arrives with each signal, and the number of the last one. A pipe: a confined process
+/// gets no sockets, not even a pair of its own.
+fn catch() -> io::Result<(PipeReader, Arc<AtomicUsize>)> {
+    let (reader, writer) = io::pipe()?;
+    let number = Arc::new(AtomicUsize::new(0));
+    for signal in [SIGHUP, SIGINT, SIGQUIT, SIGTERM] {
+        signal_hook::flag::register_usize(signal, Arc::clone(&number), usize::try_from(signal).unwrap_or_default())?;
+        signal_hook::low_level::pipe::register(signal, writer.try_clone()?)?;
+    }
+    Ok((reader, number))
 }
 
 /// Whether standard output was closed when the process began: Rust's runtime then puts the null
@@ -73,7 +88,7 @@ impl Terminal {
     /// [`io::ErrorKind::UnexpectedEof`] where the terminal was closed.
     pub fn read_line(&mut self) -> io::Result<String> {
         let mut line = String::new();
-        if io::Read::take(&mut self.input, LONGEST).read_line(&mut line)? == 0 {
+        if Read::take(&mut self.input, LONGEST).read_line(&mut line)? == 0 {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
         Ok(line.trim_end_matches(['\n', '\r']).to_owned())

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use crate::digest::Digest;
 use crate::escape::escaped;
+use crate::files::LockFault;
 use crate::{bundle, receipt, root};
 
 /// A refusal; the store is as it was before.
@@ -34,6 +35,15 @@ pub enum Fault {
     /// Another process is changing the store, or has since it was read.
     #[error("another process is changing the trust store")]
     Busy,
+    /// No lock: another process holds it, or it is none of this program's.
+    #[error("the trust store can't be changed now: {0}")]
+    Lock(#[from] LockFault),
+    /// A name that leads somewhere else than when the change began.
+    #[error("{} was exchanged while the trust store was changed", .path.display())]
+    Exchanged {
+        /// The file or directory.
+        path: PathBuf,
+    },
     /// A file that is not what was written.
     #[error("{} is damaged: {what}", .path.display())]
     Damaged {
@@ -131,9 +141,11 @@ impl Fault {
             Self::Missing { .. } => "TRUST-MISSING",
             Self::Pinned { .. } => "TRUST-PINNED",
             Self::Name { .. } => "TRUST-NAME",
-            Self::Busy => "TRUST-BUSY",
+            Self::Busy | Self::Lock(LockFault::Held(_)) => "TRUST-BUSY",
+            Self::Lock(LockFault::Foreign(_)) => "TRUST-LOCK",
+            Self::Exchanged { .. } => "TRUST-EXCHANGED",
             Self::Damaged { .. } => "TRUST-DAMAGED",
-            Self::System { .. } => "TRUST-SYSTEM",
+            Self::System { .. } | Self::Lock(LockFault::System { .. }) => "TRUST-SYSTEM",
             Self::Empty => "TRUST-EMPTY",
             Self::ExportDue { .. } => "TRUST-EXPORT-DUE",
             Self::ExportUnknown { .. } => "TRUST-EXPORT-UNKNOWN",

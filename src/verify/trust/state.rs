@@ -5,9 +5,11 @@ use std::path::Path;
 
 use serde_json::{Map, Value};
 
-use super::{Export, ExportTo, Fault, durable};
+use super::durable::{self, Change};
+use super::{Export, ExportTo, Fault};
 use crate::bundle::Bundle;
 use crate::digest::Digest;
+use crate::files::Identity;
 use crate::json;
 use crate::members::Members;
 use crate::receipt;
@@ -61,8 +63,17 @@ impl State {
         Self::parse(&bytes).map_err(|what| Fault::Damaged { path, what })
     }
 
-    pub(super) fn write(&self, directory: &Path) -> Result<(), Fault> {
-        durable::replace(directory, NAME, format!("{:#}\n", self.to_json()).as_bytes())
+    /// As [`read`](Self::read), under the lock; with the file that it was read from.
+    pub(super) fn read_in(change: &Change, directory: &Path) -> Result<(Self, Identity), Fault> {
+        let read = change.read(NAME, LARGEST)?;
+        let read = read.ok_or_else(|| Fault::Missing { directory: directory.to_owned() })?;
+        let state = Self::parse(&read.bytes);
+        Ok((state.map_err(|what| Fault::Damaged { path: directory.join(NAME), what })?, read.file))
+    }
+
+    /// Instead of the file that was read, or of none.
+    pub(super) fn write(&self, change: &Change, read: Option<Identity>) -> Result<(), Fault> {
+        change.replace(NAME, format!("{:#}\n", self.to_json()).as_bytes(), read)
     }
 
     pub(super) fn bundle_text(&self) -> Option<&str> {

@@ -1,6 +1,7 @@
 //! A trust store against whatever may come on a stick, each attack with its well-formed twin.
 
 mod crashes;
+mod exchanged;
 mod exports;
 mod life;
 mod sticks;

@@ -12,6 +12,8 @@ impl World<'_> {
         let Some(signing) = self.series.signing() else { return };
         let kid = signing.kid.clone();
         let service = self.chance.even(self.services.len() as u64 - 1) as usize;
+        // The first one never leaves.
+        let service = if self.services[service].left { 0 } else { service };
         let subject = subject.unwrap_or_else(|| self.chance.even(12));
         let cut_off = self.cut_offs.iter().filter(|(cut, _)| *cut == subject).map(|(_, at)| *at).max();
         let iat = self.rules.issued_at(&self.timing, now, cut_off);
@@ -28,10 +30,18 @@ impl World<'_> {
         // After a revocation a new token is printed with the seconds until every clock has passed it.
         let cut = iat > now.saturating_sub(self.timing.backdate);
         let excused_until = self.window_until.max(if cut { iat + self.timing.skew } else { 0 });
-        let leeway = self.services[service].leeway;
+        let excused_until = excused_until.max(self.wider_until(&self.services[service], now));
+        let leeway = self.services[service].timing.leeway;
         let token = Token { kid, subject, iat, nbf, exp };
+        let issued = Issued { token, service, for_later, journalled: true, leeway, excused_until, withdrawn: None };
+        self.used_until(issued);
+    }
+
+    /// A token that somebody has, and uses to its end.
+    pub(super) fn used_until(&mut self, issued: Issued) {
+        let (exp, leeway) = (issued.token.exp, issued.leeway);
         let place = self.tokens.len();
-        self.tokens.push(Issued { token, service, for_later, excused_until, withdrawn: None });
+        self.tokens.push(issued);
         self.counts.tokens += 1;
         let half = self.timing.skew / 2;
         let last = exp + leeway - 1;
@@ -46,7 +56,7 @@ impl World<'_> {
         let issued = &self.tokens[place];
         let service = &self.services[issued.service];
         let publication = &self.publications[service.loaded];
-        let accepted = service.accepts(self.rules, &self.timing, publication, &issued.token, clock);
+        let accepted = service.accepts(publication, &issued.token, clock);
         self.counts.uses += 1;
         let really = self.real.as_ref().and_then(|real| real.accepts(issued.service, &issued.token, clock));
         self.counts.real += u64::from(really.is_some());
@@ -63,6 +73,7 @@ impl World<'_> {
         if really.is_some_and(|really| really != accepted.is_ok()) {
             return tell("the real gate said otherwise");
         }
+        let accepted = accepted.and_then(|()| service.within_cap(publication, &issued.token));
         match (issued.withdrawn, accepted.is_ok()) {
             (Some(Withdrawal { bound: Bound::Until(bound), .. }), true) if clock > bound => {
                 tell("a withdrawn token was accepted")
@@ -72,7 +83,8 @@ impl World<'_> {
             }
             (None, false) => {
                 let ahead = issued.for_later && clock < issued.token.nbf;
-                let over = clock >= issued.token.exp + service.leeway;
+                let told = publication.told[service.place].map_or(u64::MAX, |told| told.leeway);
+                let over = clock >= issued.token.exp + issued.leeway.min(told);
                 if ahead || over || self.clock <= issued.excused_until {
                     return Ok(());
                 }

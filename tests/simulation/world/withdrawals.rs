@@ -18,7 +18,7 @@ impl World<'_> {
             if issued.token.subject == subject && issued.token.iat <= now && issued.withdrawn.is_none() {
                 let service = &self.services[issued.service];
                 let what = Withdrawn::Token(issued.token.exp);
-                let bound = exposure(ends, self.timing.skew, service.reader(), service.leeway, what);
+                let bound = exposure(ends, self.timing.skew, service.reader(), service.widest_leeway, what);
                 let publication = (service.kind == Kind::Gate).then_some(self.publications.len());
                 self.tokens[place].withdrawn = Some(Withdrawal { bound, publication });
                 uses.push(place);
@@ -42,7 +42,7 @@ impl World<'_> {
         signer::key(&mut self.series, &stolen).state = KeyState::Compromised;
         for issued in self.tokens.iter_mut().filter(|issued| issued.token.kid == stolen && issued.withdrawn.is_none()) {
             let service = &self.services[issued.service];
-            let bound = exposure(ends, self.timing.skew, service.reader(), service.leeway, Withdrawn::Key);
+            let bound = exposure(ends, self.timing.skew, service.reader(), service.widest_leeway, Withdrawn::Key);
             issued.withdrawn = Some(Withdrawal { bound, publication: Some(first) });
         }
         if self.series.standby().is_none() {
@@ -80,14 +80,14 @@ impl World<'_> {
         let service = &self.services[service];
         let publication = &self.publications[service.loaded];
         self.counts.forged += 1;
-        let accepted = service.accepts(self.rules, &self.timing, publication, &token, clock);
+        let accepted = service.accepts(publication, &token, clock);
         if really.is_some_and(|really| really != accepted.is_ok()) {
             return Err(format!("the real gate said otherwise of a forged token at {clock}: {accepted:?} {token:?}"));
         }
         if accepted.is_err() {
             return Ok(());
         }
-        match exposure(ends, self.timing.skew, service.reader(), service.leeway, Withdrawn::Key) {
+        match exposure(ends, self.timing.skew, service.reader(), service.widest_leeway, Withdrawn::Key) {
             Bound::Until(bound) if clock <= bound && service.loaded < first => Ok(()),
             Bound::UntilReplaced if service.loaded < first => Ok(()),
             bound => Err(format!("a forged token was accepted at {clock}, {bound:?}")),

@@ -19,7 +19,7 @@ use super::files::{self, Everything};
 use super::{Denied, Session, Store};
 use crate::journal::{Event, hex, sha256};
 use crate::refusal::Refusal;
-use crate::storage::{Kind, Outbox, read_back, remove_file};
+use crate::storage::{Kind, Outbox};
 use container::{Contents, build, file_name};
 use record::BackupMade;
 use std::collections::BTreeMap;
@@ -68,21 +68,21 @@ pub fn create(session: &mut Session, outbox: &Outbox) -> Result<Made, Refusal> {
     drop(bytes);
     let checkpoint = session.store().journal().note().to_owned();
     let before = session.store().journal().entries().len();
-    let recorded = check_written(session, &path, &made).and_then(|()| session.record(&[made.line()]));
+    let recorded = check_written(session, outbox, &path, &made).and_then(|()| session.record(&[made.line()]));
     match recorded {
         Ok(()) => Ok(Made { path, made, files, checkpoint, left_out, lacking, rewrapped }),
         Err(refusal) => {
             // What the journal speaks of stays.
             if !session.may_be_recorded(before) {
-                remove_file(&path);
+                outbox.remove(&made.file);
             }
             Err(refusal)
         }
     }
 }
 
-fn check_written(session: &Session, path: &std::path::Path, made: &BackupMade) -> Result<(), Refusal> {
-    let bytes = read_back(path, LARGEST)?;
+fn check_written(session: &Session, outbox: &Outbox, path: &std::path::Path, made: &BackupMade) -> Result<(), Refusal> {
+    let bytes = outbox.read_back(&made.file, LARGEST)?;
     if hex(&sha256(&bytes)) != made.sha256 {
         return Err(BackupDenied::ReadBack(path.to_owned()).into());
     }
@@ -136,7 +136,7 @@ fn left_out(store: &Store, taken: &BTreeMap<String, Vec<u8>>) -> Result<Vec<Stri
         let path = found.path.as_str();
         let hidden = path.split('/').any(|part| part.starts_with('.') || part.ends_with(".partial"));
         let own = |folder: &str| path.starts_with(folder);
-        if found.kind == Kind::Folder || hidden || path == "lock" || taken.contains_key(path) {
+        if found.kind == Kind::Folder || hidden || taken.contains_key(path) {
             continue;
         }
         // What was put aside is named by `store check`; an unlock's next file is its file.

@@ -5,10 +5,10 @@ use super::fault::BackupDenied;
 use super::outlook::Outlook;
 use super::record::{EpochStarted, PUBLICATION_GAP};
 use crate::acts::{ClockDenied, RELEASED, Session, Store, files, init};
-use crate::journal::{Event, hex};
+use crate::journal::{self, Event, hex};
 use crate::keystore;
 use crate::refusal::Refusal;
-use crate::storage::{Directory, Lock};
+use crate::storage::Directory;
 use std::path::{Path, PathBuf};
 
 /// What a restore is to do.
@@ -64,8 +64,10 @@ pub fn restore(request: &Request<'_>) -> Result<Restored, Refusal> {
     let swept = Directory::sweep_beside(request.place)?;
     let mark = hex(&*keystore::random::<6>()?);
     let (directory, lock) = Directory::create_beside(request.place, &mark)?;
-    match fill(&directory, lock, request, &epoch).and_then(|lock| Ok((directory.rename_to(request.place)?, lock))) {
-        Ok((directory, _lock)) => {
+    // Held until it has its name, or nothing is left of it.
+    let _lock = lock;
+    match fill(&directory, request, &epoch).and_then(|session| Ok((directory.rename_to(request.place)?, session))) {
+        Ok((directory, _session)) => {
             let store = Store::read(directory)?;
             let behind = store.journal().newest_time().saturating_sub(request.now);
             let behind = (behind > store.skew()).then_some(behind);
@@ -80,7 +82,7 @@ pub fn restore(request: &Request<'_>) -> Result<Restored, Refusal> {
 
 /// Writes the store's files, each durable, and records the epoch. The session that comes back holds
 /// the lock until the store has its name.
-fn fill(directory: &Directory, lock: Lock, request: &Request<'_>, epoch: &EpochStarted) -> Result<Session, Refusal> {
+fn fill(directory: &Directory, request: &Request<'_>, epoch: &EpochStarted) -> Result<Session, Refusal> {
     let backup = request.backup;
     // By the journal's digests: what the archive holds besides is not restored.
     let mut files = files::everything(backup.store())?.files;
@@ -96,6 +98,7 @@ fn fill(directory: &Directory, lock: Lock, request: &Request<'_>, epoch: &EpochS
     }
     // The backup's journal ends before the entry that tells of it: its own time counts too.
     let now = request.now.max(backup.manifest.made);
+    let lock = journal::hold(directory)?;
     let mut session = Session::open_with(directory.path(), lock, backup.own.twin()?, now)?;
     session.record(&[epoch.line()])?;
     super::checked::whole(session.store(), session.opened())?;

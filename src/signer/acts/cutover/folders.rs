@@ -6,7 +6,7 @@ use crate::issuing::delivery::holders_folder;
 use crate::issuing::policy::Service;
 use crate::keystore::KeyRecord;
 use crate::refusal::Refusal;
-use crate::storage::{Outbox, StorageFault, is_there};
+use crate::storage::{Outbox, StorageFault};
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 /// The sheet in a holder's folder.
@@ -47,7 +47,7 @@ pub(super) fn hand_out(
         let folder = holders_folder(&token.subject);
         let names = taken.entry((folder.clone(), token.file.name.to_lowercase())).or_insert(0);
         let put = outbox.below(&folder).and_then(|place| {
-            if !is_there(&place.path().join(SHEET)) {
+            if !place.has(SHEET) {
                 place.create_file(SHEET, sheet.as_bytes())?;
             }
             let name = free_name(&place, &token.file.name, names);
@@ -71,7 +71,7 @@ fn free_name(place: &Outbox, plain: &str, used: &mut usize) -> String {
     loop {
         *used += 1;
         let name = if *used > 1 { format!("{used}-{plain}") } else { plain.to_owned() };
-        if !is_there(&place.path().join(&name)) {
+        if !place.has(&name) {
             return name;
         }
     }
@@ -84,13 +84,18 @@ fn free_name(place: &Outbox, plain: &str, used: &mut usize) -> String {
 /// what is there is old, or somebody else's.
 pub(super) fn there(outbox: &Outbox, folder: &str, name: &str, sheet: &str) -> Result<bool, StorageFault> {
     let path = outbox.path().join(folder).join(name);
-    if !is_there(&path) {
+    // What else has its name is told by whoever puts something into it.
+    let there = match outbox.has(folder).then(|| outbox.below(folder)) {
+        None | Some(Err(StorageFault::Exists(_))) => return Ok(false),
+        Some(there) => there?,
+    };
+    if !there.has(name) {
         let place = outbox.path().join(folder);
-        let names = Outbox::open(&place).and_then(|place| place.names());
+        let names = there.names();
         // What an act left half written is hidden.
         let other = names.is_ok_and(|names| names.iter().any(|name| !name.starts_with('.')));
         return if other { Err(StorageFault::Exists(place)) } else { Ok(false) };
     }
-    let same = outbox.below(folder)?.holds_file(name, sheet.as_bytes());
+    let same = there.holds_file(name, sheet.as_bytes());
     if same { Ok(true) } else { Err(StorageFault::Exists(path)) }
 }

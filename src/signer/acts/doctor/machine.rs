@@ -1,7 +1,7 @@
 //! What the machine could write of a secret to a disk: swap, core files, memory.
 
 use super::{Finding, System};
-use crate::storage::Restrictions;
+use crate::storage::{Calls, Files, Restrictions};
 
 /// A limit on locked memory below which stack and heap are not locked, in bytes.
 const ENOUGH_TO_LOCK: u64 = 3 << 20;
@@ -9,6 +9,7 @@ const ENOUGH_TO_LOCK: u64 = 3 << 20;
 const WHY_SWAP: &str = "memory with an open key can end on that disk, where wiping does not reach it";
 const WHY_UNLOCKABLE: &str = "single secrets are kept out of swap space, the memory around them is not";
 const WHY_CORE: &str = "a core file would hold the keys";
+const WHY_OPEN: &str = "a fault in this program could reach more than the files that its command line names";
 const WHY_READABLE: &str = "other programs of this user can read an open key";
 
 pub(super) fn findings(system: &System<'_>, restrictions: &Restrictions) -> Vec<Finding> {
@@ -67,6 +68,26 @@ fn core_files(system: &System<'_>, restrictions: &Restrictions) -> Finding {
         None => String::new(),
     };
     Finding::ok("core-files", format!("none of this program, whatever happens to it{others}"))
+}
+
+/// What a command can be kept from. Doctor itself reads all of the machine, and writes nothing.
+pub(super) fn confinement(can: (Files, Calls)) -> Finding {
+    let files = match can.0 {
+        Files::Named => "a command opens only the files that it names",
+        Files::NamedOrCut => {
+            "a command opens only the files that it names, but Linux before 6.2 lets it cut others short"
+        }
+        Files::All => "this kernel has no Landlock: a command could open other files than those that it names",
+    };
+    let calls = match can.1 {
+        Calls::Few => "it opens no socket and starts no program",
+        Calls::All => "this kernel has no seccomp: a command could open a socket or start a program",
+    };
+    let fact = format!("{files}; {calls}");
+    if can == (Files::Named, Calls::Few) {
+        return Finding::ok("confinement", fact);
+    }
+    Finding::look("confinement", fact, WHY_OPEN).try_this("uname -r; cat /sys/kernel/security/lsm")
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ mod store;
 
 pub use program::Program;
 
-use crate::storage::{Restrictions, holds_any, names_in, read_file};
+use crate::storage::{Calls, Files, Restrictions, holds_any, names_in, read_file};
 use std::path::{Path, PathBuf};
 
 /// The longest text that is read of what the kernel tells, in bytes.
@@ -84,6 +84,8 @@ pub struct Request {
     pub program: Option<PathBuf>,
     /// What holds for the running process.
     pub restrictions: Restrictions,
+    /// Which files and system calls the kernel can keep from a command.
+    pub confinement: (Files, Calls),
     /// Whether the program was built for use, not for development.
     pub release_build: bool,
     /// The machine's clock, in seconds since the epoch.
@@ -114,6 +116,7 @@ pub fn examine(request: &Request) -> Report {
     let program = request.program.as_deref().and_then(program::read);
     let mut findings = network::findings(&system);
     findings.extend(machine::findings(&system, &request.restrictions));
+    findings.push(machine::confinement(request.confinement));
     findings.extend(clock::findings(&system, request.now));
     findings.extend(program::findings(program.as_ref(), request.release_build));
     match &request.store {

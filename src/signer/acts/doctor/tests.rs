@@ -34,6 +34,7 @@ fn sound() -> Machine {
                 may_gain_privileges: false,
                 lockable: Some(8 << 20),
             },
+            confinement: (Files::Named, Calls::Few),
             release_build: true,
             now: RELEASED + 100,
         },
@@ -126,6 +127,15 @@ fn what_the_process_lets_others_do_is_bad() {
     machine.request.restrictions.core_file = false;
     machine.request.restrictions.readable_by_others = true;
     assert_eq!(machine.wrong(), [("core-files", Verdict::Bad)]);
+}
+
+#[test]
+fn a_kernel_that_can_not_confine_the_program_is_told() {
+    let mut machine = sound();
+    for (files, calls) in [(Files::All, Calls::Few), (Files::NamedOrCut, Calls::Few), (Files::Named, Calls::All)] {
+        machine.request.confinement = (files, calls);
+        assert_eq!(machine.wrong(), [("confinement", Verdict::Look)], "{files:?} {calls:?}");
+    }
 }
 
 #[test]

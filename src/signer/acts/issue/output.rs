@@ -22,7 +22,6 @@ pub(in crate::acts) fn deliver_or(
     outbox: &Outbox,
     again: Option<String>,
 ) -> Result<(), Refusal> {
-    outbox.sweep();
     let mut fault: Option<StorageFault> = None;
     let mut delivered = 0;
     for token in issued {

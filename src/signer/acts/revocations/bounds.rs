@@ -2,7 +2,9 @@
 
 use crate::acts::Store;
 use crate::issuing::Policy;
+use crate::issuing::policy::Service;
 use crate::issuing::record::TokenRecord;
+use crate::keystore::KeyRecord;
 use crate::rotation::{Bound, Reader, Withdrawn, exposure};
 use std::collections::BTreeMap;
 
@@ -21,30 +23,35 @@ pub struct ServiceReach {
 }
 
 /// The services of tokens that are taken back at a time.
-pub(super) fn services(store: &Store, policy: Option<&Policy>, tokens: &[&TokenRecord], now: u64) -> Vec<ServiceReach> {
+pub(super) fn services(
+    store: &Store,
+    policy: Option<&Policy>,
+    tokens: &[&TokenRecord],
+    foreign: &[(&KeyRecord, Vec<&Service>)],
+    now: u64,
+) -> Vec<ServiceReach> {
     let over = Over::new(policy);
     let bundles = last_bundle_end(store, policy, now);
-    let mut reached: BTreeMap<&str, ServiceReach> = BTreeMap::new();
-    for token in tokens {
-        let name = token.issued.service.as_str();
+    let mut reached: BTreeMap<String, ServiceReach> = BTreeMap::new();
+    let ours = tokens.iter().map(|token| (token.issued.service.as_str(), token.issued.exp, 1));
+    let of_key = |(key, services): &(&KeyRecord, Vec<&Service>)| {
+        let until = key.foreign.tokens.map_or(0, |tokens| tokens.until);
+        services.iter().map(move |service| (service.name.clone(), until)).collect::<Vec<_>>()
+    };
+    let theirs: Vec<(String, u64)> = foreign.iter().flat_map(of_key).collect();
+    for (name, exp, counted) in ours.chain(theirs.iter().map(|(name, until)| (name.as_str(), *until, 0))) {
         let sees = policy.and_then(|policy| policy.service(name)).is_some_and(|service| service.sees_revocations);
-        let one = reached.entry(name).or_insert_with(|| ServiceReach {
+        let one = reached.entry(name.to_owned()).or_insert_with(|| ServiceReach {
             service: name.to_owned(),
             tokens: 0,
             on_bundles: sees.then_some(0),
             on_files: 0,
         });
-        let until = |reader| match exposure(
-            bundles,
-            over.skew,
-            reader,
-            over.leeway(name),
-            Withdrawn::Token(token.issued.exp),
-        ) {
+        let until = |reader| match exposure(bundles, over.skew, reader, over.leeway(name), Withdrawn::Token(exp)) {
             Bound::Until(until) => until,
             Bound::UntilReplaced => u64::MAX,
         };
-        one.tokens += 1;
+        one.tokens += counted;
         one.on_files = one.on_files.max(until(Reader::File));
         one.on_bundles = one.on_bundles.map(|latest| latest.max(until(Reader::Bundle)));
     }

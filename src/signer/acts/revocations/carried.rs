@@ -1,8 +1,9 @@
 //! What a bundle and `revoked.json` carry of the revocations.
 
 use super::bounds::Over;
-use crate::acts::Store;
+use crate::acts::foreign::{kids_for, may_live};
 use crate::acts::issue::{Batch, kid_for};
+use crate::acts::{Store, told};
 use crate::issuing::Policy;
 use crate::issuing::policy::{KidForm, Service};
 use crate::issuing::record::TokenRecord;
@@ -19,7 +20,7 @@ pub fn current(store: &Store, now: u64) -> Revocations {
     if ledger.revocations.all().is_empty() {
         return Revocations::default();
     }
-    let policy = store.policy().ok().map(|(policy, _)| policy);
+    let policy = told::policy(store, now).ok();
     let mut current = cut_offs(store, policy.as_ref());
     let over = Over::new(policy.as_ref());
     for token in ledger.tokens.all() {
@@ -36,7 +37,7 @@ pub fn current(store: &Store, now: u64) -> Revocations {
     }
     // Without a policy nothing says how long tokens live: nothing is dropped then.
     match &policy {
-        Some(policy) => current.pruned(UnixTime(now), longest_validity(store, policy), over.margin()),
+        Some(policy) => current.pruned(UnixTime(now), longest_validity(store, policy, now), over.margin()),
         None => current,
     }
 }
@@ -50,7 +51,7 @@ pub fn of_service(store: &Store, withdrawn: &Revocations, service: &Service) -> 
         .filter(|token| token.issued.service == service.name)
         .map(|token| token.issued.jti.as_str())
         .collect();
-    let kids: HashSet<String> = keys.of_keyset(&service.keyset).map(|key| kid_for(service, key)).collect();
+    let kids: HashSet<String> = keys.of_keyset(&service.keyset).flat_map(|key| kids_for(service, key)).collect();
     let mut known = withdrawn.clone();
     known.tokens.retain(|jti, _| its.contains(jti.as_str()));
     known.kids.retain(|kid, _| kids.contains(kid));
@@ -67,9 +68,9 @@ pub fn cut_off(cut_offs: &Revocations, batch: &Batch, subject: &str, kid: &str) 
 pub fn unpublished(store: &Store, now: u64) -> Vec<&RevocationRecord> {
     let ledger = store.ledger();
     let Some(newest) = ledger.publications.newest() else { return Vec::new() };
-    let policy = store.policy().ok().map(|(policy, _)| policy);
+    let policy = told::policy(store, now).ok();
     let over = Over::new(policy.as_ref());
-    let longest = policy.as_ref().map_or(u64::MAX, |policy| longest_validity(store, policy));
+    let longest = policy.as_ref().map_or(u64::MAX, |policy| longest_validity(store, policy, now));
     let needed = |one: &&RevocationRecord| match one.made.what {
         What::Token => ledger.tokens.all().iter().any(|token| one.covers(token) && !over.at(token, now)),
         _ => one.cut_off.saturating_add(longest).saturating_add(over.margin()) >= now,
@@ -115,6 +116,7 @@ fn carried_kids(store: &Store, policy: Option<&Policy>, kid: &str) -> Vec<String
     let libtrust = policy.is_some_and(|policy| policy.services_of(&key.keyset).any(|one| one.kid == KidForm::Libtrust));
     let mut kids = vec![kid.to_owned()];
     kids.extend(libtrust.then(|| libtrust_kid(&key.public)));
+    kids.extend(key.foreign.kid.clone());
     kids
 }
 
@@ -126,10 +128,14 @@ fn carried_kid(store: &Store, policy: Option<&Policy>, token: &TokenRecord) -> S
     }
 }
 
-/// The longest `exp` − `iat` that any token has or can have, in seconds.
-fn longest_validity(store: &Store, policy: &Policy) -> u64 {
+/// The longest `exp` − `iat` that any token has or can have, in seconds. Of tokens from elsewhere not
+/// even `iat` is known.
+fn longest_validity(store: &Store, policy: &Policy, now: u64) -> u64 {
+    if may_live(store, Over::new(Some(policy)).margin(), now) {
+        return u64::MAX;
+    }
     let issued = store.ledger().tokens.all().iter().map(|token| token.issued.exp.saturating_sub(token.issued.iat));
     let backdate = policy.timing().backdate;
     let allowed = policy.services().map(|service| service.longest_horizon().saturating_add(backdate));
-    issued.chain(allowed).max().unwrap_or(0)
+    issued.chain(allowed).chain(told::longest_lost(store)).max().unwrap_or(0)
 }

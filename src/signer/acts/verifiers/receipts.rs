@@ -3,9 +3,11 @@
 use super::record::{ReceiptTaken, VerifierRecord, Verifiers};
 use super::{ReceiptDenied, Session, Store};
 use crate::acts::denied::nearest;
+use crate::acts::foreign::known_as;
 use crate::journal::Event;
 use crate::refusal::Refusal;
 use coldsign_verify::receipt::{Fault, Receipt};
+use std::collections::BTreeMap;
 
 /// Each receipt judged, in the order given; nothing is changed. Those of one verifier are judged by
 /// their numbers, as if each before had been taken.
@@ -83,8 +85,14 @@ fn judge(store: &Store, known: &Verifiers, receipt: &Receipt, now: u64) -> Resul
     if clock > now.saturating_add(skew) {
         return Err(ReceiptDenied::Clock { verifier: verifier.clone(), clock, skew });
     }
-    let ours = |kid: &String| store.ledger().keys.by_kid(kid).is_some();
-    let used = contents.kids.iter().filter(|(kid, _)| ours(kid));
+    // A verifier knows a key by its kid in tokens, and may know it by two.
+    let mut used: BTreeMap<String, u64> = BTreeMap::new();
+    for (kid, at) in &contents.kids {
+        if let (Some(key), Some(at)) = (known_as(store, kid), at) {
+            let newest = used.entry(key.kid.clone()).or_insert(at.0);
+            *newest = (*newest).max(at.0);
+        }
+    }
     Ok(ReceiptTaken {
         verifier: verifier.clone(),
         counter: contents.counter,
@@ -95,7 +103,7 @@ fn judge(store: &Store, known: &Verifiers, receipt: &Receipt, now: u64) -> Resul
         installed_at: contents.installed_at.0,
         loaded_at: contents.loaded_at.map(|at| at.0),
         clock,
-        used: used.filter_map(|(kid, at)| Some((kid.clone(), (*at)?.0))).collect(),
+        used,
     })
 }
 

@@ -69,7 +69,7 @@ pub fn standings<'a>(store: &'a Store, policy: &Policy, now: u64) -> Vec<Standin
 /// keys names nobody, or is a stock consumer: nobody can say what such a service has in memory.
 pub fn must_confirm(store: &Store, policy: &Policy, keyset: &str) -> Vec<Verifier> {
     let services: Vec<&Service> =
-        policy.services_of(keyset).filter(|service| service.consumer == Consumer::Overlap).collect();
+        policy.services_of(keyset).filter(|one| one.consumer == Consumer::Overlap && one.left.is_none()).collect();
     if services.iter().any(|service| service.confirmed_by.is_empty() || !service.sees_revocations) {
         return Vec::new();
     }

@@ -4,7 +4,7 @@ use super::super::status::short;
 use super::{Context, Ended, Screen, tell_lacking};
 use coldsign::acts::{backup, shell_word};
 use coldsign::journal::{hex, sha256};
-use coldsign::storage::{Outbox, is_folder, same_file_system};
+use coldsign::storage::{Outbox, has_made, is_folder, same_file_system};
 use serde_json::json;
 use std::path::PathBuf;
 
@@ -26,7 +26,7 @@ pub struct Args {
 
 pub fn run(args: Args, context: &Context, screen: &mut Screen) -> Ended {
     let outbox = Outbox::open(&args.to)?;
-    let was_there = is_folder(&args.to);
+    let was_there = is_folder(&args.to) && !has_made(&args.to);
     let mut session = context.session(screen)?;
     let backup = backup::create(&mut session, &outbox)?;
     for name in &backup.left_out {

@@ -1,5 +1,6 @@
 //! `coldsign rotate cutover …`
 
+use super::super::medium;
 use crate::bin::Ended;
 use crate::bin::context::Context;
 use crate::bin::screen::{Screen, many};
@@ -127,6 +128,13 @@ fn plan(planned: &Planned, context: &Context, screen: &mut Screen) -> Ended {
         when::utc(swap.locked_from),
         when::utc(when::rounded_up(swap.locked_until))
     ));
+    if let Some(until) = survey.foreign_until.filter(|until| *until > swap.at) {
+        screen.line(&format!(
+            "  the swap ends tokens that {} has signed elsewhere: they would live until {}; nothing replaces them",
+            name(&survey.old),
+            when::utc(when::rounded_up(until))
+        ));
+    }
     screen.line("  until it is confirmed, everything is issued under both keys");
     for service in survey.services.iter().filter(|_| survey.open) {
         let state = if survey.confirmed.contains(service) { "confirmed" } else { "not confirmed yet" };
@@ -142,6 +150,7 @@ fn plan(planned: &Planned, context: &Context, screen: &mut Screen) -> Ended {
 
 fn issue(planned: &Planned, whom: Whom, to: &std::path::Path, context: &Context, screen: &mut Screen) -> Ended {
     let outbox = Outbox::open(to)?;
+    medium::tell_modes(&outbox, screen);
     let mut wanted = Wanted { swap_at: None, whom: whom.clone() };
     let mut session = context.act(screen, |store, _| {
         store.refuse_inside(&outbox)?;
@@ -254,6 +263,6 @@ fn as_json(survey: &Survey) -> Value {
         "keyset": survey.keyset, "services": survey.services, "confirmed": survey.confirmed, "old": survey.old,
         "new": survey.new, "open": survey.open, "tokens": survey.tokens, "issued": survey.swap.issued_at,
         "swap": survey.swap.at, "locked_from": survey.swap.locked_from, "locked_until": survey.swap.locked_until,
-        "late": survey.late,
+        "late": survey.late, "foreign_until": survey.foreign_until,
     })
 }

@@ -1,5 +1,6 @@
 //! `coldsign rotate emergency`
 
+use super::super::medium;
 use crate::bin::Ended;
 use crate::bin::ask;
 use crate::bin::context::Context;
@@ -80,6 +81,9 @@ fn examine(args: &Args, store: &Store, outbox: Option<&Outbox>, context: &Contex
 
 pub fn run(args: &Args, context: &Context, screen: &mut Screen) -> Ended {
     let outbox = args.to.as_deref().map(Outbox::open).transpose()?;
+    if let Some(outbox) = &outbox {
+        medium::tell_modes(outbox, screen);
+    }
     if args.dry_run {
         let store = context.store(screen)?;
         let survey = examine(args, &store, outbox.as_ref(), context)?;
@@ -181,6 +185,12 @@ fn show(survey: &Survey, store: &Store, screen: &mut Screen) {
     if due > TOLD {
         screen.line(&format!("  and {} more: coldsign token list --live", due - TOLD));
     }
+    if let Some(tokens) = survey.key.foreign.tokens.filter(|tokens| tokens.until > survey.at) {
+        screen.line(&format!(
+            "tokens that it has signed elsewhere stop too; they would live until {}, and can't be issued again here",
+            when::utc(when::rounded_up(tokens.until))
+        ));
+    }
     if served > 0 {
         let whose = match (survey.declared, survey.signs) {
             (true, _) => "further holders have another token that works",
@@ -243,6 +253,7 @@ fn as_json(survey: &Survey, store: &Store) -> Value {
         "key": survey.key.name(), "kid": survey.key.kid, "time": survey.at, "signs": survey.signs,
         "successor": survey.successor, "operators_of": survey.handed, "went_over": survey.went_over,
         "served": survey.served(store).count(),
+        "foreign_until": survey.key.foreign.tokens.map(|tokens| tokens.until),
         "tokens": survey.tokens(store).map(|token| json!({
             "jti": token.issued.jti, "service": token.issued.service, "subject": token.issued.sub, "expires": token.issued.exp,
         })).collect::<Vec<_>>(),

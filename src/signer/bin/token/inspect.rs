@@ -5,7 +5,7 @@ use super::super::screen::Screen;
 use super::super::{Ended, when};
 use super::{find_token, list, read_token};
 use coldsign::acts::Store;
-use coldsign::acts::inspect::{Report, known, report};
+use coldsign::acts::inspect::{Report, foreign_key, known, report};
 use coldsign::issuing::record::TokenRecord;
 use coldsign::issuing::revoked::RevocationRecord;
 use coldsign_verify::escape::escaped;
@@ -66,6 +66,10 @@ pub fn run(args: Args, context: &Context, screen: &mut Screen) -> Ended {
     let revoked = token.flatten().and_then(|token| store.as_ref()?.ledger().revocations.of(token));
     for line in token.map(|token| verdict(token, revoked, now)).unwrap_or_default() {
         screen.line(&line);
+    }
+    let foreign = store.as_ref().filter(|_| matches!(token, Some(None))).and_then(|store| foreign_key(store, &report));
+    if let Some(key) = foreign {
+        screen.line(&format!("its key is {}, which has signed tokens elsewhere too", key.name()));
     }
     Ok(())
 }

@@ -2,8 +2,9 @@
 
 use super::super::context::Context;
 use super::super::fault::Fault;
+use super::super::medium;
 use super::super::screen::Screen;
-use super::super::{Ended, when};
+use super::super::{Ended, lookalikes, when};
 use super::grant;
 use coldsign::acts::issue::{self, Batch, Issued, Planned};
 use coldsign::issuing::policy::TokenForm;
@@ -84,6 +85,7 @@ pub fn run(args: Args, context: &Context, screen: &mut Screen) -> Ended {
     if args.dry_run {
         let store = context.store(screen)?;
         let planned = issue::plan(&store, &batch, now.max(store.journal().newest_time()))?;
+        lookalikes::warn(&store, &batch.subjects, screen);
         if screen.json() {
             screen.object(&json!({"dry_run": planned.iter().map(as_json).collect::<Vec<_>>()}));
         } else {
@@ -102,7 +104,9 @@ pub fn run(args: Args, context: &Context, screen: &mut Screen) -> Ended {
         return to_stdout(&batch, context, screen);
     }
     let outbox = Outbox::open(to)?;
-    let mut session = context.act(screen, |store, _| {
+    medium::tell_modes(&outbox, screen);
+    let mut session = context.act(screen, |store, screen| {
+        lookalikes::warn(store, &batch.subjects, screen);
         let planned = issue::plan(store, &batch, now.max(store.journal().newest_time()))?;
         store.refuse_inside(&outbox)?;
         let names: Vec<String> = planned.into_iter().map(|one| one.file_name).collect();
@@ -144,7 +148,10 @@ fn batch(args: &Args, now: u64) -> Result<Batch, Refusal> {
 }
 
 fn to_stdout(batch: &Batch, context: &Context, screen: &mut Screen) -> Ended {
-    let mut session = context.session(screen)?;
+    let mut session = context.act(screen, |store, screen| {
+        lookalikes::warn(store, &batch.subjects, screen);
+        issue::plan(store, batch, context.now()?.max(store.journal().newest_time())).map(drop)
+    })?;
     let issued = issue::issue(&mut session, batch)?;
     for token in &issued {
         screen.product(token.token.as_bytes());
@@ -196,6 +203,9 @@ fn report(issued: &[Issued], outbox: &Outbox, screen: &mut Screen) {
     }
     if issued.iter().any(|token| !token.key_published) {
         screen.warning("no publication holds its key yet: no service can check it");
+        screen.hint("coldsign publish --to .");
+    } else if issued.iter().any(|token| !token.validity_told) {
+        screen.warning("no publication tells its service yet to accept a token for so long: it is refused there");
         screen.hint("coldsign publish --to .");
     }
 }

@@ -408,6 +408,7 @@ proptest! {
         lifetime in any::<Option<u64>>(), later in any::<Option<u64>>(), now in any::<u64>(), scope in ".{0,5}", cnf in prop::option::of(".{0,50}"),
     ) {
         let asked = Request {
+            known_subject: false,
             service, roles: vec![role], subject, lifetime, not_before: later.map(UnixTime), scopes: vec![scope],
             details: None, cut_off: None, cnf_jkt: cnf,
         };

@@ -233,6 +233,13 @@ fn role(service: &str, old: &Role, new: &Role, changes: &mut Changes) {
     changes.swapped(&about, "description", old.description.clone(), new.description.clone());
 }
 
+impl Role {
+    /// Whether it grants anything that another does not.
+    pub fn gives_more_than(&self, other: &Role) -> bool {
+        grants(self).into_iter().zip(grants(other)).any(|((_, ours), (_, theirs))| !ours.is_subset(&theirs))
+    }
+}
+
 /// Everything a role grants, by kind.
 fn grants(role: &Role) -> Vec<(&'static str, BTreeSet<String>)> {
     let set = |list: &[String]| list.iter().cloned().collect::<BTreeSet<_>>();

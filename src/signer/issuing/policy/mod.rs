@@ -31,7 +31,7 @@ pub use keyset::Keyset;
 pub use names::RESERVED;
 pub use role::Role;
 pub use section::Lines;
-pub use service::{Consumer, CustomClaim, Export, KidForm, Service, TokenForm};
+pub use service::{Consumer, CustomClaim, Export, KidForm, Left, Service, TokenForm};
 pub use starter::{StarterKeyset, StarterKind, StarterPlan, StarterService, starter};
 
 use section::{Report, Section};
@@ -98,6 +98,13 @@ impl Policy {
         }
     }
 
+    /// The same with further services: those that left it, and are told on.
+    #[must_use]
+    pub fn with(mut self, left: Vec<Service>) -> Self {
+        self.services.extend(left.into_iter().map(|service| (service.name.clone(), service)));
+        self
+    }
+
     /// Clock bounds.
     pub fn timing(&self) -> Timing {
         self.timing
@@ -110,11 +117,12 @@ impl Policy {
 
     /// What rotation counts with for a keyset.
     pub fn rotation(&self, keyset: &str) -> rotation::Timing {
-        let services = || self.services_of(keyset);
+        // What left gets no tokens, but those that it has must end before their key does.
+        let services = || self.services_of(keyset).filter(|service| service.left.is_none());
         rotation::Timing {
             longest_lifetime: services().map(Service::longest_lifetime).max().unwrap_or(0),
             longest_horizon: services().map(Service::longest_horizon).max().unwrap_or(0),
-            leeway: services().map(|service| service.leeway).max().unwrap_or(0),
+            leeway: self.services_of(keyset).map(|service| service.leeway).max().unwrap_or(0),
             rotate_every: self.keyset(keyset).map_or(keyset::USUAL_ROTATION, |keyset| keyset.rotate_every),
             ..counted(self.timing, self.distribution)
         }

@@ -49,6 +49,19 @@ pub struct Service {
     pub roles: BTreeMap<String, Role>,
     /// Where its fields stand.
     pub lines: Lines,
+    /// Whether it is in the policy no more, and told on for the sake of its tokens.
+    pub left: Option<Left>,
+}
+
+/// When a service left the policy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Left {
+    /// The place in the journal of the first policy without it.
+    pub index: u64,
+    /// When that was applied, in seconds since the epoch.
+    pub at: u64,
+    /// b of the last policy that had it.
+    pub backdate: u64,
 }
 
 /// How a service holds keys.
@@ -150,6 +163,9 @@ const FIELDS: [&str; 16] = [
 ];
 
 impl Service {
+    /// The most that `leeway` may be, in seconds.
+    pub const LONGEST_LEEWAY: u64 = 600;
+
     /// The role of that name.
     pub fn role(&self, name: &str) -> Option<&Role> {
         self.roles.get(name)
@@ -233,7 +249,7 @@ fn service(name: &str, section: Section<'_>, report: &mut Report) -> Option<Serv
     let token_form = section.choice("token_form", &FORMS, report);
     let sees_revocations = section.boolean("sees_revocations", report).unwrap_or(false);
     let confirmed_by = names::verifiers(&section, "confirmed_by", report);
-    let leeway = section.duration("leeway", 0, 600, report).unwrap_or(0);
+    let leeway = section.duration("leeway", 0, Service::LONGEST_LEEWAY, report).unwrap_or(0);
     let max_token_bytes = section.integer("max_token_bytes", 512..=16_384, report);
     let client_id = section.text("client_id", report);
     let discover_host = discover_host(&section, report);
@@ -268,6 +284,7 @@ fn service(name: &str, section: Section<'_>, report: &mut Report) -> Option<Serv
         discover_port,
         roles,
         lines: section.into_lines(),
+        left: None,
     })
 }
 

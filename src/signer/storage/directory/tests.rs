@@ -25,12 +25,44 @@ fn reading_is_bounded_and_follows_no_link() {
 }
 
 #[test]
-fn appending_cuts_what_lies_beyond() {
+fn what_is_planted_under_a_name_half_written_neither_hangs_nor_owns_the_file() {
+    use std::os::unix::fs::MetadataExt;
     let temp = tempfile::tempdir().unwrap();
     let directory = Directory::open(temp.path()).unwrap();
-    directory.append("j", 0, b"one\ntorn").unwrap();
-    directory.append("j", 4, b"two\n").unwrap();
-    assert_eq!(directory.read("j", 100).unwrap(), b"one\ntwo\n");
+    let partial = temp.path().join(".a.partial");
+    let victim = temp.path().join("victim");
+    fs::write(&victim, b"kept").unwrap();
+    rustix::fs::mkfifoat(CWD, &partial, Mode::from_raw_mode(0o666)).unwrap();
+    directory.replace_file("a", b"one").unwrap();
+    std::os::unix::fs::symlink("victim", &partial).unwrap();
+    directory.replace_file("a", b"two").unwrap();
+    fs::write(&partial, b"planted").unwrap();
+    fs::set_permissions(&partial, fs::Permissions::from_mode(0o666)).unwrap();
+    let planted = File::open(&partial).unwrap();
+    directory.replace_file("a", b"three").unwrap();
+    let found = fs::metadata(temp.path().join("a")).unwrap();
+    assert_eq!((found.mode() & 0o777, directory.read("a", 9).unwrap()), (0o600, b"three".to_vec()));
+    assert_ne!(found.ino(), planted.metadata().unwrap().ino());
+    assert_eq!(fs::read(&victim).unwrap(), b"kept");
+    // A pipe where a file is expected is refused, not waited for.
+    rustix::fs::mkfifoat(CWD, temp.path().join("pipe"), Mode::from_raw_mode(0o666)).unwrap();
+    assert!(matches!(directory.read("pipe", 9), Err(StorageFault::NotAFile(_))));
+    assert!(matches!(directory.sync_file("pipe"), Err(StorageFault::NotAFile(_))));
+}
+
+#[test]
+fn a_place_half_made_is_swept_when_nobody_holds_it() {
+    let temp = tempfile::tempdir().unwrap();
+    let place = temp.path().join("store");
+    let (made, lock) = Directory::create_beside(&place, "0123456789ab").unwrap();
+    made.create_file("a", b"x").unwrap();
+    assert!(Directory::sweep_beside(&place).unwrap().is_empty(), "it is at work");
+    drop(lock);
+    for other in [".store.mine.partial", ".store.0123456789ab", ".other.0123456789ab.partial"] {
+        fs::create_dir(temp.path().join(other)).unwrap();
+    }
+    assert_eq!(Directory::sweep_beside(&place).unwrap(), [made.path()]);
+    assert_eq!(Directory::open(temp.path()).unwrap().names("").unwrap().len(), 3);
 }
 
 #[test]
@@ -45,7 +77,11 @@ fn files_in_memory_are_read_like_others_and_never_written() {
     assert!(matches!(held.read("a", 0), Err(StorageFault::TooLarge { .. })));
     assert!(matches!(held.read("below", 9), Err(StorageFault::Missing(_))));
     assert_eq!(held.read_folder("below", 99).unwrap().len(), 2);
-    let refused = [held.create_file("x", b""), held.replace_file("a", b""), held.append("a", 0, b"")];
+    let refused = [
+        held.create_file("x", b""),
+        held.replace_file("a", b""),
+        held.append("a", &Ending { keep: 0, last: b"", torn: b"" }, b""),
+    ];
     assert!(refused.iter().all(|done| matches!(done, Err(StorageFault::ReadOnly(_)))));
     assert!(held.below("x").is_err() && held.remove_file("a").is_err() && held.remove_folder("below").is_err());
 }

@@ -142,7 +142,7 @@ fn a_new_installation_is_not_loaded_yet() {
 fn one_process_at_a_time_changes_the_store() {
     let mut machine = Machine::new();
     machine.bring(&Stick::under_1(&contents_1()));
-    let held = Lock::take(machine.trust.directory()).unwrap();
+    let held = Change::begin(machine.trust.directory()).unwrap();
     assert_eq!(machine.install(), "TRUST-BUSY");
     assert!(TrustStore::open(machine.trust.directory()).is_ok(), "reading waits for nobody");
     drop(held);
@@ -192,7 +192,9 @@ fn a_store_changed_by_hand_is_damage() {
     assert_eq!(code(TrustStore::open(machine.trust.directory())), "TRUST-DAMAGED");
     fs::remove_file(&file).unwrap();
     fs::create_dir(&file).unwrap();
-    assert_eq!(code(TrustStore::open(machine.trust.directory())), "TRUST-SYSTEM");
+    assert_eq!(code(TrustStore::open(machine.trust.directory())), "TRUST-DAMAGED");
+    // A name longer than any file system takes.
+    assert_eq!(code(TrustStore::open(&machine.trust.directory().join("x".repeat(300)))), "TRUST-SYSTEM");
 }
 
 proptest! {

@@ -235,9 +235,9 @@ fn a_lost_journal_keeps_its_epoch_and_its_numbers() {
 fn what_a_killed_restore_left_goes_with_the_next() {
     let bench = Bench::new();
     let backup = open(&bench.backup("store", START)).unwrap();
-    let left = bench.path(".new.0a1b.partial");
+    let left = bench.path(".new.0a1b0a1b0a1b.partial");
     fs::create_dir(&left).unwrap();
-    fs::write(left.join("lock"), b"").unwrap();
+    fs::write(left.join("store.json"), b"").unwrap();
     let restored = bench.restore_with(&backup, "new", &Outlook::default(), false).unwrap();
     assert_eq!(restored.swept, std::slice::from_ref(&left));
     assert!(!left.exists());

@@ -189,12 +189,13 @@ fn what_the_medium_gives_back_is_what_counts() {
     let bench = Bench::new();
     let made = bench.create("store", START).unwrap();
     let session = bench.session("store", START);
-    check_written(&session, &made.path, &made.made).unwrap();
+    let outbox = Outbox::open(&bench.path("stick")).unwrap();
+    check_written(&session, &outbox, &made.path, &made.made).unwrap();
     let mut bytes = fs::read(&made.path).unwrap();
     let middle = bytes.len() / 2;
     bytes[middle] ^= 1;
     fs::write(&made.path, bytes).unwrap();
-    assert_eq!(rule(check_written(&session, &made.path, &made.made)), "BACKUP-READ-BACK");
+    assert_eq!(rule(check_written(&session, &outbox, &made.path, &made.made)), "BACKUP-READ-BACK");
 }
 
 #[test]
