@@ -1,6 +1,6 @@
 //! Every act, with the moments at which somebody can change the store's files.
 
-use crate::ground::{ADMIN, Ground, NOW, Stand, batch, passphrase, sign_root};
+use crate::ground::{Ground, NOW, Stand, batch, passphrase, sign_root};
 use coldsign::acts::keys::Change;
 use coldsign::acts::revocations::Request;
 use coldsign::acts::root::{self, Wish};
@@ -50,14 +50,12 @@ pub struct Done {
 pub struct Act {
     pub name: &'static str,
     pub does: fn(&Trial<'_>) -> Result<Done, Refusal>,
-    /// The operator's passphrase from then on.
-    pub then: &'static str,
 }
 
 const CHANGED: &str = "quite another passphrase";
 
 const fn act(name: &'static str, does: fn(&Trial<'_>) -> Result<Done, Refusal>) -> Act {
-    Act { name, does, then: ADMIN }
+    Act { name, does }
 }
 
 pub const ACTS: [Act; 26] = [
@@ -85,8 +83,7 @@ pub const ACTS: [Act; 26] = [
     }),
     act("revoke", |trial| {
         let mut session = trial.session()?;
-        let request =
-            Request { what: What::Subject, names: vec!["ann".to_owned()], reason: None, unseen: false };
+        let request = Request { what: What::Subject, names: vec!["ann".to_owned()], reason: None, unseen: false };
         revocations::revoke(&mut session, &request)?;
         Ok(trial.done(&session))
     }),
@@ -143,12 +140,8 @@ pub const ACTS: [Act; 26] = [
         Ok(trial.done(&session))
     }),
     act("unlock change", |trial| trial.unlock("carol", Depth::Reseal)),
-    Act { name: "unlock change, own", does: |trial| trial.unlock(trial.unlock, Depth::Reseal), then: CHANGED },
-    Act {
-        name: "unlock change --rewrap-only",
-        does: |trial| trial.unlock(trial.unlock, Depth::RewrapOnly),
-        then: CHANGED,
-    },
+    act("unlock change, own", |trial| trial.unlock(trial.unlock, Depth::Reseal)),
+    act("unlock change --rewrap-only", |trial| trial.unlock(trial.unlock, Depth::RewrapOnly)),
     act("unlock remove", |trial| {
         let mut session = trial.session()?;
         unlock::remove(&mut session, "carol", Some(&trial.passphrase()))?;

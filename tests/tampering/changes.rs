@@ -27,11 +27,21 @@ impl Change {
         Self::one(path, what, Some(Node::File(bytes.to_vec())))
     }
 
+    fn makes_a_difference(&self, live: &Tree) -> bool {
+        let mut after = live.clone();
+        for (path, node) in &self.puts {
+            let below = format!("{path}/");
+            after.retain(|name, _| name != path && !name.starts_with(&below));
+            after.extend(node.iter().map(|node| (path.clone(), node.clone())));
+        }
+        after != *live
+    }
+
     /// Whether it changes that path.
     pub fn touches(&self, path: &str) -> bool {
-        self.puts.iter().any(|(put, _)| {
-            path == put || path.strip_prefix(put.as_str()).is_some_and(|rest| rest.starts_with('/'))
-        })
+        self.puts
+            .iter()
+            .any(|(put, _)| path == put || path.strip_prefix(put.as_str()).is_some_and(|rest| rest.starts_with('/')))
     }
 
     pub fn paths(&self) -> impl Iterator<Item = &str> {
@@ -55,6 +65,7 @@ pub fn all() -> &'static [Change] {
         changes.extend(makers.planted());
         changes.extend(makers.folders());
         changes.extend(makers.journals());
+        changes.retain(|change| change.makes_a_difference(&ground.live));
         changes
     })
 }
@@ -171,7 +182,10 @@ impl Makers {
         let hers = sealed_to(&[sealing.recipient()], self.pen.pem().as_bytes());
         let known = berta.keys.iter().find(|(known, _)| known == kid);
         let mut made = vec![("her own key, sealed to her identity", hers)];
-        made.extend(known.map(|(_, pem)| ("the key, sealed to her identity", sealed_to(&[sealing.recipient()], pem.as_bytes()))));
+        made.extend(
+            known
+                .map(|(_, pem)| ("the key, sealed to her identity", sealed_to(&[sealing.recipient()], pem.as_bytes()))),
+        );
         made
     }
 
@@ -303,9 +317,7 @@ pub fn bertas_journals(berta: &Loot, live: &Tree) -> Vec<(&'static str, Vec<u8>,
     let own = Pen::new();
     let old = &berta.journal;
     let time = whole.written().last().unwrap().time;
-    let token = |number: u64| {
-        Written::new(time, "policy.applied", json!({"sha256": "00".repeat(32), "bytes": number}))
-    };
+    let token = |number: u64| Written::new(time, "policy.applied", json!({"sha256": "00".repeat(32), "bytes": number}));
     let rekeyed = |pen: &Pen| {
         Written::new(time, "journal.rekeyed", json!({"journal_key": coldsign_verify::base64url::encode(&pen.public())}))
     };
@@ -333,7 +345,8 @@ fn counterpart<'t>(path: &str, other: &'t Tree) -> Option<&'t [u8]> {
         return Some(bytes);
     }
     let (folder, name) = path.rsplit_once('/')?;
-    let kind = |name: &str| (name.split(['-', '.']).next().map(str::to_owned), name.rsplit('.').next().map(str::to_owned));
+    let kind =
+        |name: &str| (name.split(['-', '.']).next().map(str::to_owned), name.rsplit('.').next().map(str::to_owned));
     let top = folder.split('/').next()?;
     let like = other.keys().find(|other| {
         other.rsplit_once('/').is_some_and(|(folder, other)| folder.starts_with(top) && kind(other) == kind(name))
@@ -351,7 +364,8 @@ fn first_line(tree: &Tree) -> String {
 }
 
 fn newest_key(lines: &[Written]) -> [u8; 32] {
-    let newest = lines.iter().rev().find_map(|line| line.members.get("journal_key").filter(|_| line.kind == "journal.rekeyed"));
+    let newest =
+        lines.iter().rev().find_map(|line| line.members.get("journal_key").filter(|_| line.kind == "journal.rekeyed"));
     coldsign_verify::base64url::decode(newest.unwrap().as_str().unwrap()).unwrap().try_into().unwrap()
 }
 

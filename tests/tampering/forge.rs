@@ -94,8 +94,7 @@ fn swap_text(value: &Value, swap: &BTreeMap<String, Swapped>) -> Value {
 }
 
 fn public(jwk: &Value) -> PublicKey {
-    PublicKey::ed25519(Algorithm::EdDsa, &base64url::decode(jwk["x"].as_str().unwrap()).unwrap())
-        .unwrap()
+    PublicKey::ed25519(Algorithm::EdDsa, &base64url::decode(jwk["x"].as_str().unwrap()).unwrap()).unwrap()
 }
 
 /// Forges a store from its files.
@@ -187,7 +186,8 @@ pub fn forge(store: &Tree, roots: Roots) -> Forged {
                     }
                     line.members.insert("kid".to_owned(), journal.kid().into());
                     line.members.insert("jwk".to_owned(), journal.jwk());
-                    line.members.insert("sha256".to_owned(), digests[&format!("key-{}.age", journal.kid())].clone().into());
+                    line.members
+                        .insert("sha256".to_owned(), digests[&format!("key-{}.age", journal.kid())].clone().into());
                 } else if let Some(key) = swap.get(&kid) {
                     line.members.insert("kid".to_owned(), key.kid.clone().into());
                     line.members.insert("jwk".to_owned(), key.jwk.clone());
@@ -222,9 +222,7 @@ fn map(value: Value) -> Map<String, Value> {
 /// Whether the key that a line speaks of is for that.
 fn is_of(lines: &[Written], line: &Written, purpose: &str) -> bool {
     lines.iter().any(|made| {
-        made.kind == "key.generated"
-            && made.members["kid"] == line.members["kid"]
-            && made.members["purpose"] == purpose
+        made.kind == "key.generated" && made.members["kid"] == line.members["kid"] && made.members["purpose"] == purpose
     })
 }
 
@@ -307,7 +305,8 @@ fn plant_draft(text: &mut Pages, files: &mut Tree, lines: &[Written], bundle: &P
     let digest = hex(&sha256(draft.as_bytes()));
     files.retain(|path, _| !path.starts_with("roots/draft-"));
     files.insert(format!("roots/draft-{digest}.json"), Node::File(draft.into_bytes()));
-    let number = 1 + lines.iter().filter(|line| line.kind == "key.generated" && line.members["purpose"] == "bundle").count();
+    let number =
+        1 + lines.iter().filter(|line| line.kind == "key.generated" && line.members["purpose"] == "bundle").count();
     text.push(&Written::new(
         time,
         "key.generated",

@@ -51,8 +51,15 @@ impl Desk {
             fs::create_dir(desk.path(folder)).unwrap();
         }
         desk.must(&[
-            "init", "--issuer", "https://tokens.example", "--policy", "policy.toml", "--kdf-log-n", "10",
-            "--recovery-sheet", "sheet.txt",
+            "init",
+            "--issuer",
+            "https://tokens.example",
+            "--policy",
+            "policy.toml",
+            "--kdf-log-n",
+            "10",
+            "--recovery-sheet",
+            "sheet.txt",
         ]);
         let sheet = fs::read_to_string(desk.path("sheet.txt")).unwrap();
         let code = sheet.lines().find_map(|line| line.strip_prefix("root code")).unwrap().trim();
@@ -98,9 +105,12 @@ impl Desk {
     }
 
     fn products(&self) -> Tree {
-        ["out", "one", "two"].into_iter().flat_map(|folder| {
-            tree(&self.path(folder)).into_iter().map(move |(path, node)| (format!("{folder}/{path}"), node))
-        }).collect()
+        ["out", "one", "two"]
+            .into_iter()
+            .flat_map(|folder| {
+                tree(&self.path(folder)).into_iter().map(move |(path, node)| (format!("{folder}/{path}"), node))
+            })
+            .collect()
     }
 }
 
@@ -152,10 +162,18 @@ fn what_is_read_without_a_passphrase_says_that_nobody_vouches_for_it() {
         if forged {
             desk.forge(Roots::Replaced);
         }
-        for arguments in [&["status"][..], &["key", "list"], &["token", "list"], &["publication", "list"],
-            &["unlock", "list"], &["journal", "show"], &["journal", "verify"], &["policy", "show"],
-            &["root", "show", "--unauthenticated"], &&["rotate", "plan"]]
-        {
+        for arguments in [
+            &["status"][..],
+            &["key", "list"],
+            &["token", "list"],
+            &["publication", "list"],
+            &["unlock", "list"],
+            &["journal", "show"],
+            &["journal", "verify"],
+            &["policy", "show"],
+            &["root", "show", "--unauthenticated"],
+            &["rotate", "plan"],
+        ] {
             let ended = desk.run(arguments);
             assert!(ended.status.success(), "{arguments:?}: {}", said(&ended));
             assert!(said(&ended).contains("not authenticated"), "{arguments:?}: {}", said(&ended));

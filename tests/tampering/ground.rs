@@ -44,7 +44,6 @@ pub struct Ground {
     pub others: Loot,
     /// The code of `root/1`, and of `root/2`, whose signature the draft lacks.
     pub root_codes: [RecoveryCode; 2],
-    pub recovery: RecoveryCode,
     /// A receipt that was not taken yet.
     pub receipt: String,
 }
@@ -94,8 +93,7 @@ impl Ground {
         let place = folder.path().join("store");
         fs::create_dir(folder.path().join("stick")).unwrap();
         let root_codes = [(); 2].map(|()| RecoveryCode::generate().unwrap());
-        let recovery = RecoveryCode::generate().unwrap();
-        found(&place, &recovery, &root_codes[0], NOW - 9_000);
+        found(&place, &root_codes[0], NOW - 9_000);
         grow(&place, &folder.path().join("stick"), NOW - 8_900);
         let young = tree(&place);
 
@@ -116,7 +114,7 @@ impl Ground {
         publications::copy(session(NOW - 6_650).store(), seq, &outbox).unwrap();
         issue::issue(&mut session(NOW - 6_600), &batch("ben")).unwrap();
         let receipt = machine.receipt(&folder.path().join(format!("stick/coldsign-publication-{seq:06}")));
-        keys::generate(&mut session(NOW - 6_400), "study").unwrap();
+        keys::generate(&mut session(NOW - 6_400), "default").unwrap();
         let live = tree(&place);
 
         keys::generate(&mut session(NOW - 5_000), "registry").unwrap();
@@ -129,16 +127,16 @@ impl Ground {
         let later = tree(&place);
 
         let other = folder.path().join("other");
-        found(&other, &RecoveryCode::generate().unwrap(), &RecoveryCode::generate().unwrap(), NOW - 9_000);
+        found(&other, &RecoveryCode::generate().unwrap(), NOW - 9_000);
         grow(&other, &folder.path().join("stick-of-other"), NOW - 8_900);
         let others = Loot::of(&other, "admin", ADMIN);
         let other = tree(&other);
         fs::write(folder.path().join("outside"), b"somebody's file").unwrap();
-        Self { folder, live, young, removal, later, other, berta, others, root_codes, recovery, receipt }
+        Self { folder, live, young, removal, later, other, berta, others, root_codes, receipt }
     }
 }
 
-fn found(place: &Path, recovery: &RecoveryCode, root_code: &RecoveryCode, now: u64) {
+fn found(place: &Path, root_code: &RecoveryCode, now: u64) {
     let request = init::Request {
         path: place,
         issuer: "https://tokens.example",
@@ -146,7 +144,7 @@ fn found(place: &Path, recovery: &RecoveryCode, root_code: &RecoveryCode, now: u
         passphrase: &passphrase(ADMIN),
         cost: KdfCost::new(10).unwrap(),
         policy: POLICY,
-        recovery,
+        recovery: &RecoveryCode::generate().unwrap(),
         root_code,
         root_to: None,
         now,

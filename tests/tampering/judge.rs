@@ -2,9 +2,9 @@
 
 use crate::acts::{Act, Done, Moment, Trial, checked};
 use crate::changes::Change;
-use crate::ground::{Ground, NOW, Stand, passphrase};
+use crate::ground::{Ground, NOW, Stand};
 use crate::tree::{Node, Tree, bytes, put, tree};
-use coldsign::acts::{Session, Store, root, verify};
+use coldsign::acts::{Store, root, verify};
 use coldsign::refusal::Refusal;
 use coldsign_verify::bundle::{self, Bundle};
 use serde_json::Value;
@@ -48,7 +48,7 @@ pub fn sound(ground: &Ground, act: &Act, unlock: (&'static str, &'static str)) -
     let done = run(ground, &stand, act, unlock, &|_| {});
     let done = done.unwrap_or_else(|refusal| panic!("{} on the sound store: {refusal}", act.name));
     assert!(done.told.iter().all(|told| told.starts_with("lock")), "{}: {:?}", act.name, done.told);
-    outcome(ground, &stand, &done).unwrap_or_else(|what| panic!("{}: {what}", act.name))
+    outcome(ground, &stand, &tree(&stand.place()), &done).unwrap_or_else(|what| panic!("{}: {what}", act.name))
 }
 
 pub fn run(
@@ -75,7 +75,7 @@ pub fn trial(
     let apply = |at: Moment| {
         if at == moment {
             applied.set(true);
-            change.puts.iter().for_each(|(path, node)| put(&stand.place(), path, node.as_ref()));
+            change.puts.iter().for_each(|(path, node)| put(&stand.place(), path, own(&stand, node).as_ref()));
         }
     };
     apply(Moment::Locked);
@@ -85,8 +85,11 @@ pub fn trial(
         return Ok(Ended::Harmless);
     }
     let mut after = tree(&stand.place());
-    if let Ok(bytes) = std::fs::read(stand.place().join("journal/entries.jsonl")) {
-        // By way of a link, too.
+    let journal = stand.place().join("journal/entries.jsonl");
+    // By way of a link, too.
+    if journal.is_file()
+        && let Ok(bytes) = std::fs::read(journal)
+    {
         after.insert("journal/entries.jsonl".to_owned(), Node::File(bytes));
     }
     nothing_lost(ground, change, &after, expected)?;
@@ -97,10 +100,25 @@ pub fn trial(
     }
 }
 
+/// A link to a folder leads to one of the trial's own.
+fn own(stand: &Stand, node: &Option<Node>) -> Option<Node> {
+    match node {
+        Some(Node::Link(target)) if target.is_dir() => {
+            let twin = stand.folder.path().join("twin");
+            std::fs::create_dir_all(&twin).unwrap();
+            crate::tree::restore(&twin, &tree(target));
+            Some(Node::Link(twin))
+        }
+        other => other.clone(),
+    }
+}
+
 /// Files that nobody changed are what they were, but for those that the act itself ends.
 fn nothing_lost(ground: &Ground, change: &Change, after: &Tree, expected: &Outcome) -> Result<(), String> {
     for path in expected.untouched.iter().filter(|path| !change.touches(path) && *path != "lock") {
-        let aside = || after.iter().any(|(aside, node)| aside.starts_with("quarantine/") && Some(node) == ground.live.get(path));
+        let aside = || {
+            after.iter().any(|(aside, node)| aside.starts_with("quarantine/") && Some(node) == ground.live.get(path))
+        };
         if after.get(path) != ground.live.get(path) && !(change.other_day && aside()) {
             return Err(format!("{path} was lost or changed"));
         }
@@ -125,9 +143,11 @@ fn nothing_opens(ground: &Ground, after: &Tree) -> Result<(), String> {
         if let Some(text) = opened {
             let text = String::from_utf8_lossy(&text).into_owned();
             let made = ground.berta.keys.iter().any(|(_, pem)| *pem == text) || !text.contains("PRIVATE KEY");
-            if !made && !crate::changes::all().iter().any(|change| {
-                change.puts.iter().any(|(_, node)| matches!(node, Some(Node::File(bytes)) if bytes == sealed))
-            }) {
+            if !made
+                && !crate::changes::all().iter().any(|change| {
+                    change.puts.iter().any(|(_, node)| matches!(node, Some(Node::File(bytes)) if bytes == sealed))
+                })
+            {
                 return Err(format!("{path} opens to an attacker"));
             }
         }
@@ -146,8 +166,10 @@ fn refused(
     words.extend(refusal.reason().why());
     let words = words.join("\n");
     let rule = refusal.reason().rule().unwrap_or("no rule");
+    // An act that can't be finished says why.
+    let put_back = words.contains("this store was rolled back");
     let of_journal = rule == "STORE-DAMAGED" && change.touches("journal/entries.jsonl");
-    if !OF_THE_STORE.contains(&rule) && !of_journal && !change.paths().any(|path| names(&words, path)) {
+    if !OF_THE_STORE.contains(&rule) && !put_back && !of_journal && !change.paths().any(|path| names(&words, path)) {
         return Err(format!("refused without a name: [{rule}] {words}"));
     }
     // What an act recorded before it was refused is what it records on a sound store.
@@ -171,7 +193,21 @@ fn harmless(
     if change.other_day {
         return rolled_back(ground, change, stand, after);
     }
-    let found = outcome(ground, stand, done)?;
+    let journal = bytes(after, "journal/entries.jsonl").unwrap_or_default();
+    let genuine = journal.starts_with(bytes(&ground.live, "journal/entries.jsonl").unwrap());
+    if change.touches("journal/entries.jsonl") && !genuine && expected.entries.is_empty() {
+        // What the act showed rests on the journal that it opened; nothing was recorded in another.
+        let same = done.seen == expected.seen && !journal_grew(change, journal);
+        return if same { Ok(Ended::Harmless) } else { Err("it went on with another journal".to_owned()) };
+    }
+    if let Err(refusal) = Store::open(&stand.place()) {
+        // Changed under the act: whoever comes next is told.
+        let recorded = recorded(ground, after, &ground.live)?;
+        let told = change.paths().any(|path| names(&refusal.to_string(), path));
+        let same = recorded == expected.entries && tokens(ground, &done.tokens)? == expected.tokens;
+        return if same && told { Ok(Ended::Harmless) } else { Err(format!("afterwards: {refusal}, {recorded:?}")) };
+    }
+    let found = outcome(ground, stand, after, done)?;
     for (what, found, expected) in [
         ("entries", &found.entries, &expected.entries),
         ("publications", &found.bundles, &expected.bundles),
@@ -188,8 +224,24 @@ fn harmless(
     Ok(Ended::Harmless)
 }
 
+/// Whether anything came after the journal that was put there.
+fn journal_grew(change: &Change, journal: &[u8]) -> bool {
+    let placed = change.puts.iter().find_map(|(path, node)| match node {
+        Some(Node::File(bytes)) if path == "journal/entries.jsonl" => Some(bytes.len()),
+        _ => None,
+    });
+    placed.is_some_and(|length| journal.len() > length)
+}
+
 /// Every changed file that is not what it was is named, by the act or by `store check`.
-fn named(ground: &Ground, change: &Change, stand: &Stand, after: &Tree, done: &Done, expected: &Outcome) -> Result<(), String> {
+fn named(
+    ground: &Ground,
+    change: &Change,
+    stand: &Stand,
+    after: &Tree,
+    done: &Done,
+    expected: &Outcome,
+) -> Result<(), String> {
     let checked = checked(stand);
     let told: Vec<&String> = done.told.iter().chain(&checked).collect();
     for path in change.paths() {
@@ -203,7 +255,8 @@ fn named(ground: &Ground, change: &Change, stand: &Stand, after: &Tree, done: &D
         if gone && ended || restored || rewritten || by_the_act {
             continue;
         }
-        if !told.iter().any(|told| names(told, path) || told.starts_with("rewrapped") && path.starts_with("roots/key-")) {
+        if !told.iter().any(|told| names(told, path) || told.starts_with("rewrapped") && path.starts_with("roots/key-"))
+        {
             return Err(format!("{path} is not named: {told:?}"));
         }
     }
@@ -283,15 +336,14 @@ fn plain(value: &Value, known: Option<&str>) -> Value {
     }
 }
 
-fn outcome(ground: &Ground, stand: &Stand, done: &Done) -> Result<Outcome, String> {
-    let after = tree(&stand.place());
-    let entries = recorded(ground, &after, &ground.live)?;
+fn outcome(ground: &Ground, stand: &Stand, after: &Tree, done: &Done) -> Result<Outcome, String> {
+    let entries = recorded(ground, after, &ground.live)?;
     let store = Store::open(&stand.place()).map_err(|refusal| format!("afterwards: {refusal}"))?;
-    foreign(ground, &store, bytes(&after, "journal/entries.jsonl").unwrap_or_default())?;
+    foreign(ground, &store, bytes(after, "journal/entries.jsonl").unwrap_or_default())?;
     let untouched = ground.live.iter().filter(|(path, node)| after.get(*path) == Some(*node));
     Ok(Outcome {
         entries,
-        bundles: bundles(ground, &store, &after)?,
+        bundles: bundles(ground, &store, after)?,
         tokens: tokens(ground, &done.tokens)?,
         seen: done.seen.clone(),
         untouched: untouched.map(|(path, _)| path.clone()).collect(),
@@ -333,9 +385,11 @@ fn bundles(ground: &Ground, store: &Store, after: &Tree) -> Result<Vec<String>, 
             .keys
             .all()
             .iter()
-            .filter(|key| contents.services.keys().any(|service| {
-                contents.jwks(service).is_ok_and(|jwks| jwks.to_json().to_string().contains(&key.kid))
-            }))
+            .filter(|key| {
+                contents.services.keys().any(|service| {
+                    contents.jwks(service).is_ok_and(|jwks| jwks.to_json().to_string().contains(&key.kid))
+                })
+            })
             .map(|key| if known.contains(&key.kid) { key.kid.clone() } else { key.name() })
             .collect();
         found.push(format!("{} {kids:?} {:?} {:?}", contents.seq, contents.services, contents.revoked));
@@ -356,9 +410,4 @@ fn tokens(ground: &Ground, tokens: &[String]) -> Result<Vec<String>, String> {
         found.push(claims.to_string());
     }
     Ok(found)
-}
-
-/// The store's operator goes on.
-pub fn goes_on(stand: &Stand, text: &str) -> Result<Session, Refusal> {
-    Session::open(&stand.place(), Some("admin"), &passphrase(text), NOW + 10)
 }

@@ -13,11 +13,17 @@ use std::time::Duration;
 /// A trial that takes longer hangs.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// How many trials a sample has.
-const SAMPLE: usize = 500;
+/// How many trials a sample has, and how many of two changes at once.
+const SAMPLE: usize = 280;
+const PAIRS: usize = 60;
 
-fn whole() -> bool {
-    std::env::var("TAMPERING").is_ok_and(|asked| asked == "all")
+/// How many trials of so many: `TAMPERING=all`, or a number; a sample where nothing is said.
+fn asked(of: usize, sample: usize) -> usize {
+    match std::env::var("TAMPERING") {
+        Ok(all) if all == "all" => of,
+        Ok(number) => number.parse().expect("TAMPERING is all or a number"),
+        Err(_) => sample,
+    }
 }
 
 struct Case {
@@ -29,41 +35,39 @@ struct Case {
 #[test]
 fn whatever_becomes_of_a_file_every_act_refuses_it_or_is_as_on_the_sound_store() {
     let changes = all();
-    let mut cases = Vec::new();
-    for (at, change) in changes.iter().enumerate() {
-        for (number, moment) in MOMENTS.into_iter().enumerate() {
-            for act in 0..ACTS.len() {
-                cases.push(((at * 31 + number * 17 + act * 7) % 97, Case { change: change.clone(), moment, act }));
-            }
-        }
-    }
-    let cases = sample(cases);
-    judge(cases);
+    let of = changes.len() * MOMENTS.len() * ACTS.len();
+    let trials = asked(of, SAMPLE.max(changes.len() / 3));
+    let case = |number: usize| Case {
+        change: changes[number / (MOMENTS.len() * ACTS.len())].clone(),
+        moment: MOMENTS[number / ACTS.len() % MOMENTS.len()],
+        act: number % ACTS.len(),
+    };
+    judge(spread(of, trials).map(case).collect());
 }
 
 #[test]
 fn two_files_changed_at_once_are_no_better() {
     let changes = all();
+    let of = changes.len() * changes.len();
+    let trials = asked(of / 16, PAIRS);
     let mut cases = Vec::new();
-    let step = if whole() { 7 } else { 151 };
-    for (count, at) in (0..changes.len() * changes.len()).step_by(step * 13 + 1).enumerate() {
+    for (count, at) in spread(of, trials).enumerate() {
         let (one, two) = (&changes[at / changes.len()], &changes[at % changes.len()]);
         if one.paths().any(|path| two.touches(path)) || two.paths().any(|path| one.touches(path)) {
             continue;
         }
-        let case = Case { change: one.and(two), moment: MOMENTS[count % 3], act: (count * 5) % ACTS.len() };
-        cases.push(case);
+        cases.push(Case { change: one.and(two), moment: MOMENTS[count % 3], act: (count * 5) % ACTS.len() });
     }
     judge(cases);
 }
 
-/// All of them, or some: each change and each act among them.
-fn sample(cases: Vec<(usize, Case)>) -> Vec<Case> {
-    if whole() {
-        return cases.into_iter().map(|(_, case)| case).collect();
-    }
-    let step = (cases.len() / SAMPLE).max(1) | 1;
-    cases.into_iter().step_by(step).map(|(_, case)| case).collect()
+/// So many numbers below another, evenly; no two steps meet the same acts.
+fn spread(below: usize, count: usize) -> impl Iterator<Item = usize> {
+    let count = count.clamp(1, below);
+    (0..count).map(move |number| {
+        let slot = below / count;
+        number * slot + (number * 7) % slot.max(1)
+    })
 }
 
 /// Whether an act reads what an administrator may edit.

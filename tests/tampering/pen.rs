@@ -114,15 +114,6 @@ impl Pages {
         Self { store_id: first["store_id"].as_str().unwrap().to_owned(), lines }
     }
 
-    /// The same up to the last group that ends before so many lines.
-    pub fn first(&self, lines: usize) -> Self {
-        Self { store_id: self.store_id.clone(), lines: self.lines[..lines].to_vec() }
-    }
-
-    pub fn len(&self) -> usize {
-        self.lines.len()
-    }
-
     pub fn written(&self) -> Vec<Written> {
         self.lines.iter().map(|line| Written::read(line)).collect()
     }

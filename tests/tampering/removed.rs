@@ -94,7 +94,8 @@ fn attempts(ground: &Ground) -> Vec<(String, Tree)> {
         }
     }
     for take_over in [false, true] {
-        attempts.push((format!("her own store, key replaced: {take_over}"), her_store(ground, &ground.live, take_over).0));
+        attempts
+            .push((format!("her own store, key replaced: {take_over}"), her_store(ground, &ground.live, take_over).0));
     }
     attempts
 }
