@@ -36,6 +36,10 @@ memory:
 simulate SCHEDULES='100000':
     SCHEDULES={{SCHEDULES}} cargo test -p coldsign --release --locked --test simulation -- --nocapture
 
+# mutated tokens, key sets, roots, bundles and receipts: our verifier and an oracle in Python must agree (minutes)
+differential CASES='100000' SEED='1':
+    CASES={{CASES}} SEED={{SEED}} cargo test -p coldsign-interop --locked --test differential -- --nocapture
+
 # a throwaway store, keys, tokens, a publication, and a look at each
 demo:
     cargo run --release --locked -- demo

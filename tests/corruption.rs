@@ -285,7 +285,8 @@ impl Sound {
         keys::generate(&mut session, "default").unwrap();
         let edited = POLICY.replace("[services.api.roles.reader]", "[services.api.roles.reader]\nscopes = [\"read\"]");
         fs::write(place.join("policy.toml"), edited).unwrap();
-        policy::apply(&mut session).unwrap();
+        let comparison = policy::compare(session.store(), session.now()).unwrap();
+        policy::apply(&mut session, &comparison).unwrap();
         publish::publish(&mut session, false).unwrap();
         issue::issue(&mut session, &batch("ben")).unwrap();
         unlock::change(&mut session, "admin", &passphrase(), unlock::Depth::Reseal, None).unwrap();

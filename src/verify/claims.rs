@@ -125,12 +125,13 @@ fn check_profile(known: &Known<'_>, expected: &Expectations) -> Result<(), Refus
         // FlowAPI takes a `type` claim for its own library's kind of token.
         Profile::FlowKit => forbid("type", known.r#type),
         Profile::Fedn => {
+            // FEDn takes a refresh token for an access token; we never make one.
+            forbid("token_type", known.token_type)?;
             let found = required_text("role", known.role)?;
             if let Some(role) = expected.role.as_ref().filter(|role| *role != found) {
                 return Err(Refusal::Role { expected: role.clone(), found: found.to_owned() });
             }
-            // FEDn takes a refresh token for an access token; we never make one.
-            forbid("token_type", known.token_type)
+            Ok(())
         }
     }
 }

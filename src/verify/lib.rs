@@ -104,6 +104,8 @@ mod expectations;
 mod jwk;
 mod jwks;
 mod key;
+#[cfg(test)]
+mod largest;
 mod members;
 mod refusal;
 mod time;

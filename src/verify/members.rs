@@ -1,6 +1,6 @@
 //! The members of a signed JSON object, taken one by one, each with its type.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use serde_json::{Map, Value};
 
@@ -29,11 +29,13 @@ impl MemberFault {
 pub(crate) struct Members {
     around: String,
     rest: Map<String, Value>,
+    /// Every name that the reader asked for: what this version knows.
+    known: BTreeSet<String>,
 }
 
 impl Members {
     pub(crate) fn of(rest: Map<String, Value>) -> Self {
-        Self { around: String::new(), rest }
+        Self { around: String::new(), rest, known: BTreeSet::new() }
     }
 
     /// A member's name as faults tell it.
@@ -50,11 +52,13 @@ impl Members {
         &self.rest
     }
 
-    pub(crate) fn has(&self, member: &str) -> bool {
+    pub(crate) fn has(&mut self, member: &str) -> bool {
+        self.known.insert(member.to_owned());
         self.rest.contains_key(member)
     }
 
     fn take(&mut self, member: &str) -> Result<Value, MemberFault> {
+        self.known.insert(member.to_owned());
         self.rest.remove(member).ok_or_else(|| self.fault(member, "missing"))
     }
 
@@ -106,10 +110,10 @@ impl Members {
 
     /// An array of distinct strings that say something.
     pub(crate) fn texts(&mut self, member: &str, most: usize) -> Result<Vec<String>, MemberFault> {
-        let mut texts = Vec::new();
+        let (mut texts, mut seen) = (Vec::new(), HashSet::new());
         for item in self.array(member, most)? {
             match item {
-                Value::String(text) if !text.is_empty() && !texts.contains(&text) => texts.push(text),
+                Value::String(text) if !text.is_empty() && seen.insert(text.clone()) => texts.push(text),
                 _ => return Err(self.fault(member, "not an array of different strings")),
             }
         }
@@ -118,21 +122,28 @@ impl Members {
 
     pub(crate) fn object(&mut self, member: &str) -> Result<Self, MemberFault> {
         match self.take(member)? {
-            Value::Object(rest) => Ok(Self { around: self.name(&format!("{member}.")), rest }),
+            Value::Object(rest) => Ok(Self { around: self.name(&format!("{member}.")), ..Self::of(rest) }),
             _ => Err(self.fault(member, "not an object")),
         }
     }
 
     /// An object of values of one kind; empty where the member is absent.
+    pub(crate) fn optional_table<T>(
+        &mut self,
+        member: &str,
+        wanted: &str,
+        read: impl Fn(&Value) -> Option<T>,
+    ) -> Result<BTreeMap<String, T>, MemberFault> {
+        if self.has(member) { self.table(member, wanted, read) } else { Ok(BTreeMap::new()) }
+    }
+
+    /// An object of values of one kind, which has to be there.
     pub(crate) fn table<T>(
         &mut self,
         member: &str,
         wanted: &str,
         read: impl Fn(&Value) -> Option<T>,
     ) -> Result<BTreeMap<String, T>, MemberFault> {
-        if !self.has(member) {
-            return Ok(BTreeMap::new());
-        }
         let inner = self.object(member)?;
         let mut table = BTreeMap::new();
         for (name, value) in &inner.rest {
@@ -161,8 +172,9 @@ impl Members {
     /// What is left is ignored, unless `critical` names it: a later version's member that
     /// readers must know, or refuse.
     pub(crate) fn end_unless_critical(mut self) -> Result<(), MemberFault> {
+        let known = std::mem::take(&mut self.known);
         let critical = if self.has("critical") { self.texts("critical", 100)? } else { Vec::new() };
-        match critical.into_iter().next() {
+        match critical.into_iter().find(|name| !known.contains(name)) {
             None => Ok(()),
             Some(name) => Err(self.fault(&name, "one that this version doesn't know and must")),
         }

@@ -269,7 +269,7 @@ impl Contents {
         }
         let contents = Self {
             store: members.text("store")?,
-            verifier: members.text("verifier")?,
+            verifier: verifier_name(&mut members)?,
             counter: members.integer("counter", 1)?,
             previous: members.optional_digest("prev")?,
             root_version: members.integer("root_version", 1)?,
@@ -286,6 +286,12 @@ impl Contents {
         members.end_unless_critical()?;
         Ok((contents, key))
     }
+}
+
+/// Names that no verifier can have are refused wherever they come from.
+fn verifier_name(members: &mut Members) -> Result<String, MemberFault> {
+    let name = members.text("verifier")?;
+    if is_verifier_name(&name) { Ok(name) } else { Err(members.fault("verifier", "no name of a verifier")) }
 }
 
 #[cfg(test)]

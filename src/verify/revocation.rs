@@ -151,7 +151,7 @@ impl Revocations {
 
     /// An unknown member is refused: ignoring it would accept what somebody withdrew.
     pub(crate) fn read(mut members: Members) -> Result<Self, MemberFault> {
-        let mut table = |name| members.table(name, "not a time", |value| json::integer(value).map(UnixTime));
+        let mut table = |name| members.optional_table(name, "not a time", |value| json::integer(value).map(UnixTime));
         let (services, roles, subjects) = (table("services")?, table("roles")?, table("subjects")?);
         let (kids, tokens) = (table("kids")?, table("tokens")?);
         let revocations = Self { all: members.optional_time("all")?, services, roles, subjects, kids, tokens };

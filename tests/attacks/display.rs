@@ -5,6 +5,7 @@ use std::ffi::OsString;
 use std::fs;
 
 use coldsign::issuing::flowkit;
+use coldsign::journal::{hex, sha256};
 use coldsign::keystore::{RsaBits, SecretKey};
 use coldsign_verify::jws::{self, Sign as _};
 use coldsign_verify::{Algorithm, Jwks, base64url, escape};
@@ -241,7 +242,8 @@ fn policies() {
             fs::write(made.path("store/policy.toml"), &policy).unwrap();
             scan(&made, &["policy", "check"]);
             scan(&made, &["policy", "diff"]);
-            scan(&made, &["policy", "apply"]);
+            let digest = hex(&sha256(policy.as_bytes()));
+            scan(&made, &["policy", "apply", "--sha256", &digest]);
             scan(&made, &["policy", "show"]);
         }
     }

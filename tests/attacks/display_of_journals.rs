@@ -23,21 +23,25 @@ fn issued(text: &str, number: usize) -> TokenIssued {
     let mut claims = serde_json::Map::new();
     claims.insert(text.to_owned(), json!({text: [text]}));
     TokenIssued {
-        jti: format!("{text}{number}"),
-        service: text.to_owned(),
-        roles: vec![text.to_owned()],
-        sub: text.to_owned(),
-        kid: text.to_owned(),
-        policy: text.to_owned(),
+        jti: jti(number),
+        service: "api".to_owned(),
+        roles: vec!["reader".to_owned()],
+        sub: text.chars().take(255).collect(),
+        kid: "k".repeat(43),
+        policy: hex(&sha256(b"policy")),
         iat: START,
         nbf: START,
         exp: START + 3_600_000_000,
         token_sha256: hex(&sha256(text.trim().as_bytes())),
         claims,
-        form: text.to_owned(),
+        form: "raw".to_owned(),
         reason: Some(text.to_owned()),
         stands_for: None,
     }
+}
+
+fn jti(number: usize) -> String {
+    format!("{number:022}")
 }
 
 #[test]
@@ -60,9 +64,9 @@ fn a_journal_full_of_it() {
     let mut lines = Vec::new();
     for (number, text) in hostile().iter().enumerate() {
         lines.push(issued(text, number).line());
-        lines.push(TokenDelivered { jtis: vec![text.clone()] }.line());
-        let seq = number as u64 + 1;
-        lines.push(PublicationMade { seq, manifest: text.clone(), kids: vec![text.clone()], bundle: None }.line());
+        lines.push(TokenDelivered { jtis: vec![jti(number)] }.line());
+        let (seq, manifest) = (number as u64 + 1, hex(&sha256(text.as_bytes())));
+        lines.push(PublicationMade { seq, manifest, kids: vec!["k".repeat(43)], bundle: None }.line());
     }
     session.record(&lines).unwrap();
     drop(session);

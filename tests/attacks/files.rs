@@ -296,8 +296,12 @@ fn a_policy_that_changes_while_it_is_applied_is_taken_whole_or_not_at_all() {
                 fs::rename(made.path("next"), made.path("store/policy.toml")).unwrap();
             }
         });
-        for _ in 0..15 {
-            made.done(&["policy", "apply"]);
+        for turn in 0..15 {
+            // Whatever comes between, no other text than the one that was named is applied.
+            let named = hex(&sha256(text(turn).as_bytes()));
+            let ended = made.run(&["policy", "apply", "--sha256", &named]);
+            let said = String::from_utf8_lossy(&ended.stderr);
+            assert!(ended.status.success() || said.contains("[POLICY-OTHER]"), "{said}");
         }
         done.store(true, Ordering::Relaxed);
     });
@@ -306,6 +310,7 @@ fn a_policy_that_changes_while_it_is_applied_is_taken_whole_or_not_at_all() {
         let digest = hex(&sha256(&fs::read(&file).unwrap()));
         assert_eq!(file.file_stem().unwrap().to_str(), Some(digest.as_str()));
     }
-    made.done(&["policy", "apply"]);
+    let named = hex(&sha256(&fs::read(made.path("store/policy.toml")).unwrap()));
+    made.done(&["policy", "apply", "--sha256", &named]);
     made.done(&["status"]);
 }

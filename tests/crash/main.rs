@@ -19,7 +19,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::{Mutex, OnceLock};
 use trace::{Call, Fault, What};
-use world::{CHANGED, PASSPHRASE, World};
+use world::{CHANGED, DRAFT_DIGEST, PASSPHRASE, POLICY_DIGEST, World};
 
 const POLICY: &str = include_str!("policy.toml");
 
@@ -90,7 +90,12 @@ const ACTS: [Act; 19] = [
         stride: 4,
         holds: nothing_more,
     },
-    Act { given: Given::Settled, arguments: &["policy", "apply"], stride: 4, holds: nothing_more },
+    Act {
+        given: Given::Settled,
+        arguments: &["policy", "apply", "--sha256", POLICY_DIGEST],
+        stride: 4,
+        holds: nothing_more,
+    },
     Act {
         given: Given::Settled,
         arguments: &["revoke", "subject", "ann", "--unseen", "--yes"],
@@ -137,7 +142,7 @@ const ACTS: [Act; 19] = [
     Act { given: Given::New, arguments: ADD_KEY, stride: 5, holds: World::custodian_has_a_code },
     Act {
         given: Given::Waiting,
-        arguments: &["root", "sign", "--by", "root/1", "--root-code-file", "papers/one"],
+        arguments: &["root", "sign", "--by", "root/1", "--root-code-file", "papers/one", "--draft", DRAFT_DIGEST],
         stride: 5,
         holds: nothing_more,
     },

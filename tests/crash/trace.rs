@@ -1,5 +1,6 @@
 //! System calls of the real binary, as `strace` tells them, and faults it puts into them.
 
+use crate::world::spelled_out;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::OnceLock;
@@ -143,7 +144,10 @@ pub fn run(folder: &Path, arguments: &[&str], fault: Option<&Fault>) -> Output {
     if let Some(fault) = fault {
         command.arg("-e").arg(fault.inject());
     }
-    command.arg(env!("CARGO_BIN_EXE_coldsign")).args(["--passphrase-file", "pass"]).args(arguments);
+    command
+        .arg(env!("CARGO_BIN_EXE_coldsign"))
+        .args(["--passphrase-file", "pass"])
+        .args(spelled_out(folder, arguments));
     command.current_dir(folder).env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default());
     command.env("TZ", "UTC").env("HOME", folder).env("COLDSIGN_STORE", folder.join("store"));
     command.stdin(Stdio::null()).output().unwrap()

@@ -16,6 +16,25 @@ pub const PASSPHRASE: &str = "correct horse battery staple";
 /// What `unlock change` makes of it.
 pub const CHANGED: &str = "another horse, another battery";
 
+/// Stands for the SHA-256 of the edited policy among a command's arguments.
+pub const POLICY_DIGEST: &str = "DIGEST OF THE POLICY";
+/// Stands for the SHA-256 of the payload of the root that waits.
+pub const DRAFT_DIGEST: &str = "DIGEST OF THE DRAFT";
+
+/// Arguments with what a script reads beforehand: what it has seen.
+pub fn spelled_out(folder: &Path, arguments: &[&str]) -> Vec<String> {
+    let place = folder.join("store");
+    let spelled = |argument: &&str| match *argument {
+        POLICY_DIGEST => hex(&Sha256::digest(fs::read(place.join("policy.toml")).unwrap())),
+        DRAFT_DIGEST => {
+            let waiting = Store::open(&place).and_then(|store| root::waiting(&store)).unwrap();
+            waiting.unwrap().difference.payload.to_string()
+        }
+        other => other.to_owned(),
+    };
+    arguments.iter().map(spelled).collect()
+}
+
 /// A folder of its own: `store`, `pass`, `policy.toml`, `out`.
 pub struct World {
     folder: tempfile::TempDir,
@@ -58,7 +77,8 @@ impl World {
     pub fn goes_on(&self) -> Result<(), String> {
         let mut session = self.session()?;
         let fault = |what: &'static str| move |refusal| format!("the next {what}: {refusal}");
-        policy::apply(&mut session).map_err(fault("policy apply"))?;
+        let comparison = policy::compare(session.store(), session.now()).map_err(fault("policy diff"))?;
+        policy::apply(&mut session, &comparison).map_err(fault("policy apply"))?;
         publish::publish(&mut session, true).map_err(fault("publish"))?;
         let issued = issue::issue(&mut session, &batch()).map_err(fault("token issue"))?;
         let outbox = Outbox::open(&self.folder().join("out")).map_err(|fault| fault.to_string())?;

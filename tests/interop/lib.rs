@@ -2,7 +2,8 @@
 //!
 //! The promise under test is that verifiers nobody changed for us accept our tokens with our published
 //! files, and refuse each tampered twin. So nothing here verifies anything itself, and nothing of
-//! coldsign is linked in: `tests/` holds one file a world, `python/` and `node/` what has to run there.
+//! coldsign is linked in, save in `tests/differential`, where our verifier is one of two judges.
+//! `tests/` holds one file a world, `python/` and `node/` what has to run there.
 //! Every server is bound to 127.0.0.1 and ends with its script.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test harness: a panic is a failed test")]

@@ -69,7 +69,9 @@ impl World {
         let text = fs::read_to_string(&file).unwrap();
         assert!(text.contains(from), "{from:?} is not in the policy");
         fs::write(file, text.replace(from, to)).unwrap();
-        policy::apply(&mut self.session(now)).unwrap();
+        let mut session = self.session(now);
+        let comparison = policy::compare(session.store(), session.now()).unwrap();
+        policy::apply(&mut session, &comparison).unwrap();
     }
 
     /// Takes a service out of the policy.

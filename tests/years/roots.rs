@@ -42,13 +42,15 @@ impl Office {
     fn propose(&self, wish: &Wish<'_>, by: &str, now: u64) -> Result<Progress, &'static str> {
         let mut session = self.session(now);
         let by = self.custodian(&session, by).map_err(rule)?;
-        root::propose(&mut session, wish, &by).map_err(rule)
+        let proposal = root::prepare(&session, wish).map_err(rule)?;
+        root::propose(&mut session, wish, proposal, &by).map_err(rule)
     }
 
     fn sign(&self, by: &str, now: u64) -> Result<Progress, &'static str> {
         let mut session = self.session(now);
         let by = self.custodian(&session, by).map_err(rule)?;
-        root::sign(&mut session, &by).map_err(rule)
+        let waiting = root::waiting(session.store()).map_err(rule)?.ok_or("ROOT-NOTHING-WAITS")?;
+        root::sign(&mut session, &waiting, &by).map_err(rule)
     }
 
     /// A new custodian, with a code that is known by the name of the key.

@@ -38,7 +38,8 @@ fn next_root(office: &Office, bundle_key: bool, now: u64) {
     let record = root::signer(session.store(), None).unwrap();
     let by = root::open(session.store(), record, None, &office.root_code.to_passphrase()).unwrap();
     let wish = root::Wish { bundle_key, ..root::Wish::default() };
-    assert!(root::propose(&mut session, &wish, &by).unwrap().complete);
+    let proposal = root::prepare(&session, &wish).unwrap();
+    assert!(root::propose(&mut session, &wish, proposal, &by).unwrap().complete);
 }
 
 #[test]

@@ -5,6 +5,11 @@ use crate::storage::is_vacant;
 use coldsign_verify::UnixTime;
 use std::path::PathBuf;
 
+/// The longest name that is compared with others, in bytes: a subject has 255 characters.
+const LONGEST_COMPARED: usize = 1_020;
+/// With how many others.
+const MOST_COMPARED: usize = 10_000;
+
 /// Why an act as a whole can't be done.
 #[derive(Debug, thiserror::Error)]
 pub enum Denied {
@@ -258,12 +263,30 @@ pub fn path_word(path: &std::path::Path) -> String {
     shell_word(path)
 }
 
-/// The nearest of some names, where one is near enough to have been meant.
+/// The nearest of some names, where one is near enough to have been meant. Names are measured first: to
+/// compare two takes the product of their lengths.
 pub fn nearest<'a>(given: &str, known: impl IntoIterator<Item = &'a str>) -> Option<String> {
+    if given.len() > LONGEST_COMPARED {
+        return None;
+    }
     known
         .into_iter()
+        .filter(|name| name.len() <= LONGEST_COMPARED)
+        .take(MOST_COMPARED)
         .map(|name| (strsim::jaro_winkler(given, name), name))
         .filter(|(likeness, _)| *likeness > 0.7)
         .max_by(|a, b| a.0.total_cmp(&b.0))
         .map(|(_, name)| name.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::nearest;
+
+    #[test]
+    fn names_are_measured_before_the_nearest_is_looked_for() {
+        let long = "a".repeat(1_000_000);
+        assert_eq!(nearest(&long, [long.as_str()]), None);
+        assert_eq!(nearest("reader", [long.as_str(), "raeder"]).as_deref(), Some("raeder"));
+    }
 }

@@ -283,7 +283,7 @@ fn standing(store: &Store, roots: &[Root], folder: &Path, text: &str) -> Result<
     }
     // Its checkpoint is from before its own entry: that entry is what this journal lacks.
     Ok(Standing::Accuses(if publications.newest().is_none_or(|newest| newest.made.seq < seq) {
-        FoundDenied::Ahead { folder, seq, size: size + 1, covered }
+        FoundDenied::Ahead { folder, seq, size: size.saturating_add(1), covered }
     } else {
         FoundDenied::Fork { folder, seq, what: format!("this store's publication {seq} is another, or was never made") }
     }))

@@ -3,7 +3,7 @@
 use super::{Denied, Session, StoreSheet};
 use crate::issuing::Policy;
 use crate::issuing::record::PolicyApplied;
-use crate::journal::{self, Checkpoint, Event, Line, StoreCreated, hex, sha256};
+use crate::journal::{self, Checkpoint, Event, Line, StoreCreated, hex, names, sha256};
 use crate::keystore::{
     self, Anchor, KdfCost, KeyGenerated, KeystoreFault, Passphrase, Purpose, RecoveryCode, RootAnchor, RsaBits,
     SealGeneration, SecretKey, Unlocks, WrappedUnlock,
@@ -60,18 +60,10 @@ pub fn check_place(path: &Path) -> Result<(), Refusal> {
 /// # Errors
 /// [`Denied::Issuer`].
 pub fn check_issuer(issuer: &str) -> Result<(), Denied> {
-    let what = if issuer.is_empty() {
-        "it is empty"
-    } else if issuer.len() > 255 {
-        "it is longer than 255 bytes"
-    } else if !issuer.chars().all(|c| c.is_ascii_graphic()) {
-        "it has blanks, control or non-ASCII characters"
-    } else if issuer.contains(['"', '\'', '\\', '<', '>', '`', '$']) {
-        "it has quotes or shell characters"
-    } else {
-        return Ok(());
-    };
-    Err(Denied::Issuer { issuer: issuer.to_owned(), what })
+    match names::issuer_fault(issuer) {
+        None => Ok(()),
+        Some(what) => Err(Denied::Issuer { issuer: issuer.to_owned(), what }),
+    }
 }
 
 /// Refuses what can't name an unlock (store-v1.md).
@@ -79,13 +71,7 @@ pub fn check_issuer(issuer: &str) -> Result<(), Denied> {
 /// # Errors
 /// [`Denied::UnlockName`].
 pub fn check_unlock_name(name: &str) -> Result<(), Denied> {
-    let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
-    let sound = !name.is_empty()
-        && name.len() <= 32
-        && !name.starts_with('-')
-        && name.chars().all(plain)
-        && name != Unlocks::RECOVERY;
-    if sound { Ok(()) } else { Err(Denied::UnlockName(name.to_owned())) }
+    if names::is_unlock(name) && name != Unlocks::RECOVERY { Ok(()) } else { Err(Denied::UnlockName(name.to_owned())) }
 }
 
 /// Makes a store: it appears whole or not at all.

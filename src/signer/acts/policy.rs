@@ -5,13 +5,13 @@ mod affected;
 pub use affected::Affected;
 
 use super::series::open_cutover;
-use super::{Denied, Session, Store, files};
+use super::{Denied, Session, Store, files, verifiers};
 use crate::issuing::Policy;
 use crate::issuing::policy::{Change, Consumer, diff};
 use crate::issuing::record::{PolicyApplied, PolicyRecord};
 use crate::journal::{Event, hex, sha256};
 use crate::keystore::KeyState;
-use crate::refusal::Refusal;
+use crate::refusal::{Refusal, Refuse};
 use crate::rotation::RotationDenied;
 use std::collections::BTreeSet;
 
@@ -28,11 +28,51 @@ pub struct Comparison {
     pub in_force: bool,
     /// Keysets that have no key yet.
     pub without_key: Vec<String>,
+    /// What the edited policy counts on and is not there yet.
+    pub warnings: Vec<String>,
     /// The edited text: what was compared is what is applied.
     text: String,
+    /// SHA-256 of the policy that it was compared with.
+    compared_with: Option<String>,
 }
 
-/// Compares `policy.toml` with the policy in force at that time. Needs no passphrase.
+/// Why a policy is not applied although it has no fault.
+#[derive(Debug, thiserror::Error)]
+pub enum PolicyDenied {
+    /// Not the text that was looked at before.
+    #[error("policy.toml has the SHA-256 {found}, not {wanted}")]
+    OtherText {
+        /// The digest given.
+        wanted: String,
+        /// The file's.
+        found: String,
+    },
+    /// The changes that were shown are no longer the changes that would be made.
+    #[error("another policy came into force after the changes were shown")]
+    OtherInForce,
+}
+
+impl Refuse for PolicyDenied {
+    fn rule(&self) -> Option<&'static str> {
+        Some(match self {
+            Self::OtherText { .. } | Self::OtherInForce => "POLICY-OTHER",
+        })
+    }
+
+    fn why(&self) -> Vec<String> {
+        let first = match self {
+            Self::OtherText { .. } => "somebody edited it after you looked, or the digest is of another file",
+            Self::OtherInForce => "somebody else applied a policy meanwhile",
+        };
+        vec![first.to_owned(), "nothing was applied".to_owned()]
+    }
+
+    fn hint(&self) -> Option<String> {
+        Some("coldsign policy diff".to_owned())
+    }
+}
+
+/// Compares `policy.toml`, read once, with the policy in force at that time. Needs no passphrase.
 ///
 /// # Errors
 /// [`crate::issuing::PolicyFaults`], or where it contradicts the keys there are.
@@ -53,6 +93,8 @@ pub fn compare(store: &Store, now: u64) -> Result<Comparison, Refusal> {
         },
         in_force: same,
         sha256,
+        warnings: verifiers::warnings(store, &edited),
+        compared_with: in_force_sha256(store),
         text,
         without_key: edited
             .keysets()
@@ -62,14 +104,33 @@ pub fn compare(store: &Store, now: u64) -> Result<Comparison, Refusal> {
     })
 }
 
-/// Applies `policy.toml`: from now on it says what may be issued. Keeps its text.
+/// Refuses another text than the one with this SHA-256, in hex.
 ///
 /// # Errors
-/// As [`compare`], or as the store refuses.
-pub fn apply(session: &mut Session) -> Result<Comparison, Refusal> {
-    let comparison = compare(session.store(), session.now())?;
+/// [`PolicyDenied::OtherText`].
+pub fn must_be(comparison: &Comparison, sha256: &str) -> Result<(), PolicyDenied> {
+    if sha256.eq_ignore_ascii_case(&comparison.sha256) {
+        return Ok(());
+    }
+    Err(PolicyDenied::OtherText { wanted: sha256.to_owned(), found: comparison.sha256.clone() })
+}
+
+/// Applies the very text that was compared: from now on it says what may be issued. Reads no file
+/// again; keeps the text.
+///
+/// # Errors
+/// [`PolicyDenied::OtherInForce`] where the comparison is no longer true, as [`compare`], or as the
+/// store refuses.
+pub fn apply(session: &mut Session, comparison: &Comparison) -> Result<(), Refusal> {
+    let store = session.store();
+    if in_force_sha256(store) != comparison.compared_with {
+        return Err(PolicyDenied::OtherInForce.into());
+    }
+    let edited = Policy::parse(&comparison.text)?;
+    fits_keys(store, &edited)?;
+    fits_cutovers(store, &edited)?;
     if comparison.in_force {
-        return Ok(comparison);
+        return Ok(());
     }
     let file = files::policy_file(&comparison.sha256);
     let directory = session.store().directory();
@@ -80,9 +141,7 @@ pub fn apply(session: &mut Session) -> Result<Comparison, Refusal> {
         // It was applied before; its bytes have changed since.
         directory.replace_file(&file, comparison.text.as_bytes())?;
     }
-    session
-        .record(&[PolicyApplied { sha256: comparison.sha256.clone(), bytes: comparison.text.len() as u64 }.line()])?;
-    Ok(comparison)
+    session.record(&[PolicyApplied { sha256: comparison.sha256.clone(), bytes: comparison.text.len() as u64 }.line()])
 }
 
 /// The text of the policy in force, now or at a time (seconds since the epoch).
@@ -141,4 +200,9 @@ fn fits_keys(store: &Store, edited: &Policy) -> Result<(), Denied> {
         }
     }
     Ok(())
+}
+
+/// SHA-256 of the policy in force, lower-case hex.
+fn in_force_sha256(store: &Store) -> Option<String> {
+    store.ledger().policies.newest().map(|newest| newest.applied.sha256.clone())
 }

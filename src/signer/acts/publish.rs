@@ -47,7 +47,7 @@ pub fn publish(session: &mut Session, renew: bool) -> Result<Published, Refusal>
     let materials = materials(store, &policy, session.now())?;
     let newest = store.ledger().publications.newest();
     let from = store.ledger().backups.publications_from();
-    let seq = (newest.map_or(0, |newest| newest.made.seq) + 1).max(from);
+    let seq = newest.map_or(0, |newest| newest.made.seq).saturating_add(1).max(from);
     let roots = super::root::chain(store)?;
     let head = head(store, &policy, &roots, seq, session.now())?;
     let renew = renew || renews(store, &policy, session.now());

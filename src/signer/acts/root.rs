@@ -2,6 +2,7 @@
 
 mod change;
 mod custodian;
+mod difference;
 
 use super::{Denied, Store, files};
 use crate::publishing::roots::RootMade;
@@ -11,8 +12,9 @@ use crate::storage::Directory;
 use coldsign_verify::root::{self, Root, Terms};
 use coldsign_verify::{Digest, UnixTime};
 
-pub use change::{Progress, Waiting, Wish, check, discard, must_wait, propose, sign, waiting};
+pub use change::{Progress, Proposal, Waiting, Wish, check, discard, must_wait, prepare, propose, sign, waiting};
 pub use custodian::{Custodian, LARGEST_KEY, custodians, key_file, may_sign, open, opened_by, signer};
+pub use difference::{Difference, KeyChange, NamedKey};
 
 /// How long a root is good, in seconds: five years.
 pub const LIFETIME: u64 = 5 * 31_556_952;
@@ -43,6 +45,17 @@ pub enum RootDenied {
     /// No root waits for signatures.
     #[error("no root waits for signatures")]
     NothingWaits,
+    /// Not the root that was looked at before.
+    #[error("the payload of the root that waits has the SHA-256 {found}, not {wanted}")]
+    Draft {
+        /// The digest given.
+        wanted: String,
+        /// The payload's.
+        found: Digest,
+    },
+    /// The root that waits is another than the one that was shown.
+    #[error("the root that waits is not the one that was shown")]
+    OtherDraft,
     /// Not a custodian who could sign or leave now.
     #[error("{name} is no custodian that can do that now")]
     NoCustodian {
@@ -104,6 +117,7 @@ impl Refuse for RootDenied {
             Self::NothingWaits => "ROOT-NOTHING-WAITS",
             Self::OtherStore { .. } => "ROOT-STORE",
             Self::Ahead(_) => "ROOT-AHEAD",
+            Self::Draft { .. } | Self::OtherDraft => "ROOT-DRAFT",
             Self::NoCustodian { .. } => "ROOT-NO-CUSTODIAN",
             Self::Which { .. } => "ROOT-WHICH",
             Self::Elsewhere(_) => "ROOT-ELSEWHERE",
@@ -127,6 +141,9 @@ impl Refuse for RootDenied {
                     .to_owned(),
             ],
             Self::Waiting(_) => vec!["it is signed or taken back first; nothing was done".to_owned()],
+            Self::Draft { .. } | Self::OtherDraft => {
+                vec!["sign only what you have seen: ask who proposed it; nothing was signed".to_owned()]
+            }
             Self::NoCustodian { may, .. } => {
                 vec![format!("those who can: {}", may.join(", ")), "nothing was done".to_owned()]
             }
@@ -148,6 +165,8 @@ impl Refuse for RootDenied {
             Self::None | Self::Ends { .. } => Some("coldsign root rotate".to_owned()),
             Self::Unknown(_)
             | Self::NothingWaits
+            | Self::Draft { .. }
+            | Self::OtherDraft
             | Self::NoCustodian { .. }
             | Self::Which { .. }
             | Self::Threshold { .. } => Some("coldsign root show".to_owned()),

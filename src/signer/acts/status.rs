@@ -335,7 +335,7 @@ pub(super) fn todo_of_roots(store: &Store, now: u64) -> Option<(String, String)>
                 // Early enough for custodians to be called together.
                 format!(
                     "root {number} ends at {end}; bundles can be made under it until {}",
-                    UnixTime(root.exp - lifetime)
+                    UnixTime(root.exp.saturating_sub(lifetime))
                 )
             } else {
                 return None;

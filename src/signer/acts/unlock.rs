@@ -25,6 +25,9 @@ pub enum UnlockDenied {
     /// There is one of that name.
     #[error("there is an unlock {0} already")]
     Exists(String),
+    /// Everything is sealed for each of them.
+    #[error("there are {0} unlocks already, as many as there can be")]
+    TooMany(usize),
     /// Nothing would open the store any more.
     #[error("{0} is the only unlock: without it nothing opens this store")]
     Last(String),
@@ -51,6 +54,7 @@ impl Refuse for UnlockDenied {
     fn rule(&self) -> Option<&'static str> {
         Some(match self {
             Self::Exists(_) => "UNLOCK-EXISTS",
+            Self::TooMany(_) => "UNLOCK-MANY",
             Self::Last(_) => "UNLOCK-LAST",
             Self::Own { .. } => "UNLOCK-OWN",
             Self::RewrapOther(_) => "UNLOCK-REWRAP",
@@ -73,13 +77,14 @@ impl Refuse for UnlockDenied {
                 "the new set of unlocks opens the store from now on; the next act finishes the rest".to_owned(),
                 "what the old set opens may still be on the disk".to_owned(),
             ],
-            Self::Exists(_) | Self::Last(_) => vec![nothing],
+            Self::Exists(_) | Self::TooMany(_) | Self::Last(_) => vec![nothing],
         }
     }
 
     fn hint(&self) -> Option<String> {
         Some(match self {
             Self::Exists(name) => format!("coldsign unlock change {name}"),
+            Self::TooMany(_) => "coldsign unlock list".to_owned(),
             Self::Last(_) => "coldsign unlock add NAME".to_owned(),
             Self::Own { name, other } => format!("coldsign --unlock {other} unlock remove {name}"),
             Self::RewrapOther(name) => format!("coldsign --unlock {name} unlock change {name} --rewrap-only"),
@@ -114,6 +119,9 @@ pub fn check_add(store: &Store, name: &str) -> Result<(), Refusal> {
     check_name(name)?;
     match store.ledger().unlocks.find(name) {
         Ok(_) => Err(UnlockDenied::Exists(name.to_owned()).into()),
+        Err(_) if store.ledger().unlocks.all().len() >= Unlocks::MOST => {
+            Err(UnlockDenied::TooMany(Unlocks::MOST).into())
+        }
         Err(_) => Ok(()),
     }
 }

@@ -1,22 +1,30 @@
 //! Questions, always at the terminal itself: a pipe can't answer for a person.
+//!
+//! A question may quote a journal or a file that somebody else wrote. It is one line, escaped as
+//! every line on the screen is.
 
 use super::context::secret_in;
 use super::fault::Fault;
 use coldsign::keystore::{Passphrase, RecoveryCode};
 use coldsign::refusal::Refusal;
 use coldsign::storage::{Terminal, restore_terminal_on_signals};
-use coldsign_verify::escape::escaped;
+use coldsign_verify::escape::{self, escaped};
 use std::path::Path;
 use zeroize::Zeroizing;
 
 /// A secret, typed without being shown.
 pub fn secret(prompt: &str) -> Result<Zeroizing<String>, Fault> {
     restore_terminal_on_signals();
-    rpassword::prompt_password(prompt).map(Zeroizing::new).map_err(|error| match error.raw_os_error() {
+    rpassword::prompt_password(one_line(prompt)).map(Zeroizing::new).map_err(|error| match error.raw_os_error() {
         // ENXIO, ENOENT, ENOTTY: there is no controlling terminal.
         Some(6 | 2 | 25) => Fault::NoTerminal("name a file with --passphrase-file"),
         _ => Fault::Terminal(error),
     })
+}
+
+/// A question or a line to be seen, as the screen shows lines: what it quotes can't begin another one.
+fn one_line(text: &str) -> String {
+    escape::line(text).to_string()
 }
 
 /// How often somebody may try to type what is not shown.
@@ -82,7 +90,7 @@ pub fn line(question: &str, default: Option<&str>) -> Result<String, Fault> {
     let mut terminal = Terminal::open().map_err(|_| Fault::NoTerminal("give the answers as options, see --help"))?;
     let shown = default.map(|default| format!(" [{default}]")).unwrap_or_default();
     loop {
-        terminal.write(&format!("{question}{shown}: ")).map_err(Fault::Terminal)?;
+        terminal.write(&one_line(&format!("{question}{shown}: "))).map_err(Fault::Terminal)?;
         let answer = terminal.read_line().map_err(Fault::Terminal)?;
         match (answer.trim(), default) {
             ("", Some(default)) => return Ok(default.to_owned()),
@@ -98,6 +106,17 @@ pub fn tell(text: &str) -> Result<(), Fault> {
     terminal.write(text).map_err(Fault::Terminal)
 }
 
+/// Shows at the terminal, wherever standard output goes, what an act would do, and asks for Yes.
+/// Where there is no terminal, nobody can see it: `otherwise`.
+pub fn approve(lines: &[String], question: &str, otherwise: Fault) -> Result<(), Fault> {
+    let Ok(mut terminal) = Terminal::open() else { return Err(otherwise) };
+    for line in lines {
+        terminal.write(&format!("{}\n", one_line(line))).map_err(Fault::Terminal)?;
+    }
+    drop(terminal);
+    confirm(question)
+}
+
 /// Yes, written out.
 pub fn confirm(question: &str) -> Result<(), Fault> {
     match line(&format!("{question} Confirm with Yes (exactly)"), None) {
@@ -105,5 +124,16 @@ pub fn confirm(question: &str) -> Result<(), Fault> {
         Ok(_) => Err(Fault::NotConfirmed),
         Err(Fault::NoTerminal(_)) => Err(Fault::NoTerminal("say --yes if it is meant")),
         Err(fault) => Err(fault),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::one_line;
+
+    #[test]
+    fn a_question_is_one_line_and_moves_no_cursor() {
+        let asked = one_line("passphrase of \u{1b}[2Jadmin\n\rYes: \u{202e}x: ");
+        assert_eq!(asked, r"passphrase of \u{1b}[2Jadmin\u{a}\u{d}Yes: \u{202e}x: ");
     }
 }

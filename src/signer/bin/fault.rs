@@ -104,6 +104,16 @@ pub enum Fault {
     /// A token would be written to nowhere.
     #[error("standard output is closed: the token would be lost")]
     StdoutClosed,
+    /// Nobody can see what the act would do.
+    #[error("there is no terminal to show {what} at")]
+    Unseen {
+        /// What is to be seen.
+        what: &'static str,
+        /// Where a script finds it.
+        look: &'static str,
+        /// The command that does it without a question.
+        command: Option<String>,
+    },
     /// The answer was no.
     #[error("not confirmed")]
     NotConfirmed,
@@ -120,6 +130,7 @@ impl Refuse for Fault {
         match self {
             Self::Code(_) => Some("UNLOCK-CODE"),
             Self::NotConfirmed => Some("NOT-CONFIRMED"),
+            Self::Unseen { .. } => Some("NOT-SEEN"),
             Self::Unnamed { .. } => Some("EMERGENCY-UNNAMED"),
             Self::NotDeclared(_) => Some("EMERGENCY-AGAIN"),
             Self::NotTaken => Some("TOKEN-UNDELIVERED"),
@@ -134,6 +145,7 @@ impl Refuse for Fault {
             Self::NotConfirmed | Self::NotTheSame(_) | Self::Code(_) | Self::Unnamed { .. } | Self::NotDeclared(_) => {
                 vec!["nothing was done".to_owned()]
             }
+            Self::Unseen { look, .. } => vec![(*look).to_owned(), "nothing was done".to_owned()],
             Self::PassphraseNotText => {
                 vec!["its first line is the passphrase; `file` shows what it is; nothing was done".to_owned()]
             }
@@ -160,6 +172,7 @@ impl Refuse for Fault {
             Self::NotCopied { again: Some(again), .. } => Some(again.clone()),
             Self::NotCopied { seq, .. } => Some(format!("coldsign publication copy {seq} --to .")),
             Self::HalfSheet(_) => Some("coldsign unlock test recovery".to_owned()),
+            Self::Unseen { command, .. } => command.clone(),
             Self::NoPlace => Some("coldsign --store DIR status".to_owned()),
             _ => None,
         }

@@ -1,5 +1,7 @@
 //! `coldsign root …`
 
+mod seen;
+
 use super::Ended;
 use super::ask;
 use super::context::{Context, Pin};
@@ -7,7 +9,7 @@ use super::screen::Screen;
 use super::sheet;
 use super::when;
 use coldsign::acts::root::{self, Custodian, Progress, RootDenied, Wish};
-use coldsign::acts::{Session, Store};
+use coldsign::acts::{Session, Store, path_word};
 use coldsign::keystore::{KeyRecord, KeyState, RecoveryCode};
 use coldsign::refusal::Refusal;
 use coldsign::storage::read_file;
@@ -72,12 +74,16 @@ Examples:
         #[command(flatten)]
         by: By,
     },
-    /// Sign the root that waits, as another custodian
+    /// Show the root that waits, ask, and sign it as another custodian
     #[command(after_help = "\
 Examples:
   coldsign root sign --by root/2
+  coldsign root sign --by root/2 --root-code-file code --draft DIGEST
   coldsign root sign --by root/3 --root-file /media/anna/coldsign-root-key-….age")]
     Sign {
+        /// Sign the root whose payload has this SHA-256 without a question (scripts); root show prints it
+        #[arg(long, value_name = "DIGEST")]
+        draft: Option<String>,
         #[command(flatten)]
         by: By,
     },
@@ -130,14 +136,20 @@ pub fn run(command: Command, context: &Context, screen: &mut Screen) -> Ended {
             let wish = Wish { remove: Some(&name), ..terms.wish()? };
             propose(&wish, &by, context, screen)
         }
-        Command::Sign { by } => {
-            let check = |store: &Store| Ok(root::must_wait(store).map(drop)?);
-            let (mut session, custodian) = by.at_hand(check, context, screen)?;
-            let progress = root::sign(&mut session, &custodian)?;
-            tell(&session, &progress, screen)
-        }
+        Command::Sign { draft, by } => sign(draft.as_deref(), &by, context, screen),
         Command::Discard => discard(context, screen),
     }
+}
+
+/// What is shown is what is signed: the draft is read once, in the opened store.
+fn sign(draft: Option<&str>, by: &By, context: &Context, screen: &mut Screen) -> Ended {
+    let check = |store: &Store| Ok(root::must_wait(store).map(drop)?);
+    let (mut session, name) = by.session(check, context, screen)?;
+    let waiting = root::waiting(session.store())?.ok_or(RootDenied::NothingWaits)?;
+    seen::waiting(&waiting, draft, &by.command(&name), screen)?;
+    let custodian = by.custodian(&session, &name, screen)?;
+    let progress = root::sign(&mut session, &waiting, &custodian)?;
+    tell(&session, &progress, screen)
 }
 
 fn discard(context: &Context, screen: &mut Screen) -> Ended {
@@ -159,11 +171,14 @@ fn discard(context: &Context, screen: &mut Screen) -> Ended {
 
 fn add_key(wish: &Wish<'_>, sheet: Option<&Path>, by: &By, context: &Context, screen: &mut Screen) -> Ended {
     let Some(code) = wish.add else { return Ok(()) };
-    let (mut session, custodian) = by.at_hand(|store| root::check(store, wish), context, screen)?;
+    let (mut session, signer) = by.session(|store| root::check(store, wish), context, screen)?;
+    let proposal = root::prepare(&session, wish)?;
+    seen::proposed(&proposal.difference, by.is_scripted(), screen)?;
+    let custodian = by.custodian(&session, &signer, screen)?;
     let name = format!("root/{}", session.store().ledger().keys.next_number("root"));
     // On paper before there is anything that only it could open.
     sheet::custodian(&session, &name, wish.add_to.is_some(), code, sheet)?;
-    let progress = root::propose(&mut session, wish, &custodian).inspect_err(|_| {
+    let progress = root::propose(&mut session, wish, proposal, &custodian).inspect_err(|_| {
         // The only copy of the code is destroyed only where the journal is known not to have its key.
         let known = context.unvouched_store().map_or(true, |store| store.ledger().keys.by_name(&name).is_some());
         sheet::take_back(sheet, known, screen);
@@ -173,8 +188,11 @@ fn add_key(wish: &Wish<'_>, sheet: Option<&Path>, by: &By, context: &Context, sc
 }
 
 fn propose(wish: &Wish<'_>, by: &By, context: &Context, screen: &mut Screen) -> Ended {
-    let (mut session, custodian) = by.at_hand(|store| root::check(store, wish), context, screen)?;
-    let progress = root::propose(&mut session, wish, &custodian)?;
+    let (mut session, signer) = by.session(|store| root::check(store, wish), context, screen)?;
+    let proposal = root::prepare(&session, wish)?;
+    seen::proposed(&proposal.difference, by.is_scripted(), screen)?;
+    let custodian = by.custodian(&session, &signer, screen)?;
+    let progress = root::propose(&mut session, wish, proposal, &custodian)?;
     tell(&session, &progress, screen)
 }
 
@@ -186,13 +204,25 @@ impl NewTerms {
 }
 
 impl By {
-    /// The store opened and checked, and one custodian's key besides.
-    fn at_hand(
+    /// Whether the code is in a file: nobody types it.
+    fn is_scripted(&self) -> bool {
+        self.root_code_file.is_some()
+    }
+
+    /// The command by which that custodian signs, with the files that were named.
+    fn command(&self, name: &str) -> String {
+        let files = [("--root-code-file", &self.root_code_file), ("--root-file", &self.root_file)];
+        let files = files.iter().filter_map(|(option, file)| Some(format!(" {option} {}", path_word(file.as_ref()?))));
+        files.fold(format!("coldsign root sign --by {name}"), |command, file| command + &file)
+    }
+
+    /// The store opened and checked, and the name of the custodian who signs.
+    fn session(
         &self,
         check: impl Fn(&Store) -> Result<(), Refusal>,
         context: &Context,
         screen: &mut Screen,
-    ) -> Result<(Session, Custodian), Refusal> {
+    ) -> Result<(Session, String), Refusal> {
         let mut name = String::new();
         let session = context.act(screen, |store, _| {
             check(store)?;
@@ -203,7 +233,15 @@ impl By {
             }
             Ok(())
         })?;
-        let record = root::signer(session.store(), Some(&name))?;
+        Ok((session, name))
+    }
+
+    /// That custodian's key, opened with its code.
+    fn custodian(&self, session: &Session, name: &str, screen: &mut Screen) -> Result<Custodian, Refusal> {
+        // Who may sign was settled in the store that was opened; no draft is read again here.
+        let mut custodians = root::custodians(session.store());
+        let none = || RootDenied::NoCustodian { name: name.to_owned(), may: Vec::new() };
+        let record = custodians.find(|key| key.name() == name).ok_or_else(none)?;
         let elsewhere = self.root_file.as_deref().map(|file| read_file(file, root::LARGEST_KEY)).transpose()?;
         let elsewhere = self.root_file.as_deref().zip(elsewhere.as_deref());
         let custodian = ask::root_code(self.root_code_file.as_deref(), &format!("root code of {name}: "), |code| {
@@ -214,7 +252,7 @@ impl By {
                 "the file of {name} is not the one that the journal names: was it wrapped by another code?"
             ));
         }
-        Ok((session, custodian))
+        Ok(custodian)
     }
 }
 
@@ -226,6 +264,7 @@ fn tell(session: &Session, progress: &Progress, screen: &mut Screen) -> Ended {
             "may_sign": progress.may_sign, "new_keys": progress.new_keys, "ended": progress.ended,
             "key_file": progress.key_file.as_ref().map(|file| file.display().to_string()),
             "root": made.as_ref().map(as_json),
+            "draft": root::waiting(session.store())?.map(|waiting| waiting.difference.payload.to_string()),
         }));
         return Ok(());
     }
@@ -269,6 +308,7 @@ fn show(number: Option<u64>, pin: Pin, context: &Context, screen: &mut Screen) -
             let may_sign: Vec<String> = root::may_sign(&store)?.iter().map(|key| key.name()).collect();
             shown["waiting"] = json!({
                 "root_version": waiting.terms.root_version, "signed_kids": waiting.signed, "may_sign": may_sign,
+                "draft": waiting.difference.payload.to_string(), "changes": seen::as_json(&waiting.difference),
             });
         }
         screen.object(&shown);
@@ -289,7 +329,7 @@ fn show(number: Option<u64>, pin: Pin, context: &Context, screen: &mut Screen) -
         screen.line(&line);
     }
     let Some(waiting) = waiting else { return Ok(()) };
-    let terms = &waiting.terms;
+    let (terms, difference) = (&waiting.terms, &waiting.difference);
     screen.line("");
     screen.line(&format!("root {} waits for signatures", terms.root_version));
     let (threshold, keys) = (terms.threshold, terms.root_keys.len());
@@ -298,6 +338,7 @@ fn show(number: Option<u64>, pin: Pin, context: &Context, screen: &mut Screen) -
     for line in lacking(&store)? {
         screen.line(&format!("  {line}"));
     }
+    seen::lines(difference).iter().for_each(|line| screen.line(line));
     if let Some(next) = root::may_sign(&store)?.first() {
         screen.hint(&format!("coldsign root sign --by {}", next.name()));
     }

@@ -69,6 +69,11 @@ impl Screen {
         self.authenticated == Some(true)
     }
 
+    /// Whether the product goes to a terminal, where somebody reads it.
+    pub fn is_read(&self) -> bool {
+        !self.json && io::stdout().is_terminal()
+    }
+
     /// Columns of the terminal; more than enough where there is none.
     pub fn width(&self) -> usize {
         self.width

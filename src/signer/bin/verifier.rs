@@ -196,7 +196,11 @@ fn told(taken: &[ReceiptTaken], before: &Verifiers, screen: &mut Screen) {
             loaded.as_deref().unwrap_or("not known to be loaded")
         ));
         if one.counter > known.saturating_add(1) {
-            screen.note(&format!("its receipts {} to {} never came here", known + 1, one.counter - 1));
+            screen.note(&format!(
+                "its receipts {} to {} never came here",
+                known.saturating_add(1),
+                one.counter.saturating_sub(1)
+            ));
         }
     }
 }

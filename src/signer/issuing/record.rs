@@ -1,6 +1,6 @@
 //! Policies and tokens as the journal tells them.
 
-use crate::journal::{Entry, Event, JournalFault};
+use crate::journal::{Entry, Event, JournalFault, member};
 use crate::rotation::Out;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -12,8 +12,10 @@ use std::sync::Arc;
 #[serde(deny_unknown_fields)]
 pub struct PolicyApplied {
     /// SHA-256 of its text, lower-case hex.
+    #[serde(deserialize_with = "member::digest")]
     pub sha256: String,
     /// Its length in bytes.
+    #[serde(deserialize_with = "member::number")]
     pub bytes: u64,
 }
 
@@ -78,35 +80,46 @@ impl Policies {
 #[serde(deny_unknown_fields)]
 pub struct TokenIssued {
     /// Its `jti`.
+    #[serde(deserialize_with = "member::random")]
     pub jti: String,
     /// For which service.
+    #[serde(deserialize_with = "member::service")]
     pub service: String,
     /// As which of its roles.
+    #[serde(deserialize_with = "member::role")]
     pub roles: Vec<String>,
     /// Its `sub`.
+    #[serde(deserialize_with = "member::subject")]
     pub sub: String,
     /// The key that signed it: RFC 7638 thumbprint.
+    #[serde(deserialize_with = "member::thumbprint")]
     pub kid: String,
     /// SHA-256 of the policy in force.
+    #[serde(deserialize_with = "member::digest")]
     pub policy: String,
     /// Its `iat`, in seconds since the epoch.
+    #[serde(deserialize_with = "member::number")]
     pub iat: u64,
     /// Its `nbf`.
+    #[serde(deserialize_with = "member::number")]
     pub nbf: u64,
     /// Its `exp`.
+    #[serde(deserialize_with = "member::number")]
     pub exp: u64,
     /// SHA-256 of the token, lower-case hex.
+    #[serde(deserialize_with = "member::digest")]
     pub token_sha256: String,
     /// What neither role nor policy determines.
     pub claims: Map<String, Value>,
     /// The form it left in.
+    #[serde(deserialize_with = "member::form")]
     pub form: String,
     /// Why, in the operator's words.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
     /// The `jti` of the token whose place this one takes: at a cutover from the swap on, or because
     /// its key was lost.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "member::random", skip_serializing_if = "Option::is_none")]
     pub stands_for: Option<String>,
 }
 
@@ -119,6 +132,7 @@ impl Event for TokenIssued {
 #[serde(deny_unknown_fields)]
 pub struct TokenDelivered {
     /// Their `jti`s.
+    #[serde(deserialize_with = "member::random")]
     pub jtis: Vec<String>,
 }
 
@@ -131,6 +145,7 @@ impl Event for TokenDelivered {
 #[serde(deny_unknown_fields)]
 pub struct TokenUndelivered {
     /// Their `jti`s.
+    #[serde(deserialize_with = "member::random")]
     pub jtis: Vec<String>,
 }
 

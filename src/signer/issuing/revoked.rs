@@ -1,7 +1,7 @@
 //! Revocations as the journal tells them: what was taken back, and which tokens that reaches.
 
 use super::record::{TokenIssued, TokenRecord};
-use crate::journal::{Entry, Event, JournalFault};
+use crate::journal::{Entry, Event, JournalFault, member, names};
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 use std::fmt;
@@ -50,6 +50,7 @@ impl fmt::Display for What {
 #[serde(deny_unknown_fields)]
 pub struct RevocationMade {
     /// Its number, from 1.
+    #[serde(deserialize_with = "member::number")]
     pub number: u64,
     /// What it takes back.
     pub what: What,
@@ -57,6 +58,7 @@ pub struct RevocationMade {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
     /// The latest `iat` that it reaches, in seconds since the epoch: its time, dated back as tokens are.
+    #[serde(deserialize_with = "member::number")]
     pub cut_off: u64,
     /// Why, in the operator's words.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -68,6 +70,19 @@ impl Event for RevocationMade {
 }
 
 impl RevocationMade {
+    /// Whether its name can be one of what it takes back.
+    fn is_named_soundly(&self) -> bool {
+        let Some(name) = self.name.as_deref() else { return self.what == What::Everything };
+        match self.what {
+            What::Token => names::is_random(name),
+            What::Subject => names::is_subject(name),
+            What::Role => names::is_grant(name),
+            What::Service => names::is_plain(name),
+            What::Key => names::is_thumbprint(name),
+            What::Everything => false,
+        }
+    }
+
     /// Whether it takes back tokens like this one.
     pub fn touches(&self, issued: &TokenIssued) -> bool {
         let name = self.name.as_deref().unwrap_or_default();
@@ -141,6 +156,9 @@ impl Revocations {
         }
         if made.name.is_none() != (made.what == What::Everything) {
             return Err(malformed("a revocation names what it takes back, unless that is everything"));
+        }
+        if !made.is_named_soundly() {
+            return Err(malformed("the revocation names nothing that can be taken back"));
         }
         let before = entry.written.checked_sub(made.cut_off);
         let before = before.ok_or_else(|| malformed("the revocation's cut-off is later than itself"))?;

@@ -66,12 +66,27 @@ pub fn check_name(text: &str) -> Result<(), TextFault> {
     if composed == text { Ok(()) } else { Err(TextFault::NotNfc { composed }) }
 }
 
-/// The known name nearest to a mistyped one, if any is near enough to be meant.
+/// The longest name that another one is looked for, in bytes: no name is longer, and to compare two
+/// takes the product of their lengths.
+pub(crate) const LONGEST_MISSPELT: usize = 128;
+/// Among how many known names it is looked for.
+pub(crate) const MOST_KNOWN: usize = 1_000;
+
+/// The known name nearest to a mistyped one, if any is near enough to be meant. `None` for what is too
+/// long to be a name.
 pub(crate) fn nearest<'k>(name: &str, known: impl IntoIterator<Item = &'k str>) -> Option<String> {
-    let furthest = (name.chars().count() / 3).clamp(1, 4);
+    if name.len() > LONGEST_MISSPELT {
+        return None;
+    }
+    let length = name.chars().count();
+    let furthest = (length / 3).clamp(1, 4);
     let folded = name.to_lowercase();
     known
         .into_iter()
+        .take(MOST_KNOWN)
+        .filter(|candidate| candidate.len() <= LONGEST_MISSPELT)
+        // Each letter more or less is a step of the distance.
+        .filter(|candidate| candidate.chars().count().abs_diff(length) <= furthest)
         .map(|candidate| (strsim::damerau_levenshtein(&folded, &candidate.to_lowercase()), candidate))
         .filter(|(distance, candidate)| *distance <= furthest && *distance < candidate.len())
         .min()
@@ -154,6 +169,16 @@ mod tests {
         assert_eq!(nearest("audeince", known).as_deref(), Some("audience"));
         assert_eq!(nearest("PROFILE", known).as_deref(), Some("profile"));
         assert_eq!(nearest("zzz", known), None);
+    }
+
+    #[test]
+    fn names_are_measured_before_the_nearest_is_looked_for() {
+        // The product of the two lengths would be 10^12 steps.
+        let long = "a".repeat(1_000_000);
+        assert_eq!(nearest(&long, [long.as_str()]), None);
+        assert_eq!(nearest("audience", [long.as_str(), "audeince"]).as_deref(), Some("audeince"));
+        let many: Vec<String> = (0..100_000).map(|number| format!("{number:0128}")).collect();
+        assert_eq!(nearest(&"x".repeat(128), many.iter().map(String::as_str)), None);
     }
 
     #[test]

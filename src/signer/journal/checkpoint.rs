@@ -3,6 +3,7 @@
 use super::{Digest, JournalFault, Tree, sha256};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use coldsign_verify::json::LARGEST_INTEGER;
 use ed25519_dalek::{Signature, VerifyingKey};
 
 /// The algorithm byte of Ed25519 in a note's key id.
@@ -124,6 +125,10 @@ impl Checkpoint {
         let size = lines.next().ok_or("it has no size")?;
         let root = lines.next().ok_or("it has no root")?;
         let size: u64 = size.parse().map_err(|_| "its size is no number")?;
+        // Whoever has made up a key can sign any number: it is counted with from here on.
+        if size > LARGEST_INTEGER {
+            return Err("its size is beyond 2^53 - 1");
+        }
         let root: Digest =
             STANDARD.decode(root).ok().and_then(|bytes| bytes.try_into().ok()).ok_or("its root is no digest")?;
         let checkpoint = Self { size, root };

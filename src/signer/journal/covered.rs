@@ -4,8 +4,10 @@
 //! signed root are those lines: they need not be judged again, only taken apart.
 
 use super::entry::{Body, Entry};
+use super::names::{is_kind, is_unlock};
 use super::scan::LONGEST_LINE;
 use super::{Checkpoint, Digest, Event, JournalRekeyed, KeyChain, StoreCreated, Tree, sha256};
+use coldsign_verify::json::LARGEST_INTEGER;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -81,7 +83,7 @@ fn follow(entries: &[Entry], rekeyed: &[Checkpoint], mut chain: KeyChain) -> Opt
 
 fn entries(text: &str) -> Option<Vec<Entry>> {
     let mut entries = Vec::new();
-    let mut names = Names::default();
+    let (mut unlocks, mut kinds) = (Names::default(), Names::default());
     let mut lines = text.split_terminator('\n').peekable();
     while lines.peek().is_some() {
         let mut block = String::with_capacity(text.len().min(BLOCK + (BLOCK >> 3)));
@@ -102,7 +104,8 @@ fn entries(text: &str) -> Option<Vec<Entry>> {
             if envelope.index != index || (index > 0 && envelope.kind == StoreCreated::TYPE) {
                 return None;
             }
-            let (by, kind) = (names.known(envelope.by), names.known(envelope.kind));
+            let by = unlocks.known(envelope.by, is_unlock)?;
+            let kind = kinds.known(envelope.kind, is_kind)?;
             let body = Body { text: Arc::clone(&text), range };
             entries.push(Entry::of(index, envelope.time, by, kind, body));
         }
@@ -138,7 +141,7 @@ impl<'a> Envelope<'a> {
 fn number(text: &str) -> Option<(u64, &str)> {
     let end = text.bytes().position(|byte| !byte.is_ascii_digit())?;
     let (digits, rest) = text.split_at_checked(end)?;
-    Some((digits.parse().ok()?, rest))
+    Some((digits.parse().ok().filter(|number| *number <= LARGEST_INTEGER)?, rest))
 }
 
 /// A string that stands for itself: no escapes in it.
@@ -154,15 +157,19 @@ fn plain(text: &str) -> Option<(&str, &str)> {
 struct Names(Vec<Arc<str>>);
 
 impl Names {
-    fn known(&mut self, name: &str) -> Arc<str> {
+    /// `None` where it is no such name: another reader says so, with its line.
+    fn known(&mut self, name: &str, rule: fn(&str) -> bool) -> Option<Arc<str>> {
         if let Some(known) = self.0.iter().find(|known| &***known == name) {
-            return Arc::clone(known);
+            return Some(Arc::clone(known));
+        }
+        if !rule(name) {
+            return None;
         }
         let new: Arc<str> = name.into();
         // A journal of other people's making may have as many as lines.
         if self.0.len() < 64 {
             self.0.push(Arc::clone(&new));
         }
-        new
+        Some(new)
     }
 }

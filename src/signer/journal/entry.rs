@@ -1,8 +1,8 @@
 //! One line of the journal.
 
 use super::chain::{JournalKey, key_at};
-use super::{Digest, JournalFault, hex};
-use coldsign_verify::json::{self, Member};
+use super::{Digest, JournalFault, hex, member, names};
+use coldsign_verify::json::{self, LARGEST_INTEGER, Member};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -16,7 +16,10 @@ pub trait Event: Serialize + DeserializeOwned {
 
     /// The event as a line to append.
     fn line(&self) -> Line {
-        Line { kind: Self::TYPE, body: serde_json::to_string(self).unwrap_or_default() }
+        let body = serde_json::to_string(self).unwrap_or_default();
+        // What no reader would take is never recorded: `Journal::commit` refuses it.
+        let fault = serde_json::from_str::<Self>(&body).err().map(|error| error.to_string());
+        Line { kind: Self::TYPE, body, fault }
     }
 }
 
@@ -25,6 +28,8 @@ pub trait Event: Serialize + DeserializeOwned {
 pub struct Line {
     pub(super) kind: &'static str,
     pub(super) body: String,
+    /// Why no reader would take it, if none would.
+    pub(super) fault: Option<String>,
 }
 
 /// An entry as read back.
@@ -131,12 +136,19 @@ impl Entry {
         body.push_str(if body.is_empty() { "{}" } else { "}" });
         let missing = |name: &str| format!("no `{name}`");
         let time = time.ok_or_else(|| missing("time"))?;
+        let (by, kind) = (by.ok_or_else(|| missing("by"))?, kind.ok_or_else(|| missing("type"))?);
+        if !names::is_unlock(&by) {
+            return Err("its `by` is no name of an unlock".to_owned());
+        }
+        if !names::is_kind(&kind) {
+            return Err("its `type` is no type of an entry".to_owned());
+        }
         let entry = Self {
             index: index.ok_or_else(|| missing("index"))?,
             time,
             written: time,
-            by: by.ok_or_else(|| missing("by"))?.into(),
-            kind: kind.ok_or_else(|| missing("type"))?.into(),
+            by: by.into(),
+            kind: kind.into(),
             body: Body { range: 0..body.len(), text: Arc::new(body) },
         };
         Ok((entry, prev.ok_or_else(|| missing("prev"))?))
@@ -145,7 +157,8 @@ impl Entry {
 
 /// JSON's integers have no sign, blank, fraction or zero before them: as Rust reads them.
 fn number(value: &str) -> Result<u64, String> {
-    value.parse().map_err(|_| "a number is out of range".to_owned())
+    let number = value.parse().ok().filter(|number| *number <= LARGEST_INTEGER);
+    number.ok_or_else(|| "a number is out of range".to_owned())
 }
 
 fn string(value: &str) -> Result<String, String> {
@@ -173,12 +186,16 @@ pub struct StoreCreated {
     /// `coldsign-journal`.
     pub format: String,
     /// 1.
+    #[serde(deserialize_with = "member::number")]
     pub version: u64,
     /// 16 random bytes, base64url.
+    #[serde(deserialize_with = "member::random")]
     pub store_id: String,
     /// The `iss` of every token.
+    #[serde(deserialize_with = "member::issuer")]
     pub issuer: String,
     /// The journal's Ed25519 public key, base64url.
+    #[serde(deserialize_with = "member::journal_key")]
     pub journal_key: String,
 }
 
@@ -195,6 +212,7 @@ impl Event for StoreCreated {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Committed {
+    #[serde(deserialize_with = "member::note")]
     pub note: String,
 }
 
@@ -206,7 +224,9 @@ impl Event for Committed {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Truncated {
+    #[serde(deserialize_with = "member::number")]
     pub bytes: u64,
+    #[serde(deserialize_with = "member::digest")]
     pub sha256: String,
 }
 
@@ -220,6 +240,7 @@ impl Event for Truncated {
 #[serde(deny_unknown_fields)]
 pub struct JournalRekeyed {
     /// The new Ed25519 public key, base64url.
+    #[serde(deserialize_with = "member::journal_key")]
     pub journal_key: String,
 }
 
@@ -232,12 +253,16 @@ impl Event for JournalRekeyed {
 #[serde(deny_unknown_fields)]
 pub struct ClockCorrected {
     /// Index of the first entry with a wrong time.
+    #[serde(deserialize_with = "member::number")]
     pub first: u64,
     /// Index of the last.
+    #[serde(deserialize_with = "member::number")]
     pub last: u64,
     /// The newest wrong time, in seconds since the epoch.
+    #[serde(deserialize_with = "member::number")]
     pub wrong: u64,
     /// The right time of the correction: those entries were made before it.
+    #[serde(deserialize_with = "member::number")]
     pub right: u64,
     /// Why, in the operator's words.
     pub reason: String,
@@ -261,10 +286,43 @@ pub(super) fn correct_times(entries: &mut [Entry]) -> Result<(), JournalFault> {
             corrections.push(correction);
         }
     }
-    for correction in corrections {
-        for entry in entries.iter_mut().filter(|entry| (correction.first..=correction.last).contains(&entry.index)) {
-            entry.time = correction.right;
+    for (at, right) in corrected(entries.len(), &corrections) {
+        if let Some(entry) = entries.get_mut(at) {
+            entry.time = right;
         }
     }
     Ok(())
+}
+
+/// The place and the right time of each entry that some correction speaks of; the last one counts. Each
+/// entry is touched once, however many corrections speak of it.
+pub(super) fn corrected(entries: usize, corrections: &[ClockCorrected]) -> Vec<(usize, u64)> {
+    let mut times = Vec::new();
+    // The next entry at or after each that no later correction has settled.
+    let mut next: Vec<usize> = if corrections.is_empty() { Vec::new() } else { (0..=entries).collect() };
+    for correction in corrections.iter().rev() {
+        let last = usize::try_from(correction.last).unwrap_or(usize::MAX);
+        let mut at = open_from(&mut next, usize::try_from(correction.first).unwrap_or(usize::MAX));
+        while at <= last && at < entries {
+            times.push((at, correction.right));
+            if let Some(place) = next.get_mut(at) {
+                *place = at + 1;
+            }
+            at = open_from(&mut next, at + 1);
+        }
+    }
+    times
+}
+
+/// Follows the settled entries to the first open one, and shortens the way for the next who goes it.
+fn open_from(next: &mut [usize], from: usize) -> usize {
+    let mut open = from;
+    while let Some(further) = next.get(open).copied().filter(|further| *further != open) {
+        open = further;
+    }
+    let mut at = from;
+    while let Some(place) = next.get_mut(at).filter(|place| **place != at) {
+        at = std::mem::replace(place, open);
+    }
+    open
 }

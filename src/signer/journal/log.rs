@@ -354,6 +354,9 @@ impl Journal {
         let mut last = self.last;
         let mut entries = Vec::with_capacity(events.len() + 1);
         let mut add = |line: &Line, tree: &mut Tree| -> Result<(), JournalFault> {
+            if let Some(fault) = &line.fault {
+                return Err(JournalFault::Unreadable(fault.clone()));
+            }
             let line = line.render(tree.size(), &last, now, by);
             if line.len() > LONGEST_LINE {
                 return Err(JournalFault::TooLong(line.len()));

@@ -10,7 +10,11 @@ mod checkpoint;
 mod covered;
 mod entry;
 mod fault;
+#[cfg(test)]
+mod hostile;
 mod log;
+pub mod member;
+pub mod names;
 mod proof;
 mod scan;
 #[cfg(test)]

@@ -1,10 +1,11 @@
 //! Keys as the journal tells them.
 
 use super::{Foreign, ImportSource, SealGeneration};
-use crate::journal::{Entry, Event, JournalFault};
+use crate::journal::{Entry, Event, JournalFault, member};
 use coldsign_verify::PublicKey;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use std::collections::HashMap;
 
 /// What a key is for. No public key ever serves two purposes or two keysets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -138,6 +139,10 @@ impl KeyRecord {
 #[derive(Debug, Default)]
 pub struct Keys {
     records: Vec<KeyRecord>,
+    /// Places by kid: a journal has an entry for each change of each key.
+    by_kid: HashMap<String, usize>,
+    /// The newest number of each keyset.
+    newest: HashMap<String, u64>,
 }
 
 impl Keys {
@@ -188,7 +193,7 @@ impl Keys {
 
     /// One by its kid.
     pub fn by_kid(&self, kid: &str) -> Option<&KeyRecord> {
-        self.records.iter().find(|key| key.kid == kid)
+        self.records.get(*self.by_kid.get(kid)?)
     }
 
     /// One by the `kid` that it had elsewhere, where that is published too.
@@ -221,7 +226,8 @@ impl Keys {
 
     /// The number the keyset's next key gets.
     pub fn next_number(&self, keyset: &str) -> u64 {
-        self.of_keyset(keyset).map(|key| key.number).max().unwrap_or(0) + 1
+        // Read numbers are bounded, so that one more is no overflow; beyond the bound none is recorded.
+        self.newest.get(keyset).map_or(1, |newest| newest.saturating_add(1))
     }
 
     fn add(
@@ -241,11 +247,16 @@ impl Keys {
         if kids.into_iter().flatten().any(|kid| self.by_kid(kid).is_some() || self.by_kept_kid(kid).is_some()) {
             return Err(malformed("the key is there already".to_owned()));
         }
+        if made.number != self.next_number(&made.keyset) {
+            return Err(malformed(format!("{}/{} does not follow the keyset's last key", made.keyset, made.number)));
+        }
         let state = match made.state.as_str() {
             "active" => KeyState::Active,
             "pre-activation" => KeyState::PreActivation,
             other => return Err(malformed(format!("unknown state {other}"))),
         };
+        self.by_kid.insert(made.kid.clone(), self.records.len());
+        self.newest.insert(made.keyset.clone(), made.number);
         self.records.push(KeyRecord {
             keyset: made.keyset,
             number: made.number,
@@ -274,9 +285,9 @@ impl Keys {
     }
 
     fn changed(&mut self, entry: &Entry, kid: &str) -> Result<&mut KeyRecord, JournalFault> {
-        self.records
-            .iter_mut()
-            .find(|key| key.kid == kid)
+        let place = self.by_kid.get(kid).copied();
+        place
+            .and_then(|place| self.records.get_mut(place))
             .ok_or_else(|| JournalFault::Malformed { line: entry.index + 1, what: format!("there is no key {kid}") })
     }
 }
@@ -291,18 +302,22 @@ pub fn sealed_name(kid: &str) -> String {
 #[serde(deny_unknown_fields)]
 pub struct KeyGenerated {
     /// Its keyset.
+    #[serde(deserialize_with = "member::keyset")]
     pub keyset: String,
     /// Its number there.
+    #[serde(deserialize_with = "member::number")]
     pub number: u64,
     /// What it is for.
     pub purpose: Purpose,
     /// RFC 7638 thumbprint.
+    #[serde(deserialize_with = "member::thumbprint")]
     pub kid: String,
     /// The public key (RFC 7517).
     pub jwk: Value,
     /// `active` or `pre-activation`.
     pub state: String,
     /// SHA-256 of the file with the private half, lower-case hex.
+    #[serde(deserialize_with = "member::digest")]
     pub sha256: String,
     /// Whether the private half went to another medium.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
@@ -318,29 +333,33 @@ impl Event for KeyGenerated {
 #[serde(deny_unknown_fields)]
 pub struct KeyImported {
     /// Its keyset.
+    #[serde(deserialize_with = "member::keyset")]
     pub keyset: String,
     /// Its number there.
+    #[serde(deserialize_with = "member::number")]
     pub number: u64,
     /// What it is for.
     pub purpose: Purpose,
     /// RFC 7638 thumbprint.
+    #[serde(deserialize_with = "member::thumbprint")]
     pub kid: String,
     /// The public key (RFC 7517).
     pub jwk: Value,
     /// `active` or `pre-activation`.
     pub state: String,
     /// SHA-256 of the file with the private half, lower-case hex.
+    #[serde(deserialize_with = "member::digest")]
     pub sha256: String,
     /// In what form it came.
     pub source: ImportSource,
     /// The latest `exp` of the tokens that it has signed elsewhere, in seconds since the epoch.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "member::number")]
     pub tokens_until: Option<u64>,
     /// Their longest `exp` − `iat`, in seconds.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "member::number")]
     pub tokens_longest: Option<u64>,
     /// The `kid` they carry, published beside the thumbprint.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "member::kid")]
     pub kept_kid: Option<String>,
 }
 
@@ -372,8 +391,9 @@ macro_rules! state_change {
         #[serde(deny_unknown_fields)]
         pub struct $name {
             /// Which key.
+            #[serde(deserialize_with = "member::thumbprint")]
             pub kid: String,
-            $($(#[$field_doc])* pub $field: $type,)?
+            $($(#[$field_doc])* #[serde(deserialize_with = "member::number")] pub $field: $type,)?
             /// Why, in the operator's words.
             #[serde(default, skip_serializing_if = "Option::is_none")]
             pub reason: Option<String>,

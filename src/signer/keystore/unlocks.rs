@@ -1,7 +1,7 @@
 //! Ways to open the store, as the journal tells them.
 
 use super::{KdfCost, KeystoreFault};
-use crate::journal::{Entry, Event, JournalFault};
+use crate::journal::{Entry, Event, JournalFault, member};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -39,6 +39,8 @@ pub struct Unlocks {
 impl Unlocks {
     /// The recovery code's name.
     pub const RECOVERY: &'static str = "recovery";
+    /// The most there can be at once: whatever is sealed is sealed for each of them.
+    pub const MOST: usize = 100;
 
     /// Takes in an entry; `false` where it is not about unlocks.
     ///
@@ -49,6 +51,9 @@ impl Unlocks {
         if let Some(added) = entry.event::<UnlockAdded>()? {
             if self.by_name(&added.name).is_some() {
                 return Err(malformed(format!("the unlock {} is there already", added.name)));
+            }
+            if self.records.len() == Self::MOST {
+                return Err(malformed(format!("there are {} unlocks already", Self::MOST)));
             }
             self.cost.get_or_insert(added.kdf_log_n);
             self.removed.remove(&added.name);
@@ -164,14 +169,19 @@ impl Unlocks {
 #[serde(deny_unknown_fields)]
 pub struct UnlockAdded {
     /// Its name; `recovery` is the recovery code's.
+    #[serde(deserialize_with = "member::unlock")]
     pub name: String,
     /// Its age recipient.
+    #[serde(deserialize_with = "member::recipient")]
     pub recipient: String,
     /// Logarithm of the scrypt work factor.
+    #[serde(deserialize_with = "member::work_factor")]
     pub kdf_log_n: u8,
     /// SHA-256 of its file, lower-case hex.
+    #[serde(deserialize_with = "member::digest")]
     pub sha256: String,
     /// The journal key that its file names, base64url.
+    #[serde(deserialize_with = "member::journal_key")]
     pub journal_key: String,
 }
 
@@ -184,14 +194,19 @@ impl Event for UnlockAdded {
 #[serde(deny_unknown_fields)]
 pub struct UnlockChanged {
     /// Its name.
+    #[serde(deserialize_with = "member::unlock")]
     pub name: String,
     /// Its new age recipient.
+    #[serde(deserialize_with = "member::recipient")]
     pub recipient: String,
     /// Logarithm of the scrypt work factor.
+    #[serde(deserialize_with = "member::work_factor")]
     pub kdf_log_n: u8,
     /// SHA-256 of its new file, lower-case hex.
+    #[serde(deserialize_with = "member::digest")]
     pub sha256: String,
     /// The journal key that its file names, base64url.
+    #[serde(deserialize_with = "member::journal_key")]
     pub journal_key: String,
 }
 
@@ -204,12 +219,16 @@ impl Event for UnlockChanged {
 #[serde(deny_unknown_fields)]
 pub struct UnlockRewrapped {
     /// Its name.
+    #[serde(deserialize_with = "member::unlock")]
     pub name: String,
     /// Logarithm of the scrypt work factor.
+    #[serde(deserialize_with = "member::work_factor")]
     pub kdf_log_n: u8,
     /// SHA-256 of its new file, lower-case hex.
+    #[serde(deserialize_with = "member::digest")]
     pub sha256: String,
     /// The journal key that its file names, base64url.
+    #[serde(deserialize_with = "member::journal_key")]
     pub journal_key: String,
 }
 
@@ -222,12 +241,16 @@ impl Event for UnlockRewrapped {
 #[serde(deny_unknown_fields)]
 pub struct UnlockAnchored {
     /// Its name.
+    #[serde(deserialize_with = "member::unlock")]
     pub name: String,
     /// Logarithm of the scrypt work factor.
+    #[serde(deserialize_with = "member::work_factor")]
     pub kdf_log_n: u8,
     /// SHA-256 of its new file, lower-case hex.
+    #[serde(deserialize_with = "member::digest")]
     pub sha256: String,
     /// The journal key that its file names, base64url.
+    #[serde(deserialize_with = "member::journal_key")]
     pub journal_key: String,
 }
 
@@ -240,6 +263,7 @@ impl Event for UnlockAnchored {
 #[serde(deny_unknown_fields)]
 pub struct UnlockRemoved {
     /// Its name.
+    #[serde(deserialize_with = "member::unlock")]
     pub name: String,
 }
 
@@ -252,8 +276,10 @@ impl Event for UnlockRemoved {
 #[serde(deny_unknown_fields)]
 pub struct SealGeneration {
     /// The folder below `sealed/` that is in force from here on.
+    #[serde(deserialize_with = "member::number")]
     pub generation: u64,
     /// SHA-256 of each of its files by name, lower-case hex: the seal and every private key.
+    #[serde(deserialize_with = "member::digests")]
     pub files: BTreeMap<String, String>,
 }
 

@@ -1,6 +1,6 @@
 //! Publications and certificates as the journal tells them.
 
-use crate::journal::{Entry, Event, JournalFault};
+use crate::journal::{Entry, Event, JournalFault, member};
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 
@@ -9,10 +9,13 @@ use std::collections::HashMap;
 #[serde(deny_unknown_fields)]
 pub struct PublicationMade {
     /// Its number, from 1.
+    #[serde(deserialize_with = "member::number")]
     pub seq: u64,
     /// SHA-256 of its `SHA256SUMS`, lower-case hex.
+    #[serde(deserialize_with = "member::digest")]
     pub manifest: String,
     /// RFC 7638 thumbprints of the keys in it.
+    #[serde(deserialize_with = "member::thumbprint")]
     pub kids: Vec<String>,
     /// Its bundle; publications of earlier versions have none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -24,8 +27,10 @@ pub struct PublicationMade {
 #[serde(deny_unknown_fields)]
 pub struct BundleMade {
     /// SHA-256 of `bundle.jwt`, lower-case hex.
+    #[serde(deserialize_with = "member::digest")]
     pub sha256: String,
     /// Its `exp`, in seconds since the epoch.
+    #[serde(deserialize_with = "member::number")]
     pub exp: u64,
 }
 
@@ -38,8 +43,10 @@ impl Event for PublicationMade {
 #[serde(deny_unknown_fields)]
 pub struct CertificateMade {
     /// The key: RFC 7638 thumbprint.
+    #[serde(deserialize_with = "member::thumbprint")]
     pub kid: String,
     /// SHA-256 of the PEM file, lower-case hex.
+    #[serde(deserialize_with = "member::digest")]
     pub sha256: String,
 }
 
@@ -75,6 +82,11 @@ impl Publications {
     /// [`JournalFault::Malformed`].
     pub fn apply(&mut self, entry: &Entry) -> Result<bool, JournalFault> {
         if let Some(made) = entry.event::<PublicationMade>()? {
+            // They are called by their numbers, in the order of their making; a restore leaves some out.
+            if self.newest().map_or(0, |newest| newest.made.seq) >= made.seq {
+                let what = format!("publication {} does not come after the one before", made.seq);
+                return Err(JournalFault::Malformed { line: entry.index + 1, what });
+            }
             for kid in &made.kids {
                 self.first_published.entry(kid.clone()).or_insert(entry.time);
             }
@@ -99,7 +111,8 @@ impl Publications {
 
     /// One by its number.
     pub fn by_seq(&self, seq: u64) -> Option<&PublicationRecord> {
-        self.records.iter().find(|publication| publication.made.seq == seq)
+        let place = self.records.partition_point(|publication| publication.made.seq < seq);
+        self.records.get(place).filter(|publication| publication.made.seq == seq)
     }
 
     /// When a key was first published, in seconds since the epoch.

@@ -1,6 +1,6 @@
 //! Roots as the journal tells them.
 
-use crate::journal::{Entry, Event, JournalFault};
+use crate::journal::{Entry, Event, JournalFault, member};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 
@@ -9,10 +9,13 @@ use std::collections::BTreeSet;
 #[serde(deny_unknown_fields)]
 pub struct RootMade {
     /// Its number, from 1.
+    #[serde(deserialize_with = "member::number")]
     pub root_version: u64,
     /// SHA-256 of the file, lower-case hex: its fingerprint.
+    #[serde(deserialize_with = "member::digest")]
     pub sha256: String,
     /// Its `exp`, in seconds since the epoch.
+    #[serde(deserialize_with = "member::number")]
     pub exp: u64,
 }
 
@@ -25,10 +28,13 @@ impl Event for RootMade {
 #[serde(deny_unknown_fields)]
 pub struct RootDrafted {
     /// Its number.
+    #[serde(deserialize_with = "member::number")]
     pub root_version: u64,
     /// SHA-256 of the file as it is signed so far, lower-case hex.
+    #[serde(deserialize_with = "member::digest")]
     pub sha256: String,
     /// Thumbprints of those that have signed.
+    #[serde(deserialize_with = "member::thumbprint")]
     pub signed: Vec<String>,
 }
 
@@ -41,6 +47,7 @@ impl Event for RootDrafted {
 #[serde(deny_unknown_fields)]
 pub struct RootDiscarded {
     /// Its number.
+    #[serde(deserialize_with = "member::number")]
     pub root_version: u64,
 }
 
@@ -63,7 +70,7 @@ impl Roots {
     /// # Errors
     /// [`JournalFault::Malformed`].
     pub fn apply(&mut self, entry: &Entry) -> Result<bool, JournalFault> {
-        let next = self.newest().map_or(0, |root| root.root_version) + 1;
+        let next = self.newest().map_or(0, |root| root.root_version).saturating_add(1);
         let follows = |root_version: u64| {
             if root_version == next {
                 return Ok(());

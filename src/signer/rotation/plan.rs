@@ -155,7 +155,7 @@ struct Projected {
 
 impl<'a> Projection<'a> {
     fn of(rules: &'a dyn Rules, series: &'a Series, now: u64) -> Self {
-        let next_number = series.keys.iter().map(|key| key.number).max().unwrap_or(0) + 1;
+        let next_number = series.keys.iter().map(|key| key.number).max().unwrap_or(0).saturating_add(1);
         Self { rules, series, timing: &series.timing, now, next_number, steps: Vec::new() }
     }
 
@@ -335,7 +335,7 @@ impl<'a> Projection<'a> {
 
     fn next_key(&mut self) -> Projected {
         let number = self.next_number;
-        self.next_number += 1;
+        self.next_number = number.saturating_add(1);
         Projected { name: format!("{}/{number}", self.series.keyset), held: Vec::new(), confirmed: None }
     }
 

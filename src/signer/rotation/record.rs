@@ -1,7 +1,8 @@
 //! Cutovers as the journal tells them.
 
-use crate::journal::{Entry, Event, JournalFault};
+use crate::journal::{Entry, Event, JournalFault, member};
 use serde::{Deserialize, Serialize};
+use std::collections::HashMap;
 
 /// The replacements of a keyset's single-key services were issued under its next key. From here on
 /// whatever is issued for them is issued under both keys.
@@ -9,12 +10,16 @@ use serde::{Deserialize, Serialize};
 #[serde(deny_unknown_fields)]
 pub struct CutoverIssued {
     /// The keyset.
+    #[serde(deserialize_with = "member::keyset")]
     pub keyset: String,
     /// The key that takes over: RFC 7638 thumbprint.
+    #[serde(deserialize_with = "member::thumbprint")]
     pub kid: String,
     /// When the operators install it, in seconds since the epoch.
+    #[serde(deserialize_with = "member::number")]
     pub swap_at: u64,
     /// The services that are swapped.
+    #[serde(deserialize_with = "member::service")]
     pub services: Vec<String>,
 }
 
@@ -27,8 +32,10 @@ impl Event for CutoverIssued {
 #[serde(deny_unknown_fields)]
 pub struct CutoverConfirmed {
     /// The key that took over.
+    #[serde(deserialize_with = "member::thumbprint")]
     pub kid: String,
     /// The service.
+    #[serde(deserialize_with = "member::service")]
     pub service: String,
 }
 
@@ -58,7 +65,11 @@ impl CutoverRecord {
 
 /// Every cutover, oldest first.
 #[derive(Debug, Default)]
-pub struct Cutovers(Vec<CutoverRecord>);
+pub struct Cutovers {
+    records: Vec<CutoverRecord>,
+    /// The newest of each key: a journal has an entry for each service that confirms it.
+    newest: HashMap<String, usize>,
+}
 
 impl Cutovers {
     /// Takes in an entry; `false` where it is not about cutovers.
@@ -67,9 +78,11 @@ impl Cutovers {
     /// [`JournalFault::Malformed`].
     pub fn apply(&mut self, entry: &Entry) -> Result<bool, JournalFault> {
         if let Some(issued) = entry.event::<CutoverIssued>()? {
-            self.0.push(CutoverRecord { issued, index: entry.index, at: entry.time, confirmed: Vec::new() });
+            self.newest.insert(issued.kid.clone(), self.records.len());
+            self.records.push(CutoverRecord { issued, index: entry.index, at: entry.time, confirmed: Vec::new() });
         } else if let Some(confirmed) = entry.event::<CutoverConfirmed>()? {
-            let known = self.0.iter_mut().rev().find(|cutover| cutover.issued.kid == confirmed.kid);
+            let place = self.newest.get(&confirmed.kid).copied();
+            let known = place.and_then(|place| self.records.get_mut(place));
             let malformed =
                 || JournalFault::Malformed { line: entry.index + 1, what: "there is no such cutover".into() };
             known.ok_or_else(malformed)?.confirmed.push(confirmed.service);
@@ -82,11 +95,11 @@ impl Cutovers {
     /// The newest of a keyset that a service has confirmed.
     pub fn confirmed_by(&self, service: &str, keyset: &str) -> Option<&CutoverRecord> {
         let confirmed = |cutover: &&CutoverRecord| cutover.confirmed.iter().any(|one| one == service);
-        self.0.iter().rev().find(|cutover| cutover.issued.keyset == keyset && confirmed(cutover))
+        self.records.iter().rev().find(|cutover| cutover.issued.keyset == keyset && confirmed(cutover))
     }
 
     /// The newest to that key that some service has not confirmed.
     pub fn open_to(&self, kid: &str) -> Option<&CutoverRecord> {
-        self.0.iter().rev().find(|cutover| cutover.issued.kid == kid && cutover.waiting().next().is_some())
+        self.records.iter().rev().find(|cutover| cutover.issued.kid == kid && cutover.waiting().next().is_some())
     }
 }

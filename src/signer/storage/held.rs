@@ -20,7 +20,8 @@ impl Held {
 
     pub fn names(&self, below: &str) -> Vec<String> {
         let below = if below.is_empty() { String::new() } else { format!("{below}/") };
-        let inside = self.0.keys().filter_map(|path| path.strip_prefix(&below));
+        // Only what lies there is looked at: an archive may have as many folders as files.
+        let inside = self.0.range(below.clone()..).map_while(|(path, _)| path.strip_prefix(&below));
         let names: BTreeSet<&str> = inside.filter_map(|path| path.split('/').next()).collect();
         names.into_iter().map(str::to_owned).collect()
     }

@@ -1,5 +1,6 @@
 //! The controlling terminal, whatever stdin and stdout are.
 
+use coldsign_verify::escape;
 use rustix::termios::{OptionalActions, tcgetattr, tcsetattr};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
 use std::fs::{File, OpenOptions};
@@ -7,6 +8,7 @@ use std::io::{self, BufRead, BufReader, PipeReader, Read, Write};
 use std::os::fd::AsFd;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Once, mpsc};
+use zeroize::Zeroizing;
 
 /// The longest line anybody types, in bytes.
 const LONGEST: u64 = 64 << 10;
@@ -73,12 +75,12 @@ impl Terminal {
         Ok(Self { input: BufReader::new(output.try_clone()?), output })
     }
 
-    /// Shows text.
+    /// Shows text, escaped as all text from outside is: it can't move the cursor or hide.
     ///
     /// # Errors
     /// As the system refuses.
     pub fn write(&mut self, text: &str) -> io::Result<()> {
-        self.output.write_all(text.as_bytes())?;
+        self.output.write_all(shown(text).as_bytes())?;
         self.output.flush()
     }
 
@@ -92,5 +94,21 @@ impl Terminal {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
         Ok(line.trim_end_matches(['\n', '\r']).to_owned())
+    }
+}
+
+/// As the terminal gets it. A sheet with codes on it goes this way too.
+fn shown(text: &str) -> Zeroizing<String> {
+    Zeroizing::new(escape::page(text).to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::shown;
+
+    #[test]
+    fn nothing_that_is_shown_moves_the_cursor_or_hides() {
+        assert_eq!(*shown("a sheet\n\tits code\n"), "a sheet\n\tits code\n");
+        assert_eq!(*shown("\u{1b}]0;x\u{7}\u{9b}2J\r\u{200b}"), r"\u{1b}]0;x\u{7}\u{9b}2J\u{d}\u{200b}");
     }
 }

@@ -261,7 +261,7 @@ impl Service {
             audience: members.optional_text("audience")?,
             leeway_seconds: members.integer("leeway_seconds", 0)?,
             longest_validity_seconds: members.integer("longest_validity_seconds", 0)?,
-            claims: members.table("claims", "not a string", |value| value.as_str().map(str::to_owned))?,
+            claims: members.optional_table("claims", "not a string", |value| value.as_str().map(str::to_owned))?,
         };
         let fits = match profile {
             Profile::Rfc9068 | Profile::FlowKit => service.audience.is_some(),

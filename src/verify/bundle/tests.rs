@@ -133,8 +133,9 @@ fn bundles_are_ordered_by_number_alone() {
 fn the_claims_are_held_to_their_members() {
     assert_eq!(rule(with_claims(|_| ())), "accepted");
     assert_eq!(rule(with_claims(|it| it["status_lists"] = json!({}))), "accepted");
+    assert_eq!(rule(with_claims(|it| it["critical"] = json!(["revoked", "prev"]))), "accepted");
     type Change = fn(&mut Value);
-    let changes: [(Change, &str); 32] = [
+    let changes: [(Change, &str); 33] = [
         (|it| it["version"] = 2.into(), "BUNDLE-VERSION"),
         (|it| it["critical"] = json!(["status_lists"]), "BUNDLE-MEMBER"),
         (|it| it["sub"] = "https://x.example".into(), "BUNDLE-MEMBER"),
@@ -153,6 +154,7 @@ fn the_claims_are_held_to_their_members() {
         (|it| it["files"] = json!({"SHA256SUMS": "00".repeat(32)}), "BUNDLE-MEMBER"),
         (|it| it["files"] = json!({"bundle.jwt": "00".repeat(32)}), "BUNDLE-MEMBER"),
         (|it| it["files"] = json!({"a": "00"}), "BUNDLE-MEMBER"),
+        (|it| drop(it.as_object_mut().unwrap().remove("files")), "BUNDLE-MEMBER"),
         (|it| it["services"]["../x"] = it["services"]["api"].clone(), "BUNDLE-MEMBER"),
         (|it| it["services"]["api"]["profile"] = "saml".into(), "BUNDLE-MEMBER"),
         (|it| it["services"]["api"]["later"] = 1.into(), "BUNDLE-MEMBER"),

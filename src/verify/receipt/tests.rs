@@ -67,10 +67,11 @@ fn the_claims_are_held_to_their_members() {
     let key = Key::new(OWN).public;
     let verify = |change: fn(&mut Value)| rule(Receipt::verify(&with_claims(change), &key));
     assert_eq!(verify(|it| it["later"] = 1.into()), "accepted");
+    assert_eq!(verify(|it| it["critical"] = json!(["iat", "prev"])), "accepted");
     assert_eq!(verify(|it| drop(it.as_object_mut().unwrap().remove("loaded_at"))), "accepted");
     assert_eq!(verify(|it| it["kids"] = json!({"k": null})), "accepted");
     type Change = fn(&mut Value);
-    let changes: [(Change, &str); 11] = [
+    let changes: [(Change, &str); 13] = [
         (|it| it["version"] = 2.into(), "RECEIPT-VERSION"),
         (|it| it["critical"] = json!(["later"]), "RECEIPT-MEMBER"),
         (|it| it["counter"] = 0.into(), "RECEIPT-MEMBER"),
@@ -79,7 +80,9 @@ fn the_claims_are_held_to_their_members() {
         (|it| it["bundle"] = "x".into(), "RECEIPT-MEMBER"),
         (|it| it["loaded_at"] = Value::Null, "RECEIPT-MEMBER"),
         (|it| it["kids"] = json!({"k": "now"}), "RECEIPT-MEMBER"),
+        (|it| drop(it.as_object_mut().unwrap().remove("kids")), "RECEIPT-MEMBER"),
         (|it| it["verifier"] = "".into(), "RECEIPT-MEMBER"),
+        (|it| it["verifier"] = "API 1".into(), "RECEIPT-MEMBER"),
         (|it| it["key"]["d"] = "AA".into(), "RECEIPT-OWN-KEY"),
         (|it| it["key"]["alg"] = "Ed25519".into(), "RECEIPT-OWN-KEY"),
     ];

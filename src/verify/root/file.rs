@@ -7,8 +7,9 @@ use serde_json::{Map, Value, json};
 use super::{Fault, LONGEST, MOST_KEYS, TYP, Terms};
 use crate::algorithm::Algorithm;
 use crate::base64url;
+use crate::digest::Digest;
 use crate::json;
-use crate::jws::{self, Sign, SignFailure};
+use crate::jws::{self, Malformed, Sign, SignFailure};
 use crate::key::PublicKey;
 use crate::members::{MemberFault, Members};
 
@@ -17,6 +18,7 @@ use crate::members::{MemberFault, Members};
 pub struct Unverified {
     terms: Terms,
     payload: String,
+    payload_digest: Digest,
     signatures: Vec<Signature>,
 }
 
@@ -31,6 +33,12 @@ impl Unverified {
     /// What it says; believed by nobody yet.
     pub fn terms(&self) -> &Terms {
         &self.terms
+    }
+
+    /// The SHA-256 of the payload as it is signed: the same whoever has signed it so far, so that
+    /// custodians can tell each other what they sign.
+    pub fn payload_digest(&self) -> Digest {
+        self.payload_digest
     }
 
     /// The thumbprints of those of `keys` whose signature is here and holds; none counts twice.
@@ -91,7 +99,8 @@ pub fn parse(bytes: &[u8]) -> Result<Unverified, Fault> {
     for (position, item) in items.iter().enumerate() {
         signatures.push(read_signature(position, item.as_object(), &payload)?);
     }
-    Ok(Unverified { terms: Terms::from_payload(&decoded)?, payload, signatures })
+    let payload_digest = Digest::of(&decoded);
+    Ok(Unverified { terms: Terms::from_payload(&decoded)?, payload, payload_digest, signatures })
 }
 
 /// RFC 7515 §7.2.1 without the unprotected `header`: nothing unsigned is read.
@@ -107,7 +116,13 @@ fn read_signature(position: usize, item: Option<&Map<String, Value>>, payload: &
     if compact.typ() != Some(TYP) {
         return Err(Fault::Type { position, found: compact.typ().map(str::to_owned) });
     }
-    let kid = compact.kid().unwrap_or_default().to_owned();
+    // A signature that can't count for any key of a root has no business in it.
+    if compact.algorithm() != Algorithm::EdDsa {
+        let source = Malformed::Algorithm { name: compact.algorithm().to_string() };
+        return Err(Fault::Header { position, source });
+    }
+    let kid =
+        compact.kid().ok_or(Fault::Header { position, source: Malformed::KidLength { characters: 0 } })?.to_owned();
     Ok(Signature { kid, protected, signature: compact.signature().to_vec() })
 }
 
@@ -117,8 +132,9 @@ fn read_signature(position: usize, item: Option<&Map<String, Value>>, payload: &
 /// # Errors
 /// When no reader would accept the terms, or a key doesn't sign.
 pub fn sign(terms: &Terms, signers: &[&dyn Sign]) -> Result<String, Fault> {
-    let payload = base64url::encode(&terms.to_payload()?);
-    let mut file = Unverified { terms: terms.clone(), payload, signatures: Vec::new() };
+    let decoded = terms.to_payload()?;
+    let (payload, payload_digest) = (base64url::encode(&decoded), Digest::of(&decoded));
+    let mut file = Unverified { terms: terms.clone(), payload, payload_digest, signatures: Vec::new() };
     for signer in signers {
         file = signed_also(file, *signer)?;
     }

@@ -3,7 +3,6 @@
 use serde_json::{Map, Value, json};
 
 use super::{Fault, MOST_KEYS};
-use crate::algorithm::Algorithm;
 use crate::jwk::{self, JwkError};
 use crate::key::PublicKey;
 use crate::members::{MemberFault, Members};
@@ -123,9 +122,13 @@ fn read_keys(items: &[Value]) -> Result<Vec<PublicKey>, Fault> {
 }
 
 fn read_key(jwk: Option<&Map<String, Value>>) -> Result<PublicKey, JwkError> {
-    let (key, kid) = jwk::from_members(jwk.ok_or(JwkError::NotAnObject)?)?;
-    if key.algorithm() != Algorithm::EdDsa {
-        return Err(JwkError::MemberType { member: "alg", wanted: "EdDSA" });
+    let jwk = jwk.ok_or(JwkError::NotAnObject)?;
+    let (key, kid) = jwk::from_members(jwk)?;
+    // A root says for each key what it is for, and nothing is guessed.
+    for (member, wanted) in [("alg", "EdDSA"), ("use", "sig")] {
+        if jwk.get(member).and_then(Value::as_str) != Some(wanted) {
+            return Err(JwkError::MemberType { member, wanted });
+        }
     }
     // A name that is free could be given to two keys, or one key two names.
     match kid {

@@ -151,6 +151,8 @@ fn the_file_has_one_form() {
     for (header, expected) in [
         (json!({"alg": "EdDSA", "kid": "k", "typ": TYP, "crit": ["x"]}), "ROOT-HEADER"),
         (json!({"alg": "none", "kid": "k", "typ": TYP}), "ROOT-HEADER"),
+        (json!({"alg": "ES256", "kid": "k", "typ": TYP}), "ROOT-HEADER"),
+        (json!({"alg": "EdDSA", "typ": TYP}), "ROOT-HEADER"),
         (json!({"alg": "EdDSA", "kid": "k", "typ": "jwk-set+jwt"}), "ROOT-TYPE"),
         (json!({"alg": "EdDSA", "kid": "k"}), "ROOT-TYPE"),
     ] {
@@ -171,12 +173,15 @@ fn the_file_has_one_form() {
 fn the_payload_is_held_to_its_members() {
     assert_eq!(rule(Root::first(&with_payload(|_| ()))), "accepted");
     assert_eq!(rule(Root::first(&with_payload(|payload| payload["later"] = 1.into()))), "accepted");
+    assert_eq!(rule(Root::first(&with_payload(|payload| payload["critical"] = json!(["exp", "roles"])))), "accepted");
     type Change = fn(&mut Value);
-    let changes: [(Change, &str); 16] = [
+    let changes: [(Change, &str); 21] = [
         (|it| it["format"] = "tuf".into(), "ROOT-VERSION"),
         (|it| it["version"] = 2.into(), "ROOT-VERSION"),
         (|it| it["critical"] = json!(["later"]), "ROOT-MEMBER"),
         (|it| it["critical"] = json!("later"), "ROOT-MEMBER"),
+        (|it| it["critical"] = json!(["exp", "later"]), "ROOT-MEMBER"),
+        (|it| it["critical"] = json!(["critical"]), "ROOT-MEMBER"),
         (|it| it["root_version"] = 0.into(), "ROOT-MEMBER"),
         (|it| it["exp"] = it["iat"].clone(), "ROOT-MEMBER"),
         (|it| it["store"] = "".into(), "ROOT-MEMBER"),
@@ -188,6 +193,9 @@ fn the_payload_is_held_to_its_members() {
         (|it| it["roles"]["targets"] = json!({"kids": [], "threshold": 1}), "ROOT-MEMBER"),
         (|it| it["keys"][0]["d"] = "AA".into(), "ROOT-KEY"),
         (|it| it["keys"][0]["alg"] = "Ed25519".into(), "ROOT-KEY"),
+        (|it| drop(it["keys"][0].as_object_mut().unwrap().remove("alg")), "ROOT-KEY"),
+        (|it| drop(it["keys"][0].as_object_mut().unwrap().remove("use")), "ROOT-KEY"),
+        (|it| it["roles"]["root"]["kids"] = json!([it["keys"][0]["kid"], it["keys"][0]["kid"]]), "ROOT-MEMBER"),
         (|it| it["keys"][0]["x"] = "AQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA".into(), "ROOT-KEY"),
     ];
     for (at, (change, expected)) in changes.into_iter().enumerate() {

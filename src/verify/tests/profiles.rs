@@ -105,6 +105,9 @@ fn fedn_demands_one_role_and_rules_out_aud() {
         claims[claim] = value;
         assert_eq!(verify(Expectations::fedn(None), &claims), Err("TOKEN-CLAIM-FORBIDDEN"));
     }
+    // In the order of the page, whatever else is wrong.
+    let refresh = base_with(json!({"role": "client", "token_type": "refresh"}));
+    assert_eq!(verify(Expectations::fedn(Some("admin")), &refresh), Err("TOKEN-CLAIM-FORBIDDEN"));
     let custom = || Expectations::fedn(Some("client")).claim("project", "x");
     assert_eq!(verify(custom(), &good), Err("TOKEN-CLAIM-MISSING"));
     assert!(verify(custom(), &base_with(json!({"role": "client", "project": "x"}))).is_ok());

@@ -171,7 +171,7 @@ impl State {
             pinned,
             root,
             installed,
-            exports: members.table("exports", "not an export", Export::parse).map_err(told)?,
+            exports: members.optional_table("exports", "not an export", Export::parse).map_err(told)?,
             used: members.table("used", "not a time", |value| json::integer(value).map(UnixTime)).map_err(told)?,
             counter: members.integer("counter", 0).map_err(told)?,
             receipt: members.optional_digest("receipt").map_err(told)?,

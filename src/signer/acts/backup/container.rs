@@ -2,7 +2,7 @@
 
 use super::archive::{self, Member};
 use super::fault::BackupDenied;
-use crate::journal::{hex, sha256};
+use crate::journal::{hex, member, names, sha256};
 use crate::keystore::{self, OwnUnlock, Passphrase, SealingIdentity, Unlocks};
 use crate::refusal::Refusal;
 use coldsign_verify::json;
@@ -41,10 +41,13 @@ pub struct Header {
     format: String,
     version: u64,
     /// Which store.
+    #[serde(deserialize_with = "member::random")]
     pub store_id: String,
     /// Lines of the journal in it.
+    #[serde(deserialize_with = "member::number")]
     pub size: u64,
     /// When it was made, in seconds since the epoch.
+    #[serde(deserialize_with = "member::number")]
     pub made: u64,
     sums: BTreeMap<String, String>,
 }
@@ -56,12 +59,16 @@ pub struct Manifest {
     format: String,
     version: u64,
     /// Which store.
+    #[serde(deserialize_with = "member::random")]
     pub store_id: String,
     /// Lines of the journal in it.
+    #[serde(deserialize_with = "member::number")]
     pub size: u64,
     /// When it was made, in seconds since the epoch.
+    #[serde(deserialize_with = "member::number")]
     pub made: u64,
     /// The unlock that was used.
+    #[serde(deserialize_with = "member::unlock")]
     pub by: String,
     outer: BTreeMap<String, String>,
     /// SHA-256 of each file of the store, lower-case hex.
@@ -249,7 +256,7 @@ impl<'a> Sealed<'a> {
 }
 
 fn unlock_of(path: &str) -> Option<&str> {
-    path.strip_prefix("unlock/").and_then(|name| name.strip_suffix(".age"))
+    path.strip_prefix("unlock/").and_then(|name| name.strip_suffix(".age")).filter(|name| names::is_unlock(name))
 }
 
 fn sums<'a>(files: impl Iterator<Item = (&'a String, &'a [u8])>) -> BTreeMap<String, String> {

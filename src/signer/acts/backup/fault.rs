@@ -84,6 +84,12 @@ pub enum BackupDenied {
         /// Lines in the store.
         store: u64,
     },
+    /// No numbers are left for publications.
+    #[error("publication numbers up to {used} are taken: too few are left up to 999999")]
+    Numbers {
+        /// The highest one taken.
+        used: u64,
+    },
     /// The backup is older than what was seen outside.
     #[error("the backup is older than what was seen outside: {}", lost_words(*lost, *published))]
     Fork {
@@ -119,6 +125,7 @@ impl Refuse for BackupDenied {
             Self::ReadBack(_) => "BACKUP-READ-BACK",
             Self::NoCheckpoint(_) | Self::ForeignCheckpoint { .. } | Self::NoFingerprint { .. } => "BACKUP-CHECKPOINT",
             Self::OtherHistory { .. } | Self::OtherJournal { .. } | Self::NotThisPast(_) => "BACKUP-HISTORY",
+            Self::Numbers { .. } => "BACKUP-NUMBERS",
             Self::StoreBehind { .. } => "BACKUP-AHEAD",
             Self::Fork { .. } | Self::UnknownFingerprint(_) => "BACKUP-FORK",
         })
@@ -154,6 +161,10 @@ impl Refuse for BackupDenied {
             Self::OtherHistory { .. } => lines(&[
                 "the store went another way than this backup: it was restored or exchanged in between",
                 "nothing was restored; take a backup made after that checkpoint",
+            ]),
+            Self::Numbers { .. } => lines(&[
+                "a store in use never gets there: the backup, or the journal given with it, was made up",
+                "nothing was restored",
             ]),
             Self::NotThisPast(_) => {
                 lines(&["one of the two was restored from an older backup since, or exchanged; nothing was changed"])

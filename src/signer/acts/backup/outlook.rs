@@ -14,7 +14,7 @@ use crate::keystore::Opened;
 use crate::publishing::record::PublicationMade;
 use crate::refusal::Refusal;
 use crate::storage::Directory;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 /// The fewest hex digits of a journal fingerprint that are taken for one.
@@ -95,7 +95,9 @@ pub fn notes_in(text: &str) -> Vec<String> {
         let signature = ["\u{2014} ", "\u{2013} ", "-- ", "- "].iter().find_map(|dash| signature.strip_prefix(dash))?;
         gap.is_empty().then(|| format!("{origin}\n{size}\n{root}\n\n\u{2014} {}\n", signature.trim()))
     };
-    (0..lines.len()).filter(begins).filter_map(note).collect()
+    // Each is held against the journal from its beginning: one that stands there twice is one.
+    let mut known = BTreeSet::new();
+    (0..lines.len()).filter(begins).filter_map(note).filter(|note| known.insert(note.clone())).collect()
 }
 
 /// The digits of a journal fingerprint, in lower case.
@@ -177,7 +179,7 @@ impl Outlook {
             return Err(BackupDenied::OtherHistory { file: file.to_owned(), size: checkpoint.size }.into());
         }
         if self.seen.as_ref().is_none_or(|(_, size)| checkpoint.size > *size) {
-            let lost = (checkpoint.size.saturating_add(1)).saturating_sub(lines);
+            let lost = checkpoint.size.saturating_add(1).saturating_sub(lines);
             self.lost = if own_records(backup).any(|own| own == checkpoint) { 0 } else { lost };
             self.seen = Some((note, checkpoint.size));
         }
@@ -247,5 +249,5 @@ fn own_records(backup: &Backup) -> impl Iterator<Item = Checkpoint> {
         let made = BackupMade { file, sha256: backup.sha256.clone(), bytes: backup.bytes, size: manifest.size };
         journal.root_with(&made.line(), manifest.made, &manifest.by)
     };
-    (1..=ATTEMPTS).map(move |attempt| Checkpoint { size: manifest.size + 1, root: root(attempt) })
+    (1..=ATTEMPTS).map(move |attempt| Checkpoint { size: manifest.size.saturating_add(1), root: root(attempt) })
 }

@@ -1,22 +1,29 @@
 //! Backups and epochs as the journal tells them.
 
-use crate::journal::{Entry, Event, JournalFault};
+use crate::journal::{Entry, Event, JournalFault, member};
 use serde::{Deserialize, Serialize};
 
 /// How far the first publication of an epoch leaves behind those that may be lost.
 pub const PUBLICATION_GAP: u64 = 1_000;
+
+/// The last number that a publication can have.
+pub const LAST_PUBLICATION: u64 = 999_999;
 
 /// A backup was made.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct BackupMade {
     /// Its file's name.
+    #[serde(deserialize_with = "member::file")]
     pub file: String,
     /// SHA-256 of the file, lower-case hex.
+    #[serde(deserialize_with = "member::digest")]
     pub sha256: String,
     /// Its length.
+    #[serde(deserialize_with = "member::number")]
     pub bytes: u64,
     /// Lines of the journal in it.
+    #[serde(deserialize_with = "member::number")]
     pub size: u64,
 }
 
@@ -29,23 +36,28 @@ impl Event for BackupMade {
 #[serde(deny_unknown_fields)]
 pub struct EpochStarted {
     /// Its number; a store begins in epoch 1.
+    #[serde(deserialize_with = "member::number")]
     pub epoch: u64,
     /// Lines of the restored journal.
+    #[serde(deserialize_with = "member::number")]
     pub size: u64,
     /// Head of the tree over them, lower-case hex.
+    #[serde(deserialize_with = "member::digest")]
     pub root: String,
     /// SHA-256 of the backup, lower-case hex.
+    #[serde(deserialize_with = "member::digest")]
     pub backup: String,
     /// The newest note from outside that was given.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "member::note", skip_serializing_if = "Option::is_none")]
     pub checkpoint: Option<String>,
     /// How many lines that note proves to be lost.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "member::number", skip_serializing_if = "Option::is_none")]
     pub lost: Option<u64>,
     /// The highest publication number seen outside.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "member::number", skip_serializing_if = "Option::is_none")]
     pub published: Option<u64>,
     /// The least number of the next publication.
+    #[serde(deserialize_with = "member::number")]
     pub publications_from: u64,
     /// Why, in the operator's words.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -3,7 +3,7 @@
 use super::checked::Backup;
 use super::fault::BackupDenied;
 use super::outlook::Outlook;
-use super::record::{EpochStarted, PUBLICATION_GAP};
+use super::record::{EpochStarted, LAST_PUBLICATION, PUBLICATION_GAP};
 use crate::acts::{ClockDenied, RELEASED, Session, Store, files, init};
 use crate::journal::{self, Event, hex};
 use crate::keystore;
@@ -60,7 +60,7 @@ pub fn restore(request: &Request<'_>) -> Result<Restored, Refusal> {
         }
         .into());
     }
-    let epoch = epoch(request);
+    let epoch = epoch(request)?;
     let swept = Directory::sweep_beside(request.place)?;
     let mark = hex(&*keystore::random::<6>()?);
     let (directory, lock) = Directory::create_beside(request.place, &mark)?;
@@ -105,22 +105,24 @@ fn fill(directory: &Directory, request: &Request<'_>, epoch: &EpochStarted) -> R
     Ok(session)
 }
 
-fn epoch(request: &Request<'_>) -> EpochStarted {
+fn epoch(request: &Request<'_>) -> Result<EpochStarted, BackupDenied> {
     let (backup, outlook) = (request.backup, request.outlook);
     let ledger = backup.store().ledger();
     let extent = backup.store().journal().extent();
     let newest = ledger.publications.newest().map_or(0, |newest| newest.made.seq);
     let before = ledger.backups.epochs().last().map_or(0, |epoch| epoch.started.publications_from);
-    EpochStarted {
-        epoch: ledger.backups.epoch().max(outlook.lost_epoch) + 1,
+    let used = newest.max(before).max(outlook.lost_publication).max(outlook.published.unwrap_or(0));
+    // Whoever makes up a backup may write any number into it.
+    let publications_from = used.checked_add(PUBLICATION_GAP).filter(|from| *from <= LAST_PUBLICATION);
+    Ok(EpochStarted {
+        epoch: ledger.backups.epoch().max(outlook.lost_epoch).saturating_add(1),
         size: extent.size,
         root: hex(&extent.root),
         backup: backup.sha256.clone(),
         checkpoint: outlook.seen.as_ref().map(|(note, _)| note.clone()),
         lost: outlook.seen.as_ref().map(|_| outlook.lost),
         published: outlook.published,
-        publications_from: newest.max(before).max(outlook.lost_publication).max(outlook.published.unwrap_or(0))
-            + PUBLICATION_GAP,
+        publications_from: publications_from.ok_or(BackupDenied::Numbers { used })?,
         reason: request.reason.map(str::to_owned),
-    }
+    })
 }

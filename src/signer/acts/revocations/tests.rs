@@ -76,6 +76,12 @@ impl Bench {
         Session::open(&self.folder.path().join("store"), None, &passphrase(), now).unwrap()
     }
 
+    fn apply_policy(&self, now: u64) {
+        let mut session = self.session(now);
+        let comparison = policy::compare(session.store(), session.now()).unwrap();
+        policy::apply(&mut session, &comparison).unwrap();
+    }
+
     fn store(&self) -> Store {
         Store::open(&self.folder.path().join("store")).unwrap()
     }
@@ -208,7 +214,7 @@ fn a_token_that_a_cut_off_misses_is_listed() {
     let token = bench.issue("api/reader", "ann", START + 1);
     let text = format!("{POLICY}[timing]\nbackdate = \"30m\"\n");
     fs::write(bench.folder.path().join("store/policy.toml"), text).unwrap();
-    policy::apply(&mut bench.session(START + 2)).unwrap();
+    bench.apply_policy(START + 2);
     bench.revoke(What::Subject, "ann", START + 3).unwrap();
     let current = bench.current(START + 3);
     assert!(current.subjects["ann"].0 < token.iat());
@@ -275,12 +281,12 @@ fn bounds_go_by_what_a_service_can_see() {
     assert_eq!(bounds(at), (told(at + 60), at));
     let text = format!("{POLICY}[distribution]\n{SOON}bundle_lifetime = \"30m\"\n");
     fs::write(bench.folder.path().join("store/policy.toml"), text).unwrap();
-    policy::apply(&mut bench.session(at)).unwrap();
+    bench.apply_policy(at);
     publish::publish(&mut bench.session(at), false).unwrap();
     assert_eq!(bounds(at + 60), (told(at + 1_860), at + 1_800), "it ends by itself");
     // One that was signed for longer is out.
     fs::write(bench.folder.path().join("store/policy.toml"), POLICY).unwrap();
-    policy::apply(&mut bench.session(at)).unwrap();
+    bench.apply_policy(at);
     publish::publish(&mut bench.session(at), true).unwrap();
     assert_eq!(bounds(at + 60), (told(api), at + 120 * DAY));
 }

@@ -4,6 +4,7 @@
 //! one is named by the journal as made, and published.
 
 use super::custodian::{Custodian, Kept};
+use super::difference::Difference;
 use super::{LIFETIME, RootDenied, chain, draft_in_store, file_in_store, made};
 use crate::acts::{Denied, Session, Store, files};
 use crate::journal::{Event, Line};
@@ -58,10 +59,33 @@ pub struct Waiting {
     pub terms: Terms,
     /// Thumbprints of the custodians, of this root or the one before, that have signed it.
     pub signed: BTreeSet<String>,
+    /// What it says otherwise than the newest root.
+    pub difference: Difference,
     text: String,
 }
 
+/// The next root, made up and not signed yet, with the keys that are made for it.
+pub struct Proposal {
+    /// What it says otherwise than the newest root.
+    pub difference: Difference,
+    terms: Terms,
+    new_root: Option<SecretKey>,
+    new_bundle: Option<SecretKey>,
+}
+
 impl Waiting {
+    /// Refuses another root than the one whose payload has this SHA-256, in hex.
+    ///
+    /// # Errors
+    /// [`RootDenied::Draft`].
+    pub fn must_be(&self, payload: &str) -> Result<(), RootDenied> {
+        let found = self.difference.payload;
+        if payload.eq_ignore_ascii_case(&found.to_string()) {
+            return Ok(());
+        }
+        Err(RootDenied::Draft { wanted: payload.to_owned(), found })
+    }
+
     /// How many of a root's custodians have to sign it yet: of the one before or of its own.
     pub fn lacks(&self, of: &Terms) -> usize {
         let signed = of.root_keys.iter().filter(|key| self.signed.contains(&key.thumbprint())).count();
@@ -80,8 +104,11 @@ pub fn waiting(store: &Store) -> Result<Option<Waiting>, Refusal> {
     let bytes = files::read_named(store.directory(), &file, &draft.sha256)?;
     let text = String::from_utf8(bytes).map_err(|_| damaged("it is not UTF-8 text".to_owned()))?;
     let unverified = root::parse(text.as_bytes()).map_err(|fault| damaged(fault.to_string()))?;
-    let signed = signers(&unverified, chain(store)?.last());
-    Ok(Some(Waiting { terms: unverified.terms().clone(), text, signed }))
+    let newest = chain(store)?.pop();
+    let signed = signers(&unverified, newest.as_ref());
+    let (terms, payload) = (unverified.terms().clone(), unverified.payload_digest());
+    let difference = Difference::of(store, newest.as_ref(), &terms, payload, &[]);
+    Ok(Some(Waiting { difference, terms, text, signed }))
 }
 
 /// The number of the root that waits.
@@ -103,17 +130,41 @@ pub fn check(store: &Store, wish: &Wish<'_>) -> Result<(), Refusal> {
     terms(store, wish, 0, None, None).map(drop)
 }
 
-/// Proposes the next root and signs it once, with a new custodian's key besides. Complete at once where
-/// that is enough.
+/// Makes up the next root, with the keys for it, so that it can be looked at before it is signed.
+/// Changes nothing.
+///
+/// # Errors
+/// [`RootDenied`], or as the store refuses.
+pub fn prepare(session: &Session, wish: &Wish<'_>) -> Result<Proposal, Refusal> {
+    let store = session.store();
+    check(store, wish)?;
+    let new_root = wish.add.map(|_| SecretKey::generate(Algorithm::EdDsa, RsaBits::Two)).transpose()?;
+    let new_bundle = wish.bundle_key.then(|| SecretKey::generate(Algorithm::EdDsa, RsaBits::Two)).transpose()?;
+    let terms = terms(store, wish, session.now(), public(new_root.as_ref()), public(new_bundle.as_ref()))?;
+    let payload = Digest::of(&terms.to_payload().map_err(RootDenied::from)?);
+    let mut new = Vec::new();
+    for (keyset, key) in [("root", public(new_root.as_ref())), ("bundle", public(new_bundle.as_ref()))] {
+        if let Some(key) = key {
+            new.push((format!("{keyset}/{}", store.ledger().keys.next_number(keyset)), key));
+        }
+    }
+    let difference = Difference::of(store, chain(store)?.last(), &terms, payload, &new);
+    Ok(Proposal { difference, terms, new_root, new_bundle })
+}
+
+/// Proposes the next root as it was prepared and signs it once, with a new custodian's key besides.
+/// Complete at once where that is enough.
 ///
 /// # Errors
 /// [`RootDenied`], or as the store refuses; then nothing has changed.
-pub fn propose(session: &mut Session, wish: &Wish<'_>, by: &Custodian) -> Result<Progress, Refusal> {
+pub fn propose(
+    session: &mut Session,
+    wish: &Wish<'_>,
+    proposal: Proposal,
+    by: &Custodian,
+) -> Result<Progress, Refusal> {
     check(session.store(), wish)?;
-    let new_root = wish.add.map(|_| SecretKey::generate(Algorithm::EdDsa, RsaBits::Two)).transpose()?;
-    let new_bundle = wish.bundle_key.then(|| SecretKey::generate(Algorithm::EdDsa, RsaBits::Two)).transpose()?;
-    let (root_public, bundle_public) = (public(new_root.as_ref()), public(new_bundle.as_ref()));
-    let terms = terms(session.store(), wish, session.now(), root_public, bundle_public)?;
+    let Proposal { terms, new_root, new_bundle, .. } = proposal;
     let mut text = root::sign(&terms, &[&by.key]).map_err(RootDenied::from)?;
     let mut lines: Vec<Line> = Vec::new();
     let mut new_keys = Vec::new();
@@ -144,12 +195,16 @@ pub fn propose(session: &mut Session, wish: &Wish<'_>, by: &Custodian) -> Result
     }
 }
 
-/// Signs the root that waits.
+/// Signs the root that waits: the very bytes that were read and shown.
 ///
 /// # Errors
-/// [`RootDenied::NothingWaits`], [`RootDenied::Form`] by one that has signed it, or as the store refuses.
-pub fn sign(session: &mut Session, by: &Custodian) -> Result<Progress, Refusal> {
-    let waiting = waiting(session.store())?.ok_or(RootDenied::NothingWaits)?;
+/// [`RootDenied::OtherDraft`] where another one waits by now, [`RootDenied::Form`] by one that has
+/// signed it, or as the store refuses.
+pub fn sign(session: &mut Session, waiting: &Waiting, by: &Custodian) -> Result<Progress, Refusal> {
+    let draft = session.store().ledger().roots.draft().ok_or(RootDenied::NothingWaits)?;
+    if Digest::of(waiting.text.as_bytes()).to_string() != draft.sha256 {
+        return Err(RootDenied::OtherDraft.into());
+    }
     let text = root::add_signature(waiting.text.as_bytes(), &by.key).map_err(RootDenied::from)?;
     record(session, Vec::new(), &text)
 }
@@ -279,7 +334,7 @@ fn terms(
     Ok(Terms {
         store: store.sheet().store_id.clone(),
         issuer: store.sheet().issuer.clone(),
-        root_version: before.map_or(0, |terms| terms.root_version) + 1,
+        root_version: before.map_or(0, |terms| terms.root_version).saturating_add(1),
         issued_at: UnixTime(now),
         expires_at: UnixTime(now.saturating_add(lifetime)),
         root_keys,

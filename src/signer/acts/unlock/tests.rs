@@ -318,3 +318,22 @@ fn what_can_not_be_is_refused() {
     assert_eq!(rule(remove(&mut session, "admin", Some(&passphrase(OLD)))), "UNLOCK-LAST");
     assert_eq!(session.store().ledger().unlocks.all().len(), 1);
 }
+
+#[test]
+fn there_are_only_so_many_unlocks() {
+    let trial = Trial::begin();
+    let mut session = Session::open(&trial.place("old"), None, &passphrase(OLD), NOW).unwrap();
+    let line = |name: &str| {
+        let (recipient, sha256) = ("age1x".to_owned(), "0a".repeat(32));
+        let journal_key = "k".repeat(43);
+        crate::keystore::UnlockAdded { name: name.to_owned(), recipient, kdf_log_n: 10, sha256, journal_key }.line()
+    };
+    let lines: Vec<Line> = (2..Unlocks::MOST).map(|number| line(&format!("u{number}"))).collect();
+    assert!(check_add(session.store(), "more").is_ok());
+    session.record(&lines).unwrap();
+    let refused = check_add(session.store(), "more").unwrap_err();
+    assert_eq!(refused.reason().rule(), Some("UNLOCK-MANY"));
+    // Where one is there all the same, the journal can't be read.
+    let refused = session.record(&[line("more")]).unwrap_err();
+    assert_eq!(refused.reason().rule(), Some("JOURNAL-UNKNOWN-ENTRY"));
+}

@@ -1,6 +1,6 @@
 //! Verifiers and their receipts as the journal tells them.
 
-use crate::journal::{Entry, Event, JournalFault};
+use crate::journal::{Entry, Event, JournalFault, member};
 use coldsign_verify::PublicKey;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -11,8 +11,10 @@ use std::collections::BTreeMap;
 #[serde(deny_unknown_fields)]
 pub struct VerifierAdded {
     /// Its name.
+    #[serde(deserialize_with = "member::verifier")]
     pub verifier: String,
     /// Its receipt key: RFC 7638 thumbprint.
+    #[serde(deserialize_with = "member::thumbprint")]
     pub kid: String,
     /// The public key.
     pub jwk: Value,
@@ -27,6 +29,7 @@ impl Event for VerifierAdded {
 #[serde(deny_unknown_fields)]
 pub struct VerifierRemoved {
     /// Its name.
+    #[serde(deserialize_with = "member::verifier")]
     pub verifier: String,
     /// Why, in the operator's words.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -42,27 +45,34 @@ impl Event for VerifierRemoved {
 #[serde(deny_unknown_fields)]
 pub struct ReceiptTaken {
     /// Whose it is.
+    #[serde(deserialize_with = "member::verifier")]
     pub verifier: String,
     /// Its number.
+    #[serde(deserialize_with = "member::number")]
     pub counter: u64,
     /// SHA-256 of the receipt, lower-case hex.
+    #[serde(deserialize_with = "member::digest")]
     pub sha256: String,
     /// SHA-256 of the one before, as the receipt names it (`prev` is the journal's own member).
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "member::digest", skip_serializing_if = "Option::is_none")]
     pub previous: Option<String>,
     /// The newest root it trusts.
+    #[serde(deserialize_with = "member::number")]
     pub root_version: u64,
     /// The publication it has installed.
+    #[serde(deserialize_with = "member::number")]
     pub seq: u64,
     /// When, by its own clock, in seconds since the epoch.
+    #[serde(deserialize_with = "member::number")]
     pub installed_at: u64,
     /// When its service took that into memory, where it knows.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "member::number", skip_serializing_if = "Option::is_none")]
     pub loaded_at: Option<u64>,
     /// What its clock showed when it signed.
+    #[serde(deserialize_with = "member::number")]
     pub clock: u64,
     /// When tokens of our keys were last accepted, by kid, where it knows.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(default, deserialize_with = "member::times", skip_serializing_if = "BTreeMap::is_empty")]
     pub used: BTreeMap<String, u64>,
 }
 
@@ -114,7 +124,13 @@ impl VerifierRecord {
 
 /// Every verifier there ever was, oldest first.
 #[derive(Debug, Clone, Default)]
-pub struct Verifiers(Vec<VerifierRecord>);
+pub struct Verifiers {
+    records: Vec<VerifierRecord>,
+    /// Places of those that count, by name: a journal has an entry for each receipt.
+    enrolled: BTreeMap<String, usize>,
+    /// Places of all, by key.
+    by_kid: BTreeMap<String, usize>,
+}
 
 impl Verifiers {
     /// Takes in an entry; `false` where it is not about verifiers.
@@ -129,29 +145,36 @@ impl Verifiers {
             if key.thumbprint() != added.kid || self.find(&added.verifier).is_some() {
                 return Err(malformed(format!("{} can't have been enrolled", added.verifier)));
             }
-            match self.0.iter_mut().find(|known| known.kid == added.kid) {
+            let place = self.by_kid.get(&added.kid).copied();
+            match place.and_then(|place| self.records.get_mut(place)) {
                 // The counter of a key goes on, whatever happened to its verifier.
                 Some(known) if known.name == added.verifier => {
+                    self.enrolled.extend(place.map(|place| (added.verifier, place)));
                     (known.removed_at, known.added_at, known.by) = (None, entry.time, entry.by.to_string());
                     // What it confirmed before counts no longer.
                     known.from_before = known.receipts.len();
                 }
                 Some(_) => return Err(malformed(format!("the key of {} is another's", added.verifier))),
-                None => self.0.push(VerifierRecord {
-                    name: added.verifier,
-                    kid: added.kid,
-                    key,
-                    added_at: entry.time,
-                    by: entry.by.to_string(),
-                    removed_at: None,
-                    receipts: Vec::new(),
-                    from_before: 0,
-                }),
+                None => {
+                    self.enrolled.insert(added.verifier.clone(), self.records.len());
+                    self.by_kid.insert(added.kid.clone(), self.records.len());
+                    self.records.push(VerifierRecord {
+                        name: added.verifier,
+                        kid: added.kid,
+                        key,
+                        added_at: entry.time,
+                        by: entry.by.to_string(),
+                        removed_at: None,
+                        receipts: Vec::new(),
+                        from_before: 0,
+                    });
+                }
             }
         } else if let Some(removed) = entry.event::<VerifierRemoved>()? {
             let known = self.find_mut(&removed.verifier);
             known.ok_or_else(|| malformed(format!("there is no verifier {}", removed.verifier)))?.removed_at =
                 Some(entry.time);
+            self.enrolled.remove(&removed.verifier);
         } else if let Some(taken) = entry.event::<ReceiptTaken>()? {
             let what = format!("receipt {} of {} can't have been taken", taken.counter, taken.verifier);
             if !self.take(taken, entry.time) {
@@ -175,22 +198,21 @@ impl Verifiers {
 
     /// Those that count, by name.
     pub fn enrolled(&self) -> Vec<&VerifierRecord> {
-        let mut enrolled: Vec<_> = self.0.iter().filter(|known| known.removed_at.is_none()).collect();
-        enrolled.sort_by(|a, b| a.name.cmp(&b.name));
-        enrolled
+        self.enrolled.values().filter_map(|place| self.records.get(*place)).collect()
     }
 
     /// One that counts, by its name.
     pub fn find(&self, name: &str) -> Option<&VerifierRecord> {
-        self.0.iter().find(|known| known.name == name && known.removed_at.is_none())
+        self.records.get(*self.enrolled.get(name)?)
     }
 
     /// One by its key, removed or not.
     pub fn by_kid(&self, kid: &str) -> Option<&VerifierRecord> {
-        self.0.iter().find(|known| known.kid == kid)
+        self.records.get(*self.by_kid.get(kid)?)
     }
 
     fn find_mut(&mut self, name: &str) -> Option<&mut VerifierRecord> {
-        self.0.iter_mut().find(|known| known.name == name && known.removed_at.is_none())
+        let place = *self.enrolled.get(name)?;
+        self.records.get_mut(place)
     }
 }

@@ -1,6 +1,6 @@
 //! What changes between two policies, in plain words: who gains or loses what.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use super::duration::words;
@@ -101,15 +101,15 @@ impl Changes {
 fn names<'p, T: 'p>(
     old: impl Iterator<Item = &'p T>,
     new: impl Iterator<Item = &'p T>,
-    name: impl Fn(&T) -> &str,
+    name: impl Fn(&'p T) -> &'p str,
     mut pair: impl FnMut(Option<&'p T>, Option<&'p T>),
 ) {
-    let old: Vec<&T> = old.collect();
-    let new: Vec<&T> = new.collect();
-    for before in &old {
-        pair(Some(before), new.iter().find(|after| name(after) == name(before)).copied());
+    let old: BTreeMap<&str, &T> = old.map(|one| (name(one), one)).collect();
+    let new: BTreeMap<&str, &T> = new.map(|one| (name(one), one)).collect();
+    for (name, before) in &old {
+        pair(Some(before), new.get(name).copied());
     }
-    for after in new.iter().filter(|after| !old.iter().any(|before| name(before) == name(after))) {
+    for (_, after) in new.iter().filter(|(name, _)| !old.contains_key(*name)) {
         pair(None, Some(after));
     }
 }
@@ -159,8 +159,12 @@ fn added(new: &Service, changes: &mut Changes) {
 
 fn added_role(service: &Service, new: &Role, changes: &mut Changes) {
     let about = format!("services.{}/{}", service.name, new.name);
-    let words = format!("can be issued, for {} at the most", words(new.longest_lifetime));
-    changes.note(&about, &words, Effect::Widens);
+    let lifetime = format!("can be issued, for {} at the most", words(new.longest_lifetime));
+    changes.note(&about, &lifetime, Effect::Widens);
+    if new.longest_horizon != new.longest_lifetime {
+        let horizon = format!("may be issued for a later time, up to {} ahead", words(new.longest_horizon));
+        changes.note(&about, &horizon, Effect::Widens);
+    }
     for (what, entries) in grants(new) {
         changes.entries(&about, what, &BTreeSet::new(), &entries);
     }
@@ -210,8 +214,9 @@ fn service(old: &Service, new: &Service, changes: &mut Changes) {
 
 /// Verifiers that the new list has and the old one hasn't, and the other way round.
 fn moved<'p>(old: &'p [String], new: &'p [String]) -> impl Iterator<Item = (&'p String, &'static str)> {
-    let asked = new.iter().filter(|name| !old.contains(name)).map(|name| (name, "is confirmed by"));
-    asked.chain(old.iter().filter(|name| !new.contains(name)).map(|name| (name, "is no longer confirmed by")))
+    let (had, has): (BTreeSet<_>, BTreeSet<_>) = (old.iter().collect(), new.iter().collect());
+    let asked = new.iter().filter(move |name| !had.contains(name)).map(|name| (name, "is confirmed by"));
+    asked.chain(old.iter().filter(move |name| !has.contains(name)).map(|name| (name, "is no longer confirmed by")))
 }
 
 fn exports(service: &Service) -> String {
@@ -269,6 +274,7 @@ fn settings(old: &Policy, new: &Policy, changes: &mut Changes) {
     changes.swapped("distribution", "delivery", text(before.delivery), text(after.delivery));
     let holders = (text(before.delivery_to_holders), text(after.delivery_to_holders));
     changes.swapped("distribution", "delivery_to_holders", holders.0, holders.1);
+    changes.swapped("distribution", "reload", text(before.reload), text(after.reload));
     changes.swapped("distribution", "bundle_lifetime", text(before.bundle_lifetime), text(after.bundle_lifetime));
     let sticks = |sticks: u64| Some(sticks.to_string());
     changes.swapped("distribution", "lost_sticks", sticks(before.lost_sticks), sticks(after.lost_sticks));
@@ -336,5 +342,105 @@ mod tests {
                 ("services.api no longer exists: its roles can no longer be issued", Effect::Narrows),
             ]
         );
+    }
+
+    /// Every field that a policy can have, and another value for it.
+    #[test]
+    fn no_field_changes_unseen() {
+        let whole = r#"
+format = "coldsign-policy"
+version = 1
+[timing]
+skew = "60s"
+backdate = "60s"
+[distribution]
+publish_every = "30d"
+delivery = "14d"
+delivery_to_holders = "13d"
+reload = "1d"
+lost_sticks = 1
+bundle_lifetime = "120d"
+[keysets.default]
+algorithm = "RS256"
+bits = 2048
+rotate_every = "200d"
+[keysets.fed]
+algorithm = "ES256"
+[services.api]
+profile = "rfc9068"
+keyset = "default"
+audience = "a"
+client_id = "c"
+consumer = "overlap"
+token_form = "raw"
+export = ["jwks"]
+leeway = "1s"
+max_token_bytes = 4096
+sees_revocations = true
+confirmed_by = ["v1"]
+[services.api.roles.reader]
+description = "d"
+scopes = ["s1"]
+groups = ["g1"]
+roles = ["r1"]
+entitlements = ["e1"]
+permissions = ["p1"]
+default_lifetime = "1d"
+longest_lifetime = "30d"
+longest_horizon = "40d"
+token_form = "header"
+details = [{ type = "result", actions = ["read"] }]
+claims = { one = "x1" }
+[services.fed]
+profile = "fedn"
+keyset = "fed"
+custom_claim = { name = "n1", value = "v1" }
+discover_host = "h1"
+discover_port = 443
+[services.fed.roles.client]
+"#;
+        let old = Policy::parse(whole).unwrap();
+        for (was, is) in [
+            ("skew = \"60s\"", "skew = \"50s\""),
+            ("backdate = \"60s\"", "backdate = \"70s\""),
+            ("publish_every = \"30d\"", "publish_every = \"29d\""),
+            ("delivery = \"14d\"", "delivery = \"12d\""),
+            ("delivery_to_holders = \"13d\"", "delivery_to_holders = \"12d\""),
+            ("reload = \"1d\"", "reload = \"2d\""),
+            ("lost_sticks = 1", "lost_sticks = 0"),
+            ("bundle_lifetime = \"120d\"", "bundle_lifetime = \"121d\""),
+            ("bits = 2048", "bits = 3072"),
+            ("rotate_every = \"200d\"", "rotate_every = \"201d\""),
+            ("\"ES256\"", "\"EdDSA\""),
+            ("audience = \"a\"", "audience = \"b\""),
+            ("client_id = \"c\"", "client_id = \"e\""),
+            ("consumer = \"overlap\"", "consumer = \"single-key\""),
+            ("token_form = \"raw\"", "token_form = \"dotenv\""),
+            ("export = [\"jwks\"]", "export = [\"jwks\", \"x509\"]"),
+            ("leeway = \"1s\"", "leeway = \"2s\""),
+            ("max_token_bytes = 4096", "max_token_bytes = 4097"),
+            ("sees_revocations = true", "sees_revocations = false"),
+            ("confirmed_by = [\"v1\"]", "confirmed_by = [\"v2\"]"),
+            ("description = \"d\"", "description = \"e\""),
+            ("\"s1\"", "\"s2\""),
+            ("\"g1\"", "\"g2\""),
+            ("\"r1\"", "\"r2\""),
+            ("\"e1\"", "\"e2\""),
+            ("\"p1\"", "\"p2\""),
+            ("default_lifetime = \"1d\"", "default_lifetime = \"2d\""),
+            ("longest_lifetime = \"30d\"", "longest_lifetime = \"31d\""),
+            ("longest_horizon = \"40d\"", "longest_horizon = \"41d\""),
+            ("token_form = \"header\"", "token_form = \"raw\""),
+            ("actions = [\"read\"]", "actions = [\"read\", \"write\"]"),
+            ("one = \"x1\"", "one = \"x2\""),
+            ("name = \"n1\"", "name = \"n2\""),
+            ("value = \"v1\"", "value = \"v2\""),
+            ("discover_host = \"h1\"", "discover_host = \"h2\""),
+            ("discover_port = 443", "discover_port = 444"),
+        ] {
+            assert_eq!(whole.matches(was).count(), 1, "{was}");
+            let new = Policy::parse(&whole.replace(was, is)).unwrap_or_else(|faults| panic!("{is}: {faults}"));
+            assert!(!diff(Some(&old), &new).is_empty(), "{was} becomes {is}, and nobody is told");
+        }
     }
 }

@@ -9,6 +9,8 @@ mod diff;
 pub mod duration;
 mod fault;
 mod keyset;
+#[cfg(test)]
+mod largest;
 mod names;
 mod role;
 mod rules;
@@ -117,15 +119,29 @@ impl Policy {
 
     /// What rotation counts with for a keyset.
     pub fn rotation(&self, keyset: &str) -> rotation::Timing {
-        // What left gets no tokens, but those that it has must end before their key does.
-        let services = || self.services_of(keyset).filter(|service| service.left.is_none());
-        rotation::Timing {
-            longest_lifetime: services().map(Service::longest_lifetime).max().unwrap_or(0),
-            longest_horizon: services().map(Service::longest_horizon).max().unwrap_or(0),
-            leeway: self.services_of(keyset).map(|service| service.leeway).max().unwrap_or(0),
-            rotate_every: self.keyset(keyset).map_or(keyset::USUAL_ROTATION, |keyset| keyset.rotate_every),
+        self.rotation_with(self.keyset(keyset), self.services_of(keyset))
+    }
+
+    /// The same over a keyset and its services, which are at hand.
+    fn rotation_with<'p>(
+        &self,
+        keyset: Option<&Keyset>,
+        services: impl Iterator<Item = &'p Service>,
+    ) -> rotation::Timing {
+        let none = rotation::Timing {
+            rotate_every: keyset.map_or(keyset::USUAL_ROTATION, |keyset| keyset.rotate_every),
             ..counted(self.timing, self.distribution)
-        }
+        };
+        services.fold(none, |timing, service| {
+            // What left gets no tokens, but those that it has must end before their key does.
+            let gets = |longest: u64| if service.left.is_none() { longest } else { 0 };
+            rotation::Timing {
+                longest_lifetime: timing.longest_lifetime.max(gets(service.longest_lifetime())),
+                longest_horizon: timing.longest_horizon.max(gets(service.longest_horizon())),
+                leeway: timing.leeway.max(service.leeway),
+                ..timing
+            }
+        })
     }
 
     /// The keysets, by name.

@@ -2,11 +2,11 @@
 
 use coldsign_verify::receipt::is_verifier_name;
 
+pub(super) use crate::journal::names::{is_plain, is_role};
+
 use super::fault::Rule;
 use super::section::{Report, Section};
 
-/// The longest name of a keyset, service or role, in bytes.
-const LONGEST: usize = 64;
 /// The longest claim name, in bytes.
 const LONGEST_CLAIM: usize = 128;
 
@@ -34,19 +34,6 @@ pub const RESERVED: [&str; 18] = [
     "user_claims",
     "authorization_details",
 ];
-
-/// A keyset's or service's name: `[a-z0-9][a-z0-9-]*`, at most 64 bytes.
-pub(super) fn is_plain(name: &str) -> bool {
-    let letter = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit();
-    name.len() <= LONGEST && name.bytes().next().is_some_and(letter) && name.bytes().all(|b| letter(b) || b == b'-')
-}
-
-/// A role's name: `[A-Za-z0-9][A-Za-z0-9_.:-]*`, at most 64 bytes.
-pub(super) fn is_role(name: &str) -> bool {
-    name.len() <= LONGEST
-        && name.bytes().next().is_some_and(|b| b.is_ascii_alphanumeric())
-        && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"_.:-".contains(&b))
-}
 
 /// A scope token (RFC 6749 §3.3): printable ASCII without blank, quote and backslash, at most 255 bytes.
 pub(super) fn is_scope(scope: &str) -> bool {

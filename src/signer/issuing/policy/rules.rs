@@ -12,6 +12,9 @@ use super::section::Report;
 use super::service::{Consumer, KidForm, Service};
 use crate::rotation::{Rules, Table};
 
+/// How many services a fault names.
+const MOST_NAMED: usize = 10;
+
 /// `unread` are keysets that exist but whose algorithm is already reported.
 pub(super) fn check(policy: &Policy, unread: &BTreeSet<String>, report: &mut Report) {
     for service in policy.services() {
@@ -26,17 +29,23 @@ pub(super) fn check(policy: &Policy, unread: &BTreeSet<String>, report: &mut Rep
             }
         }
     }
+    // Once over the services, not once a keyset: there may be thousands of both.
+    let mut by_keyset: BTreeMap<&str, Vec<&Service>> = BTreeMap::new();
+    for service in policy.services() {
+        by_keyset.entry(&service.keyset).or_default().push(service);
+    }
     for keyset in policy.keysets() {
-        let services: Vec<&Service> = policy.services_of(&keyset.name).collect();
-        told_apart(&services, report);
-        rotation(policy, keyset, report);
+        let services = by_keyset.get(keyset.name.as_str()).map_or(&[][..], Vec::as_slice);
+        told_apart(services, report);
+        rotation(policy, keyset, services, report);
     }
 }
 
 /// A key has to sign long enough for its successor to reach every verifier.
-fn rotation(policy: &Policy, keyset: &Keyset, report: &mut Report) {
-    let single_key = policy.services_of(&keyset.name).any(|service| service.consumer == Consumer::SingleKey);
-    let least = Table.least_time_of_signing(&policy.rotation(&keyset.name), single_key);
+fn rotation(policy: &Policy, keyset: &Keyset, services: &[&Service], report: &mut Report) {
+    let single_key = services.iter().any(|service| service.consumer == Consumer::SingleKey);
+    let timing = policy.rotation_with(Some(keyset), services.iter().copied());
+    let least = Table.least_time_of_signing(&timing, single_key);
     if keyset.rotate_every < least {
         let fact = format!(
             "keysets.{} rotates every {}, but needs {} at least ((2 + lost_sticks) × publish_every + {} + reload + skew): \
@@ -81,13 +90,17 @@ fn told_apart(services: &[&Service], report: &mut Report) {
             // Where the profile needs an audience, its absence is already reported.
             None if matches!(service.profile, Profile::Rfc9068 | Profile::FlowKit) => {}
             None if services.len() > 1 => {
-                let others: Vec<&str> =
-                    services.iter().map(|other| other.name.as_str()).filter(|name| *name != service.name).collect();
+                let others = services.iter().map(|other| other.name.as_str()).filter(|name| *name != service.name);
+                let named: Vec<&str> = others.take(MOST_NAMED).collect();
+                let more = match services.len().saturating_sub(1 + named.len()) {
+                    0 => String::new(),
+                    more => format!(" and {more} more"),
+                };
                 let fact = format!(
-                    "services.{} has no audience, so its keyset {} must serve it alone, but also serves {}",
+                    "services.{} has no audience, so its keyset {} must serve it alone, but also serves {}{more}",
                     service.name,
                     service.keyset,
-                    others.join(", ")
+                    named.join(", ")
                 );
                 report.fault(service.lines.of("keyset"), Rule::KeysetShared, fact);
             }

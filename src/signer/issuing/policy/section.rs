@@ -9,6 +9,9 @@ use super::duration;
 use super::fault::{Fault, Rule};
 use crate::issuing::text;
 
+/// For how many faults of a file the name that was meant is looked for.
+const MOST_EXPLAINED: usize = 100;
+
 /// Where each field of a section stands; what is absent stands at its section.
 #[derive(Debug, Clone, Default)]
 pub struct Lines {
@@ -56,7 +59,8 @@ impl Report {
         name: &str,
         known: impl IntoIterator<Item = &'k str>,
     ) {
-        self.faults.push(Fault { line, rule, fact, nearest: text::nearest(name, known) });
+        let nearest = if self.faults.len() < MOST_EXPLAINED { text::nearest(name, known) } else { None };
+        self.faults.push(Fault { line, rule, fact, nearest });
     }
 
     pub(super) fn into_faults(self) -> Vec<Fault> {

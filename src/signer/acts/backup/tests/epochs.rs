@@ -2,6 +2,7 @@
 
 use super::super::outlook::notes_in;
 use super::*;
+use crate::acts::backup::record::EpochStarted;
 
 #[test]
 fn a_restored_store_goes_on_in_a_new_epoch() {
@@ -241,4 +242,32 @@ fn what_a_killed_restore_left_goes_with_the_next() {
     let restored = bench.restore_with(&backup, "new", &Outlook::default(), false).unwrap();
     assert_eq!(restored.swept, std::slice::from_ref(&left));
     assert!(!left.exists());
+}
+
+#[test]
+fn numbers_that_a_backup_was_made_up_with_are_a_refusal() {
+    let bench = Bench::new();
+    let mut session = bench.session("store", START + 1);
+    let epoch = |publications_from: u64| EpochStarted {
+        epoch: 2,
+        size: 1,
+        root: "0a".repeat(32),
+        backup: "0a".repeat(32),
+        checkpoint: None,
+        lost: None,
+        published: None,
+        publications_from,
+        reason: None,
+    };
+    for beyond in [1 << 53, u64::MAX] {
+        let refused = session.record(&[epoch(beyond).line()]).unwrap_err();
+        assert_eq!(refused.reason().rule(), Some("JOURNAL-NOT-RECORDED"), "no reader would take {beyond}");
+    }
+    session.record(&[epoch(999_001).line()]).unwrap();
+    drop(session);
+    let backup = bench.backup("store", START + 2);
+    assert_eq!(rule(bench.restore(&backup, "again", &[], true)), "BACKUP-NUMBERS");
+    assert!(!bench.path("again").exists());
+    let outlook = Outlook { published: Some(u64::MAX), ..Outlook::default() };
+    assert_eq!(rule(bench.restore_with(&open(&backup).unwrap(), "again", &outlook, true)), "BACKUP-NUMBERS");
 }
