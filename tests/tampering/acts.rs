@@ -1,6 +1,6 @@
 //! Every act, with the moments at which somebody can change the store's files.
 
-use crate::ground::{Ground, NOW, Stand, batch, passphrase, sign_root};
+use crate::ground::{Ground, NOW, POLICY, Stand, batch, passphrase, sign_root};
 use coldsign::acts::keys::Change;
 use coldsign::acts::revocations::Request;
 use coldsign::acts::root::{self, Wish};
@@ -10,7 +10,7 @@ use coldsign::acts::{
     revocations, rotate, status, verifiers,
 };
 use coldsign::issuing::revoked::What;
-use coldsign::journal::Audit;
+use coldsign::journal::{Audit, hex, sha256};
 use coldsign::keystore::{Passphrase, Transition};
 use coldsign::refusal::Refusal;
 use coldsign::storage::Outbox;
@@ -105,12 +105,16 @@ pub const ACTS: [Act; 26] = [
         Ok(trial.done(&session))
     }),
     act("policy apply", |trial| {
-        // Edited by hand, as an administrator does it.
-        if let Ok(text) = std::fs::read_to_string(trial.stand.place().join("policy.toml")) {
-            std::fs::write(trial.stand.place().join("policy.toml"), format!("{text}# edited twice\n")).unwrap();
+        // Edited by hand, as an administrator does it, and read before it is applied.
+        let file = trial.stand.place().join("policy.toml");
+        let edited = format!("{POLICY}# edited twice\n");
+        if std::fs::symlink_metadata(&file).is_ok_and(|found| found.is_file()) {
+            std::fs::write(&file, &edited).unwrap();
         }
         let mut session = trial.session()?;
-        policy::apply(&mut session)?;
+        let comparison = policy::compare(session.store(), NOW)?;
+        policy::must_be(&comparison, &hex(&sha256(edited.as_bytes())))?;
+        policy::apply(&mut session, &comparison)?;
         Ok(trial.done(&session))
     }),
     act("root rotate", |trial| {
@@ -121,7 +125,9 @@ pub const ACTS: [Act; 26] = [
             let key = root::opened_by(session.store(), None, &code)?;
             root::open(session.store(), key, None, &code)?
         };
-        root::propose(&mut session, &Wish { bundle_key: true, ..Wish::default() }, &by)?;
+        let wish = Wish { bundle_key: true, ..Wish::default() };
+        let proposal = root::prepare(&session, &wish)?;
+        root::propose(&mut session, &wish, proposal, &by)?;
         Ok(Done { told: told_of(&by), ..trial.done(&session) })
     }),
     act("root sign", |trial| {

@@ -108,7 +108,7 @@ impl Ground {
         let removal = tree(&place);
         keys::generate(&mut session(NOW - 6_900), "default").unwrap();
         fs::write(place.join("policy.toml"), format!("{POLICY}# edited once\n")).unwrap();
-        policy::apply(&mut session(NOW - 6_800)).unwrap();
+        apply(&mut session(NOW - 6_800));
         let seq = publish::publish(&mut session(NOW - 6_700), false).unwrap().seq;
         let outbox = Outbox::open(&folder.path().join("stick")).unwrap();
         publications::copy(session(NOW - 6_650).store(), seq, &outbox).unwrap();
@@ -119,7 +119,7 @@ impl Ground {
 
         keys::generate(&mut session(NOW - 5_000), "registry").unwrap();
         fs::write(place.join("policy.toml"), format!("{POLICY}# edited twice\n")).unwrap();
-        policy::apply(&mut session(NOW - 4_900)).unwrap();
+        apply(&mut session(NOW - 4_900));
         sign_root(&mut session(NOW - 4_800), &root_codes[1]).unwrap();
         publish::publish(&mut session(NOW - 4_700), false).unwrap();
         unlock::change(&mut session(NOW - 4_600), "carol", &passphrase("carols new passphrase"), Depth::Reseal, None)
@@ -162,6 +162,11 @@ fn grow(place: &Path, stick: &Path, now: u64) {
     issue::confirm(&mut session, &issued, &[]).unwrap();
 }
 
+fn apply(session: &mut Session) {
+    let comparison = policy::compare(session.store(), session.now()).unwrap();
+    policy::apply(session, &comparison).unwrap();
+}
+
 /// A second custodian; then a root with another bundle key, which waits for the second's signature.
 fn propose(session: &mut Session, codes: &[RecoveryCode; 2]) {
     let by = |session: &Session| {
@@ -171,8 +176,11 @@ fn propose(session: &mut Session, codes: &[RecoveryCode; 2]) {
     };
     let first = by(session);
     let wish = Wish { threshold: Some(2), add: Some(&codes[1]), ..Wish::default() };
-    assert!(root::propose(session, &wish, &first).unwrap().complete);
-    assert!(!root::propose(session, &Wish { bundle_key: true, ..Wish::default() }, &first).unwrap().complete);
+    let other_key = Wish { bundle_key: true, ..Wish::default() };
+    for (wish, complete) in [(wish, true), (other_key, false)] {
+        let proposal = root::prepare(session, &wish).unwrap();
+        assert_eq!(root::propose(session, &wish, proposal, &first).unwrap().complete, complete);
+    }
 }
 
 /// The second custodian's signature.
@@ -184,7 +192,8 @@ pub fn sign_root(session: &mut Session, code: &RecoveryCode) -> Result<Vec<Strin
         let key = root::opened_by(session.store(), None, &code)?;
         root::open(session.store(), key, None, &code)?
     };
-    root::sign(session, &by)?;
+    let waiting = root::waiting(session.store())?.ok_or(root::RootDenied::NothingWaits)?;
+    root::sign(session, &waiting, &by)?;
     Ok(if by.as_named { Vec::new() } else { vec!["rewrapped".to_owned()] })
 }
 

@@ -6,6 +6,7 @@
 #![allow(clippy::print_stdout, reason = "what was tried is a report")]
 
 mod acts;
+mod ahead;
 mod changes;
 mod forge;
 mod forged;

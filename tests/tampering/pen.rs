@@ -114,6 +114,11 @@ impl Pages {
         Self { store_id: first["store_id"].as_str().unwrap().to_owned(), lines }
     }
 
+    /// The first lines of it.
+    pub fn first(&self, lines: usize) -> Self {
+        Self { store_id: self.store_id.clone(), lines: self.lines[..lines].to_vec() }
+    }
+
     pub fn written(&self) -> Vec<Written> {
         self.lines.iter().map(|line| Written::read(line)).collect()
     }

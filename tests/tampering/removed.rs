@@ -179,6 +179,67 @@ fn a_colleague_whose_file_is_older_is_brought_up_to_date_by_her_next_act() {
     }
 }
 
+/// A journal that the removed one's key signs: some beginning of the genuine one, and lines of hers.
+fn written_by_her(ground: &Ground, groups: usize, more: &[Written]) -> Tree {
+    let hers = Pages::of(bytes(&ground.berta.files, "journal/entries.jsonl").unwrap());
+    let lines = hers.written().into_iter().enumerate();
+    let ends: Vec<usize> = lines.filter(|(_, line)| line.kind == "checkpoint").map(|(at, _)| at + 1).collect();
+    let end = *ends.get(groups).or(ends.last()).unwrap();
+    let mut pages = hers.first(end);
+    more.iter().for_each(|line| pages.push(line));
+    let note = pages.commit(&[&ground.berta.journal]);
+    let mut files = ground.berta.files.clone();
+    files.insert("journal/entries.jsonl".to_owned(), Node::File(pages.bytes()));
+    files.insert("journal/checkpoint".to_owned(), Node::File(note.into_bytes()));
+    files
+}
+
+fn carols_refusal(files: &Tree) -> (&'static str, String) {
+    let stand = Stand::with(files);
+    let refusal = Unlocked::open(&stand.place(), Some("carol"), &passphrase(CAROL)).err().expect("it opened");
+    (rule(&refusal), refusal.to_string())
+}
+
+#[test]
+fn a_shorter_history_that_names_an_older_file_is_seen_by_its_floor() {
+    let ground = Ground::get();
+    let added = |name: &str| {
+        let written = Pages::of(bytes(&ground.live, "journal/entries.jsonl").unwrap()).written();
+        written.into_iter().find(|line| line.kind == "unlock.added" && line.members["name"] == name).unwrap()
+    };
+    // The first groups alone: what was recorded before carol came is left out.
+    let (found, words) = carols_refusal(&written_by_her(ground, 0, &[added("carol")]));
+    assert_eq!(found, "STORE-PUT-BACK", "{words}");
+    // As long as the genuine one, with other lines.
+    let filler = |number: u64| {
+        Written::new(NOW - 8_000, "unlock.added", {
+            let mut members = added("berta").members;
+            members.insert("name".to_owned(), format!("filler-{number}").into());
+            serde_json::Value::Object(members)
+        })
+    };
+    let mut lines: Vec<Written> = (0..60).map(filler).collect();
+    lines.push(added("carol"));
+    let (found, words) = carols_refusal(&written_by_her(ground, 0, &lines));
+    assert_eq!(found, "STORE-ANCHOR", "{words}");
+    assert!(words.contains("the beginning of the journal"), "{words}");
+}
+
+#[test]
+fn a_recipient_that_is_not_the_unlocks_own_is_seen() {
+    let ground = Ground::get();
+    let hers = ground.berta.identities[0].recipient();
+    let carols = Pages::of(bytes(&ground.live, "journal/entries.jsonl").unwrap()).written();
+    let carols =
+        carols.into_iter().find(|line| line.kind == "unlock.added" && line.members["name"] == "carol").unwrap();
+    let mut changed = Written { kind: "unlock.changed".to_owned(), time: NOW - 7_000, ..carols };
+    changed.members.insert("recipient".to_owned(), hers.into());
+    // Whatever carol sealed anew from then on would open to her.
+    let (found, words) = carols_refusal(&written_by_her(ground, usize::MAX, &[changed]));
+    assert_eq!(found, "STORE-ANCHOR", "{words}");
+    assert!(words.contains("the unlock's entry in the journal"), "{words}");
+}
+
 #[test]
 fn until_then_her_older_file_vouches_for_the_removed_ones_store_and_the_live_one_names_it() {
     // The limit that `unlock list` and `status` name: it is seen by a checkpoint from outside alone.
