@@ -4,6 +4,7 @@ use crate::forge::{Roots, forged_live, recipients, seal_text, sealed_to, wrapped
 use crate::ground::{Ground, Loot};
 use crate::pen::{Pages, Pen, Written};
 use crate::tree::{Node, Tree, bytes};
+use coldsign::journal::{hex, sha256};
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -310,6 +311,17 @@ impl Makers {
     }
 }
 
+/// A line that names an unlock's file as it lies there now: everybody can read its digest.
+pub fn as_now(live: &Tree, unlock: &str, time: u64) -> Written {
+    let sha256 = hex(&sha256(bytes(live, &format!("unlock/{unlock}.age")).unwrap()));
+    let key = coldsign_verify::base64url::encode(&[9; 32]);
+    Written::new(
+        time,
+        "unlock.anchored",
+        json!({"name": unlock, "kdf_log_n": 10, "sha256": sha256, "journal_key": key}),
+    )
+}
+
 /// What the removed administrator can write into the journal with the key of her day.
 pub fn bertas_journals(berta: &Loot, live: &Tree) -> Vec<(&'static str, Vec<u8>, String)> {
     let hers = Pages::of(bytes(&berta.files, "journal/entries.jsonl").unwrap());
@@ -322,6 +334,12 @@ pub fn bertas_journals(berta: &Loot, live: &Tree) -> Vec<(&'static str, Vec<u8>,
         Written::new(time, "journal.rekeyed", json!({"journal_key": coldsign_verify::base64url::encode(&pen.public())}))
     };
     let genuine = whole.written().iter().rfind(|line| line.kind == "journal.rekeyed").cloned().unwrap();
+    let hers_as_now = [as_now(live, "admin", time), as_now(live, "carol", time)];
+    let hers = {
+        let mut pages = hers;
+        hers_as_now.iter().for_each(|line| pages.push(line));
+        pages
+    };
     let mut made = Vec::new();
     let mut with = |what: &'static str, begin: &Pages, lines: &[Written], pens: &[&Pen]| {
         let mut pages = begin.clone();

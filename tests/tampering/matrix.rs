@@ -3,7 +3,7 @@
 use crate::acts::{ACTS, MOMENTS, Moment};
 use crate::changes::{Change, all};
 use crate::ground::{ADMIN, Ground};
-use crate::judge::{Ended, Outcome, sound, trial};
+use crate::judge::{Outcome, sound, trial};
 use std::collections::BTreeMap;
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::sync::{Arc, Mutex};

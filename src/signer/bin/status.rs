@@ -82,11 +82,16 @@ pub fn run(_: Args, context: &Context, screen: &mut Screen) -> Ended {
         ));
     }
     screen.line(&format!("opened by {}", summary.unlocks.join(", ")));
+    if !summary.unlocks_behind.is_empty() {
+        screen.line(&format!("not up to date: {}, see coldsign unlock list", summary.unlocks_behind.join(", ")));
+    }
     if summary.unconfirmed > 0 {
         screen.line(&format!("{} with delivery unconfirmed: coldsign token list", many(summary.unconfirmed, "token")));
     }
     screen.line(&format!("journal fingerprint {}", short(&summary.fingerprint)));
-    screen.line("(read without unlocking: that the journal's key is this store's is not checked)");
+    if !store.is_vouched() {
+        screen.line("(read without unlocking: that the journal's key is this store's is not checked)");
+    }
     Ok(())
 }
 
@@ -141,6 +146,7 @@ fn as_json(summary: &Summary<'_>, issuer: &str) -> serde_json::Value {
         })),
         "epoch": summary.epoch,
         "unlocks": summary.unlocks,
+        "unlocks_behind": summary.unlocks_behind,
         "unconfirmed": summary.unconfirmed,
         "checkpoint": summary.checkpoint,
         "fingerprint": summary.fingerprint,

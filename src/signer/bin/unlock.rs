@@ -121,8 +121,10 @@ pub fn run(command: Command, context: &Context, screen: &mut Screen) -> Ended {
 fn list(context: &Context, screen: &mut Screen) -> Ended {
     let store = context.store(screen)?;
     let unlocks = store.ledger().unlocks.all();
+    let behind = store.unlocks_behind();
     if screen.json() {
-        screen.object(&Value::Array(unlocks.iter().map(as_json).collect()));
+        let rows = unlocks.iter().map(|unlock| as_json(unlock, !behind.contains(&unlock.name.as_str())));
+        screen.object(&Value::Array(rows.collect()));
         return Ok(());
     }
     let mut table = Table::new(&["UNLOCK", "OPENED BY", "MADE (UTC)", "CHANGED (UTC)", "LAST BY", "COST"]);
@@ -133,6 +135,12 @@ fn list(context: &Context, screen: &mut Screen) -> Ended {
     }
     for line in table.lines(screen.width()) {
         screen.line(&line);
+    }
+    if let [first, ..] = behind.as_slice() {
+        screen.warning(&format!("not up to date: {}", behind.join(", ")));
+        screen.note("the journal has a new key since; a forger who knows an old one can deceive who opens with them");
+        screen.note("each is brought up to date by the next act that opens with it");
+        screen.hint(&format!("coldsign --unlock {first} publish --to ."));
     }
     Ok(())
 }
@@ -316,7 +324,7 @@ fn kind(unlock: &UnlockRecord) -> &'static str {
 }
 
 /// An unlock as the commands' JSON has it.
-fn as_json(unlock: &UnlockRecord) -> Value {
+fn as_json(unlock: &UnlockRecord, up_to_date: bool) -> Value {
     json!({
         "unlock": unlock.name,
         "kind": if unlock.name == Unlocks::RECOVERY { "recovery-code" } else { "passphrase" },
@@ -325,6 +333,7 @@ fn as_json(unlock: &UnlockRecord) -> Value {
         "sha256": unlock.sha256,
         "added": unlock.added_at,
         "changed": unlock.changed_at,
+        "up_to_date": up_to_date,
         "by": unlock.by,
     })
 }
