@@ -8,12 +8,12 @@ use super::{Session, Store, Unlocked};
 use crate::journal::{self, Event, Line};
 use crate::keystore::{
     self, Anchor, KeyDestroyed, KeyGenerated, KeyRecord, KeystoreFault, NextGeneration, Opened, Passphrase, Purpose,
-    Resealed, RsaBits, SealGeneration, SecretKey, UnlockChanged, UnlockRecord, UnlockRemoved, UnlockRewrapped, Unlocks,
+    Resealed, RsaBits, SealGeneration, SecretKey, UnlockChanged, UnlockRemoved, UnlockRewrapped, Unlocks,
     WrappedUnlock, sealed_name,
 };
 use crate::refusal::{Refusal, Refuse};
 use crate::storage::StorageFault;
-use coldsign_verify::{Algorithm, base64url};
+use coldsign_verify::Algorithm;
 use std::path::Path;
 
 /// The keyset of the journal's own keys.
@@ -355,21 +355,12 @@ fn unfinished(refusal: Refusal) -> Refusal {
     UnlockDenied::Unfinished(refusal.to_string()).into()
 }
 
-/// Unlocks whose own file still names a journal key that was replaced: whoever knows that key can
-/// deceive those who open with them. The next act that opens with one brings its file up to date.
-pub fn behind(store: &Store) -> Vec<&UnlockRecord> {
-    let present = base64url::encode(&store.journal().key());
-    let unlocks = store.ledger().unlocks.all().iter();
-    unlocks.filter(|unlock| unlock.journal_key != present).collect()
-}
-
-/// What status says of them, with the command for the first.
+/// What status says of unlocks whose own file is not up to date, with the command for the first.
 pub(super) fn todo(store: &Store) -> Option<(String, String)> {
-    let behind = behind(store);
+    let behind = store.unlocks_behind();
     let first = behind.first()?;
-    let names: Vec<&str> = behind.iter().map(|unlock| unlock.name.as_str()).collect();
-    let what = format!("not up to date since an unlock was changed or removed: the files of {}", names.join(", "));
-    Some((what, format!("coldsign unlock refresh {}", first.name)))
+    let what = format!("not up to date since an unlock was changed or removed: the files of {}", behind.join(", "));
+    Some((what, format!("coldsign unlock refresh {first}")))
 }
 
 /// Opens the store with an unlock and every private key in it; says which keys. Changes nothing.

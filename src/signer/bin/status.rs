@@ -144,6 +144,7 @@ fn as_json(summary: &Summary<'_>, issuer: &str) -> serde_json::Value {
         })),
         "epoch": summary.epoch,
         "unlocks": summary.unlocks,
+        "unlocks_behind": summary.unlocks_behind,
         "unconfirmed": summary.unconfirmed,
         "checkpoint": summary.checkpoint,
         "fingerprint": summary.fingerprint,

@@ -13,7 +13,6 @@ use coldsign::acts::{Session, Store, root};
 use coldsign::keystore::{KdfCost, KeyRecord, Passphrase, RecoveryCode, UnlockRecord, Unlocks};
 use coldsign::refusal::Refusal;
 use coldsign::storage::read_file;
-use coldsign_verify::base64url;
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 
@@ -136,9 +135,10 @@ pub fn run(command: Command, context: &Context, screen: &mut Screen) -> Ended {
 fn list(context: &Context, screen: &mut Screen) -> Ended {
     let store = context.store(screen)?;
     let unlocks = store.ledger().unlocks.all();
+    let behind = store.unlocks_behind();
     if screen.json() {
-        let present = base64url::encode(&store.journal().key());
-        screen.object(&Value::Array(unlocks.iter().map(|unlock| as_json(unlock, &present)).collect()));
+        let rows = unlocks.iter().map(|unlock| as_json(unlock, !behind.contains(&unlock.name.as_str())));
+        screen.object(&Value::Array(rows.collect()));
         return Ok(());
     }
     let mut table = Table::new(&["UNLOCK", "OPENED BY", "MADE (UTC)", "CHANGED (UTC)", "LAST BY", "COST"]);
@@ -156,13 +156,12 @@ fn list(context: &Context, screen: &mut Screen) -> Ended {
 
 /// Names the unlocks whose files still name a journal key that was replaced.
 fn tell_behind(store: &Store, screen: &mut Screen) {
-    for unlock in unlock::behind(store) {
+    for name in store.unlocks_behind() {
         screen.warning(&format!(
-            "the file of {} is not up to date: somebody who knew an old unlock could deceive {}",
-            unlock.name,
-            if unlock.name == Unlocks::RECOVERY { "whoever uses that code" } else { unlock.name.as_str() }
+            "the file of {name} is not up to date: somebody who knew an old unlock could deceive {}",
+            if name == Unlocks::RECOVERY { "whoever uses that code" } else { name }
         ));
-        screen.hint(&format!("coldsign unlock refresh {}", unlock.name));
+        screen.hint(&format!("coldsign unlock refresh {name}"));
     }
 }
 
@@ -173,7 +172,7 @@ fn refresh(name: &str, context: &Context, screen: &mut Screen) -> Ended {
         return Err(Fault::Missing("NAME's own passphrase or code opens the store here: leave --unlock out").into());
     }
     let open = context.open_by(name, screen)?;
-    let was_behind = unlock::behind(open.store()).iter().any(|unlock| unlock.name == name);
+    let was_behind = open.store().unlocks_behind().contains(&name);
     let session = open.begin(context, screen)?;
     if screen.json() {
         screen.object(&json!({"unlock": name, "changed": was_behind, "up_to_date": true}));
@@ -365,7 +364,7 @@ fn kind(unlock: &UnlockRecord) -> &'static str {
 }
 
 /// An unlock as the commands' JSON has it.
-fn as_json(unlock: &UnlockRecord, journal_key: &str) -> Value {
+fn as_json(unlock: &UnlockRecord, up_to_date: bool) -> Value {
     json!({
         "unlock": unlock.name,
         "kind": if unlock.name == Unlocks::RECOVERY { "recovery-code" } else { "passphrase" },
@@ -374,7 +373,7 @@ fn as_json(unlock: &UnlockRecord, journal_key: &str) -> Value {
         "sha256": unlock.sha256,
         "added": unlock.added_at,
         "changed": unlock.changed_at,
+        "up_to_date": up_to_date,
         "by": unlock.by,
-        "up_to_date": unlock.journal_key == journal_key,
     })
 }

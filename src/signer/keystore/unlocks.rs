@@ -140,6 +140,11 @@ impl Unlocks {
         self.removed.contains(name)
     }
 
+    /// Unlocks whose own file names another journal key than this one.
+    pub fn behind<'a>(&'a self, journal_key: &str) -> impl Iterator<Item = &'a UnlockRecord> {
+        self.records.iter().filter(move |unlock| unlock.journal_key != journal_key)
+    }
+
     /// What a try at a passphrase costs, as `init` fixed it.
     ///
     /// # Errors
