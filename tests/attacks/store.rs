@@ -259,9 +259,9 @@ fn a_public_key_that_is_not_the_seed_s() {
         pair.to_pkcs8_pem(LineEnding::LF).unwrap()
     };
     let strangers = seed_of(&stranger.expose_pkcs8_pem().unwrap());
-    // The journal names the file by its digest: even the same key sealed anew is not that file.
+    // Even the same key once more: the journal names the file.
     for (wrong, what) in [
-        (pair(seed, public), "the same key, sealed anew"),
+        (pair(seed, public), "the same key, sealed by somebody else"),
         (pair(strangers, public), "another seed behind the promised public key"),
         (pair(seed, raw_public(&stranger)), "the right seed under another public key"),
         (stranger.expose_pkcs8_pem().unwrap(), "another key altogether"),
