@@ -10,11 +10,11 @@ use std::process::{Command, Output};
 const PAGE: &str = include_str!("../docs/auditor/journal.md");
 const POLICY: &str = include_str!("scenarios/policy.toml");
 
-/// `coldsign` for the page: whoever exports the journal types the passphrase.
+/// `coldsign` for the page: whoever exports the journal or proves an entry types the passphrase.
 fn put_a_typist_before_coldsign(folder: &Path) {
     let binary = env!("CARGO_BIN_EXE_coldsign");
     let typist = format!(
-        "#!/bin/sh\ncase \" $* \" in *' journal export '*) exec '{binary}' --passphrase-file '{}/pass' \"$@\" ;; esac\n\
+        "#!/bin/sh\ncase \" $* \" in *' journal export '*|*' journal prove '*) exec '{binary}' --passphrase-file '{}/pass' \"$@\" ;; esac\n\
          exec '{binary}' \"$@\"\n",
         folder.display()
     );

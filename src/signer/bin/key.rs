@@ -158,9 +158,12 @@ fn show(name: &str, pem: bool, jwk: bool, context: &Context, screen: &mut Screen
         screen.product(key.public.to_spki_pem().as_bytes());
         return Ok(());
     }
-    if jwk || screen.json() {
-        let value = if jwk { key.public.to_jwk(&key.kid) } else { as_json(key) };
-        screen.object(&value);
+    if jwk {
+        screen.document(&key.public.to_jwk(&key.kid));
+        return Ok(());
+    }
+    if screen.json() {
+        screen.object(&as_json(key));
         return Ok(());
     }
     let published = store.ledger().publications.first_published(&key.kid);

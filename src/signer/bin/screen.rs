@@ -89,6 +89,11 @@ impl Screen {
         self.product(escape::page(text).to_string().as_bytes());
     }
 
+    /// A JSON document of another format, as that format has it: nothing is added.
+    pub fn document(&mut self, value: &Value) {
+        self.product(format!("{}\n", plain_ascii(&format!("{value:#}"))).as_bytes());
+    }
+
     /// The product as JSON: each object says whether a passphrase vouches for what it shows of a store.
     pub fn object(&mut self, value: &Value) {
         let mut value = value.clone();

@@ -1,7 +1,7 @@
 //! `coldsign journal prove`
 
 use super::super::Ended;
-use super::super::context::Context;
+use super::super::context::{Context, Pin};
 use super::super::fault::Fault;
 use super::super::screen::Screen;
 use coldsign::acts::journal::{index_of, prove, verify};
@@ -9,7 +9,7 @@ use coldsign::storage::create_private_file;
 use serde_json::json;
 use std::path::PathBuf;
 
-/// Write the proof that one entry stands in the journal; needs no passphrase
+/// Write the proof that one entry stands in the journal
 ///
 /// Writes the proof (c2sp.org/tlog-proof) that one entry stands in the journal: the entry, the path
 /// to a signed checkpoint, that checkpoint. It shows none of the other entries.
@@ -30,13 +30,15 @@ pub struct Args {
     /// A new file; - for standard output
     #[arg(long, value_name = "FILE")]
     to: PathBuf,
+    #[command(flatten)]
+    pin: Pin,
 }
 
 pub fn run(args: Args, context: &Context, screen: &mut Screen) -> Ended {
     if args.to.as_os_str() != "-" {
         context.refuse_within(&args.to)?;
     }
-    let audit = verify(&context.store(screen)?)?;
+    let audit = verify(&context.store_to_pin(args.pin.unauthenticated, screen)?)?;
     let index = match (args.index, &args.jti) {
         (Some(index), _) => index,
         (None, Some(jti)) => index_of(&audit, jti)?,
