@@ -8,6 +8,7 @@
 mod acts;
 mod ahead;
 mod changes;
+mod custodian;
 mod forge;
 mod forged;
 mod ground;

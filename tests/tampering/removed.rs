@@ -68,10 +68,13 @@ fn her_store_after(ground: &Ground, base: &Tree, hers: &Pages, take_over: bool) 
     for unlock in ["admin", "carol"] {
         pages.push(&as_now(base, unlock, time));
     }
-    pages.push(&made(&token, "default", 2, "token", "pre-activation"));
+    let is_of = |line: &&Written, keyset: &str| line.kind == "key.generated" && line.members["keyset"] == keyset;
+    let next = |keyset: &str| 1 + lines.iter().filter(|line| is_of(line, keyset)).count() as u64;
+    pages.push(&made(&token, "default", next("default"), "token", "pre-activation"));
     if take_over {
-        pages.push(&made(&journal, "journal", 2, "journal", "active"));
-        pages.push(&Written::new(time, "key.destroyed", json!({"kid": berta.journal.kid()})));
+        let newest = lines.iter().rfind(|line| is_of(line, "journal")).unwrap().members["kid"].clone();
+        pages.push(&made(&journal, "journal", next("journal"), "journal", "active"));
+        pages.push(&Written::new(time, "key.destroyed", json!({"kid": newest})));
     }
     pages.push(&Written::new(time, "seal.generation", json!({"generation": generation, "files": digests})));
     let note = if take_over {
@@ -105,6 +108,10 @@ fn attempts(ground: &Ground) -> Vec<(String, Tree)> {
         attempts
             .push((format!("her own store, key replaced: {take_over}"), her_store(ground, &ground.live, take_over).0));
     }
+    // Whole but for one signature: the newest key's.
+    let whole = Pages::of(bytes(&ground.live, "journal/entries.jsonl").unwrap());
+    let over = her_store_after(ground, &ground.live, &whole, true).0;
+    attempts.push(("the live journal, and the key replaced by the old one and hers".to_owned(), over));
     attempts
 }
 
