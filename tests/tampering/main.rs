@@ -15,5 +15,6 @@ mod ground;
 mod judge;
 mod matrix;
 mod pen;
+mod present;
 mod removed;
 mod tree;
