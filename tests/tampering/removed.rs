@@ -133,8 +133,10 @@ fn refused(ground: &Ground, files: &Tree, act: &Act, what: &str) {
 #[test]
 fn what_she_writes_with_the_old_journal_key_deceives_nobody_whose_file_is_up_to_date() {
     let ground = Ground::get();
-    for (what, files) in attempts(ground) {
-        for act in &ACTS {
+    // Each act begins with the same opening: in a sample each attempt meets some of them.
+    let step = if std::env::var_os("TAMPERING").is_some() { 1 } else { 5 };
+    for (number, (what, files)) in attempts(ground).into_iter().enumerate() {
+        for act in ACTS.iter().skip(number % step).step_by(step) {
             refused(ground, &files, act, &what);
         }
     }
