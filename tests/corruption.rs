@@ -7,7 +7,7 @@
 
 use coldsign::acts::issue::{self, Batch};
 use coldsign::acts::{RELEASED, Session, Store, init, keys, policy, publications, publish, root, status, unlock};
-use coldsign::keystore::{KdfCost, Passphrase, RecoveryCode};
+use coldsign::keystore::{KdfCost, Passphrase, RecoveryCode, Unlocks};
 use coldsign::refusal::Refusal;
 use std::collections::BTreeMap;
 use std::fs;
@@ -291,6 +291,8 @@ impl Sound {
         issue::issue(&mut session, &batch("ben")).unwrap();
         unlock::change(&mut session, "admin", &passphrase(), unlock::Depth::Reseal, None).unwrap();
         drop(session);
+        // The other unlock's file names the journal's new key from its next use on.
+        drop(Session::open(&place, Some(Unlocks::RECOVERY), &recovery.to_passphrase(), NOW).unwrap());
         let files = files(&place, "");
         assert!(files.len() > 25, "{:?}", files.keys());
         Self { folder, files, recovery, root }

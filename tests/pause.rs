@@ -36,7 +36,7 @@ fn forty_days_later(folder: &Path, arguments: &[&str]) -> PtySession {
 }
 
 #[test]
-fn the_answer_decides_and_the_passphrase_comes_after_it() {
+fn the_answer_decides_and_the_passphrase_comes_before_it() {
     let temp = tempfile::tempdir().unwrap();
     let folder = temp.path();
     std::fs::write(folder.join("shim.c"), SHIM).unwrap();
@@ -53,6 +53,8 @@ fn the_answer_decides_and_the_passphrase_comes_after_it() {
 
     let issue = ["token", "issue", "api/reader", "ann", "--to", "."];
     let mut p = forty_days_later(folder, &issue);
+    p.exp_string("passphrase of admin: ").unwrap();
+    p.send_line(PASSPHRASE).unwrap();
     p.exp_string("Is that the time?").unwrap();
     p.send_line("no").unwrap();
     p.exp_string("NOT-CONFIRMED").unwrap();
@@ -60,11 +62,11 @@ fn the_answer_decides_and_the_passphrase_comes_after_it() {
     assert!(!folder.join("api-ann.header").exists());
 
     let mut p = forty_days_later(folder, &issue);
+    p.exp_string("passphrase of admin: ").unwrap();
+    p.send_line(PASSPHRASE).unwrap();
     p.exp_string("The last act was").unwrap();
     p.exp_string("Is that the time?").unwrap();
     p.send_line("Yes").unwrap();
-    p.exp_string("passphrase of admin: ").unwrap();
-    p.send_line(PASSPHRASE).unwrap();
     p.exp_string("the time of this act is").unwrap();
     p.exp_eof().unwrap();
     assert!(folder.join("api-ann.header").exists());

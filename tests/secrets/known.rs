@@ -30,7 +30,8 @@ pub fn of_store(secrets: &mut Secrets, when: &str, place: &Path, unlocks: &[(&st
     let sealed = place.join(format!("sealed/{}/seal.age", store.ledger().unlocks.generation()));
     for (unlock, word) in unlocks {
         let identity = opened(&place.join(format!("unlock/{unlock}.age")), word);
-        let identity = std::str::from_utf8(&identity).unwrap().trim_end();
+        // Its other lines say which store it is for.
+        let identity = std::str::from_utf8(&identity).unwrap().lines().last().unwrap();
         let seal = SealingIdentity::read(identity).unwrap().open(&fs::read(&sealed).unwrap()).unwrap();
         let seal: serde_json::Value = serde_json::from_slice(&seal).unwrap();
         age_identity(secrets, &format!("{when} identity of {unlock}"), identity);
@@ -54,7 +55,9 @@ pub fn of_store(secrets: &mut Secrets, when: &str, place: &Path, unlocks: &[(&st
 
 /// A private key as PKCS#8 PEM: its DER, and each secret number in it.
 pub fn private_key(secrets: &mut Secrets, name: &str, pem: &str) {
-    let body: String = pem.lines().filter(|line| !line.starts_with('-')).collect();
+    // A custodian's file says before it which store it is for.
+    let block = pem.lines().skip_while(|line| !line.starts_with('-'));
+    let body: String = block.filter(|line| !line.starts_with('-')).collect();
     let der = base64::engine::general_purpose::STANDARD.decode(body).unwrap();
     let mut numbers = Vec::new();
     secret_numbers(&der, &mut numbers);

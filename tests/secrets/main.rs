@@ -194,7 +194,7 @@ fn after_a_whole_life_no_secret_is_anywhere() {
     let second = sheet.lines().find_map(|line| line.strip_prefix("root code       ")).unwrap();
     code(&mut secrets, "second root code", second);
     life.write("given/second-root", second);
-    let shown = life.act("--json root show");
+    let shown = life.act(&format!("{p} --json root show"));
     let shown: serde_json::Value = serde_json::from_slice(&shown.stdout).unwrap();
     let draft = shown["waiting"]["draft"].as_str().unwrap();
     life.refused(&format!("{p} root sign --by root/2 --root-code-file given/root --draft {draft}"));

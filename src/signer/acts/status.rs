@@ -302,6 +302,9 @@ fn todo(store: &Store, policy: &Policy, now: u64) -> Result<Vec<Todo>, Refusal> 
             "coldsign token list".to_owned(),
         );
     }
+    if let Some((what, command)) = super::unlock::todo(store) {
+        add(what, command);
+    }
     for file in missing_files(store) {
         add(format!("{file} is gone from the store"), "coldsign status --json".to_owned());
     }

@@ -14,9 +14,10 @@ use serde_json::json;
 /// Say what to do next, then which keys, services and publications there are
 ///
 /// Says what to do next, then which keys, services and publications there are. Asks for no
-/// passphrase: that the journal is the store's own is checked only by acts that open it.
+/// passphrase: it shows what the store's files say. With --unlock NAME it asks, and a passphrase
+/// vouches for what it shows.
 #[derive(clap::Args)]
-#[command(after_help = "Examples:\n  coldsign status\n  coldsign status --json")]
+#[command(after_help = "Examples:\n  coldsign status\n  coldsign --unlock anna status\n  coldsign status --json")]
 pub struct Args {}
 
 pub fn run(_: Args, context: &Context, screen: &mut Screen) -> Ended {
@@ -82,15 +83,12 @@ pub fn run(_: Args, context: &Context, screen: &mut Screen) -> Ended {
         ));
     }
     screen.line(&format!("opened by {}", summary.unlocks.join(", ")));
-    if !summary.unlocks_behind.is_empty() {
-        screen.line(&format!("not up to date: {}, see coldsign unlock list", summary.unlocks_behind.join(", ")));
-    }
     if summary.unconfirmed > 0 {
         screen.line(&format!("{} with delivery unconfirmed: coldsign token list", many(summary.unconfirmed, "token")));
     }
     screen.line(&format!("journal fingerprint {}", short(&summary.fingerprint)));
-    if !store.is_vouched() {
-        screen.line("(read without unlocking: that the journal's key is this store's is not checked)");
+    if !screen.is_authenticated() {
+        screen.line("(read without unlocking: nothing here is checked by a passphrase)");
     }
     Ok(())
 }

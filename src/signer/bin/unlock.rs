@@ -68,6 +68,19 @@ Examples:
         #[arg(long)]
         yes: bool,
     },
+    /// Bring an unlock's own file up to date, after another unlock was changed or removed
+    ///
+    /// Each unlock's file names the journal's key. A changed or removed unlock gives the journal a new
+    /// key. Until a file names the new key, somebody who knew the old key can deceive the owner of that
+    /// file. Every other act that this unlock opens does the same.
+    #[command(after_help = "\
+Examples:
+  coldsign unlock refresh berta
+  coldsign unlock refresh recovery      with the code on paper")]
+    Refresh {
+        /// The unlock
+        name: String,
+    },
     /// Try a passphrase or code: does it open the store and reach every private key?
     ///
     /// Changes nothing, in a copy of a store as well.
@@ -111,6 +124,7 @@ pub fn run(command: Command, context: &Context, screen: &mut Screen) -> Ended {
             change(&name, &new, depth, context, screen)
         }
         Command::Remove { name, yes } => remove(&name, yes, context, screen),
+        Command::Refresh { name } => refresh(&name, context, screen),
         Command::Test { name, root, root_file, root_code_file } => {
             let root = (root || root_file.is_some() || root_code_file.is_some()).then_some((root_file, root_code_file));
             test(&name, root, context, screen)
@@ -136,12 +150,37 @@ fn list(context: &Context, screen: &mut Screen) -> Ended {
     for line in table.lines(screen.width()) {
         screen.line(&line);
     }
-    if let [first, ..] = behind.as_slice() {
-        screen.warning(&format!("not up to date: {}", behind.join(", ")));
-        screen.note("the journal has a new key since; a forger who knows an old one can deceive who opens with them");
-        screen.note("each is brought up to date by the next act that opens with it");
-        screen.hint(&format!("coldsign --unlock {first} publish --to ."));
+    tell_behind(&store, screen);
+    Ok(())
+}
+
+/// Names the unlocks whose files still name a journal key that was replaced.
+fn tell_behind(store: &Store, screen: &mut Screen) {
+    for name in store.unlocks_behind() {
+        screen.warning(&format!(
+            "the file of {name} is not up to date: somebody who knew an old unlock could deceive {}",
+            if name == Unlocks::RECOVERY { "whoever uses that code" } else { name }
+        ));
+        screen.hint(&format!("coldsign unlock refresh {name}"));
     }
+}
+
+/// Every act that opens with an unlock brings its file up to date; this one does nothing else.
+fn refresh(name: &str, context: &Context, screen: &mut Screen) -> Ended {
+    context.unvouched_store()?.ledger().unlocks.find(name)?;
+    if context.unlock_named().is_some_and(|named| named != name) {
+        return Err(Fault::Missing("NAME's own passphrase or code opens the store here: leave --unlock out").into());
+    }
+    let open = context.open_by(name, screen)?;
+    let was_behind = open.store().unlocks_behind().contains(&name);
+    let session = open.begin(context, screen)?;
+    if screen.json() {
+        screen.object(&json!({"unlock": name, "changed": was_behind, "up_to_date": true}));
+        return Ok(());
+    }
+    let what = if was_behind { "is brought up to date" } else { "was up to date already" };
+    screen.note(&format!("the file of {name} {what}"));
+    tell_behind(session.store(), screen);
     Ok(())
 }
 
@@ -310,6 +349,7 @@ fn sealed_anew(session: &Session, screen: &mut Screen) {
     let generation = session.store().ledger().unlocks.generation();
     screen.note(&format!("every private key is sealed anew, in sealed/{generation}"));
     screen.warning("backups and copies made before now still open the old way, with all keys of that day");
+    tell_behind(session.store(), screen);
 }
 
 /// Whoever knew the journal's key of that day can go on with a copy of that day, and put it here: the file in

@@ -78,7 +78,7 @@ pub fn run(command: Command, context: &Context, screen: &mut Screen) -> Ended {
 fn add(name: &str, file: &Path, read_out: &str, context: &Context, screen: &mut Screen) -> Ended {
     let file = read_file(file, LONGEST).map_err(unread)?;
     let enrolment = Enrolment { name, file: &file, fingerprint: read_out };
-    let mut session = context.act(screen, |store, _| Ok(verifiers::check_add(store, &enrolment).map(drop)?))?;
+    let mut session = context.act(screen, |store, _| verifiers::check_add(store, &enrolment).map(drop))?;
     let known = verifiers::add(&mut session, &enrolment)?;
     if screen.json() {
         screen.object(&json!({

@@ -195,8 +195,11 @@ impl SignedNote {
     }
 }
 
-/// A note's text with its final newline, and its signature lines: the signer's name, the bytes.
-fn split(note: &str) -> Result<(String, Vec<(&str, Vec<u8>)>), &'static str> {
+/// A signature line of a note: the signer's name, the bytes.
+type SignatureLine<'a> = (&'a str, Vec<u8>);
+
+/// A note's text with its final newline, and its signature lines.
+fn split(note: &str) -> Result<(String, Vec<SignatureLine<'_>>), &'static str> {
     let malformed = "its signature line is malformed";
     let (text, signatures) = note.split_once("\n\n").ok_or("it has no signature")?;
     let mut lines = Vec::new();

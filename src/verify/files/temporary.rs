@@ -140,7 +140,11 @@ impl Folder {
         for name in self.names().unwrap_or_default() {
             let Some(name) = name.to_str().filter(|name| is_temporary(name)) else { continue };
             let opened = match self.find(name) {
-                Ok(Some(found)) if found.kind == Kind::File => self.open_file(name).ok(),
+                // For writing: a confined process may make files here that it may not read.
+                Ok(Some(found)) if found.kind == Kind::File => {
+                    let flags = OFlags::WRONLY | OFlags::NONBLOCK | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+                    rustix::fs::openat(self, name, flags, Mode::empty()).ok().map(File::from)
+                }
                 Ok(Some(found)) if found.kind == Kind::Folder => {
                     self.below(name).and_then(|it| it.as_fd().try_clone_to_owned()).ok().map(File::from)
                 }

@@ -236,7 +236,7 @@ fn for_operator(survey: &Survey, service: &str) -> String {
 fn confirm(service: &str, accept_outage: bool, context: &Context, screen: &mut Screen) -> Ended {
     let mut session = context.act(screen, |store, _| {
         let now = context.now()?.max(store.journal().newest_time());
-        Ok(cutover::may_confirm(store, service, accept_outage, now)?)
+        cutover::may_confirm(store, service, accept_outage, now)
     })?;
     let done = cutover::confirm(&mut session, service, accept_outage)?;
     if screen.json() {

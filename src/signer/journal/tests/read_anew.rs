@@ -1,8 +1,6 @@
-//! What is read a second time is what was checked the first time.
+//! What is read of the journal once more, after it was checked.
 
-use super::{ENTRIES, store};
-use crate::refusal::Refuse;
-use std::fs;
+use super::*;
 
 #[test]
 fn lines_that_are_read_anew_are_those_that_were_checked() {
