@@ -146,8 +146,13 @@ fn a_forged_store_opens_to_nobody_and_signs_nothing() {
 #[test]
 fn the_sound_store_takes_each_of_those_acts() {
     // Otherwise a refusal of a forged one would say nothing.
+    let desk = Desk::new();
+    let (sound, products) = (tree(&desk.stand.place()), desk.products());
     for arguments in OPENED {
-        let desk = Desk::new();
+        desk.place(&sound);
+        for path in desk.products().keys().filter(|path| !products.contains_key(*path)) {
+            crate::tree::put(desk.stand.folder.path(), path, None);
+        }
         let ended = desk.opened(arguments);
         assert!(!rule(&ended, "STORE-ANCHOR"), "{arguments:?}: {}", said(&ended));
         let meant = !said(&ended).contains("Usage:") && ended.status.code() != Some(2);

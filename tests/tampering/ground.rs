@@ -6,7 +6,7 @@ use coldsign::acts::issue::{self, Batch};
 use coldsign::acts::root::{self, Wish};
 use coldsign::acts::unlock::{self, Depth};
 use coldsign::acts::verifiers::{self, Enrolment};
-use coldsign::acts::{RELEASED, Session, Store, init, keys, policy, publications, publish};
+use coldsign::acts::{RELEASED, Session, Store, Unlocked, init, keys, policy, publications, publish};
 use coldsign::keystore::{KdfCost, Passphrase, RecoveryCode, SealingIdentity, open_wrapped};
 use coldsign::refusal::Refusal;
 use coldsign::storage::Outbox;
@@ -230,17 +230,17 @@ impl Machine {
 }
 
 impl Loot {
-    fn of(place: &Path, unlock: &str, text: &str) -> Self {
+    pub fn of(place: &Path, unlock: &str, text: &str) -> Self {
         let files = tree(place);
-        let session = Session::open(place, Some(unlock), &passphrase(text), NOW - 7_500).unwrap();
-        let store = session.store();
+        let unlocked = Unlocked::open(place, Some(unlock), &passphrase(text)).unwrap();
+        let store = unlocked.store();
         let ledger = store.ledger();
         let pem = |kid: &str| {
             let key = ledger.keys.by_kid(kid).unwrap();
-            session.opened().load(key).unwrap().expose_pkcs8_pem().unwrap().to_string()
+            unlocked.opened().load(key).unwrap().expose_pkcs8_pem().unwrap().to_string()
         };
-        let journal = Pen::of_pem(&session.opened().journal_key().expose_pkcs8_pem().unwrap());
-        let kept = session.opened().load_all(ledger.keys.all()).unwrap();
+        let journal = Pen::of_pem(&unlocked.opened().journal_key().expose_pkcs8_pem().unwrap());
+        let kept = unlocked.opened().load_all(ledger.keys.all()).unwrap();
         let keys = kept.iter().map(|key| (key.kid.clone(), pem(&key.kid))).collect();
         let own = fs::read(place.join(format!("unlock/{unlock}.age"))).unwrap();
         let own = open_wrapped("own", unlock, &own, &passphrase(text)).unwrap();

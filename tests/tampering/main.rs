@@ -8,11 +8,13 @@
 mod acts;
 mod ahead;
 mod changes;
+mod custodian;
 mod forge;
 mod forged;
 mod ground;
 mod judge;
 mod matrix;
 mod pen;
+mod present;
 mod removed;
 mod tree;

@@ -220,7 +220,10 @@ fn change(name: &str, new: &New, depth: Depth, context: &Context, screen: &mut S
     }
     screen.note(&format!("the {} of {name} is changed", word(name)));
     match depth {
-        Depth::Reseal => sealed_anew(&session, screen),
+        Depth::Reseal => {
+            sealed_anew(&session, screen);
+            warn_own(name, &by, screen);
+        }
         Depth::RewrapOnly => screen.warning(&format!(
             "nothing was sealed anew: whoever had the old {} and a copy of the store can open this store and later copies",
             word(name)
@@ -254,6 +257,7 @@ fn remove(name: &str, yes: bool, context: &Context, screen: &mut Screen) -> Ende
     }
     screen.note(&format!("{name} no longer opens the store"));
     sealed_anew(&session, screen);
+    warn_own(name, &by, screen);
     if let [last] = session.store().ledger().unlocks.all() {
         screen.warning(&format!("only {} opens the store now: if that is lost, the store is lost", last.name));
         let another = if last.name == Unlocks::RECOVERY { "NAME" } else { Unlocks::RECOVERY };
@@ -346,6 +350,16 @@ fn sealed_anew(session: &Session, screen: &mut Screen) {
     screen.note(&format!("every private key is sealed anew, in sealed/{generation}"));
     screen.warning("backups and copies made before now still open the old way, with all keys of that day");
     tell_behind(session.store(), screen);
+}
+
+/// Whoever knew the journal's key of that day can go on with a copy of that day, and put it here: the file in
+/// it of the unlock that was used now opens to the same passphrase.
+fn warn_own(changed: &str, by: &str, screen: &mut Screen) {
+    if changed != by {
+        let own = word(by);
+        screen.warning(&format!("a copy from before that is put back whole opens to your own {own}: change it too"));
+        screen.hint(&format!("coldsign unlock change {by}"));
+    }
 }
 
 fn warn_cheap(session: &Session, screen: &mut Screen) {
