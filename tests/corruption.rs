@@ -1,9 +1,13 @@
 //! Whatever becomes of a file of the store, it is told by the file's name or makes no difference.
 //!
-//! Every byte changed, every truncation, additions, deletion, every two files exchanged. `cargo test`
-//! tries a sample, `just corruption` all of it (`CORRUPTION=all`; `CORRUPTION=n` every n-th place).
+//! Bytes changed, truncations, additions, deletion, every two files exchanged. `cargo test` tries a
+//! sample, `just corruption` each place that a file's structure tells apart (`CORRUPTION=all`), and
+//! `CORRUPTION=every` each byte.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 #![allow(clippy::print_stdout, reason = "what was tried is a report")]
+
+#[path = "corruption/places.rs"]
+mod places;
 
 use coldsign::acts::issue::{self, Batch};
 use coldsign::acts::{RELEASED, Session, Store, init, keys, policy, publications, publish, root, status, unlock};
@@ -55,20 +59,19 @@ impl Edit {
 #[test]
 fn every_changed_byte_is_told_or_harmless() {
     corrupt(|name, bytes| {
-        let step = step(bytes.len(), 6);
-        (0..bytes.len()).step_by(step).flat_map(|at| changed_at(name, bytes, at)).collect()
+        places::of(bytes, 6).into_iter().flat_map(|at| changed_at(name, bytes, at)).collect()
     });
 }
 
 #[test]
 fn every_truncation_and_addition_is_told_or_harmless() {
     corrupt(|name, bytes| {
-        let mut changes: Vec<Change> = (0..bytes.len())
-            .step_by(step(bytes.len(), 3))
+        let mut changes: Vec<Change> = places::of(bytes, 3)
+            .into_iter()
             .map(|length| one(name, format!("cut to {length} bytes"), Edit::Cut(length)))
             .collect();
         let additions = [&b"\n"[..], b"x", b"{}\n", &bytes[..bytes.len().min(1_000)]];
-        for more in additions.into_iter().skip(if every().is_some() { 0 } else { name.len() % 4 }).step_by(few()) {
+        for more in additions.into_iter().skip(if whole() { 0 } else { name.len() % 4 }).step_by(few()) {
             changes.push(one(name, format!("{} bytes added", more.len()), Edit::Added(more.to_vec())));
         }
         changes
@@ -87,7 +90,7 @@ fn every_exchange_of_two_files_is_told_or_harmless() {
     let mut changes = Vec::new();
     for (at, a) in names.iter().enumerate() {
         for (by, b) in names.iter().enumerate().skip(at + 1) {
-            if sound.files[*a] == sound.files[*b] || (every().is_none() && (at * 7 + by) % 12 != 0) {
+            if sound.files[*a] == sound.files[*b] || (!whole() && (at * 7 + by) % 12 != 0) {
                 continue;
             }
             changes.push(Change {
@@ -109,20 +112,13 @@ fn corrupt(changes: impl Fn(&str, &[u8]) -> Vec<Change>) {
     judge(&sound, &changes);
 }
 
-/// How far apart positions are tried, for about `count` of them in a sample.
-fn step(length: usize, count: usize) -> usize {
-    every().unwrap_or_else(|| (length / count).max(1))
-}
-
-/// Which places the whole regime tries; `None` for a sample.
-fn every() -> Option<usize> {
-    let asked = std::env::var("CORRUPTION").ok()?;
-    Some(if asked == "all" { 1 } else { asked.parse().expect("CORRUPTION is all or a number") })
+fn whole() -> bool {
+    places::asked() != places::Reach::Sample
 }
 
 /// Of a handful of changes a sample tries one.
 fn few() -> usize {
-    if every().is_some() { 1 } else { 4 }
+    if whole() { 1 } else { 4 }
 }
 
 fn one(name: &str, what: String, now: Edit) -> Change {
@@ -141,7 +137,7 @@ fn changed_at(name: &str, bytes: &[u8], at: usize) -> Vec<Change> {
         }
     }
     values.truncate(8);
-    if every().is_none() {
+    if !whole() {
         values = vec![values[at % 8]];
     }
     let change = |value: u8| one(name, format!("byte {at}: {old:#04x} became {value:#04x}"), Edit::Byte { at, value });
@@ -192,7 +188,7 @@ impl Picture {
         let touches = |folders: &[&str]| {
             touched.is_none_or(|files| files.iter().any(|file| folders.iter().any(|folder| file.starts_with(folder))))
         };
-        let secrets = touches(&["unlock", "sealed", "journal", "store.json", "lock"]);
+        let secrets = touches(&["unlock", "sealed", "journal", "store.json"]);
         let root = || root::opened_by(&store, None, &sound.root.to_passphrase()).map(|key| key.kid.clone());
         Self {
             read: read(place),
