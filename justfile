@@ -24,6 +24,10 @@ crash:
 corruption:
     CORRUPTION=all cargo test --release -p coldsign --test corruption --locked -- --nocapture
 
+# whatever an attacker puts in the place of any file of a store, and every act on it (minutes)
+tampering:
+    TAMPERING=all cargo test -p coldsign --test tampering --locked -- --nocapture
+
 # what is left of the secrets in a process's memory (needs strace)
 memory:
     cargo test -p coldsign --test secrets --locked -- --ignored --nocapture memory

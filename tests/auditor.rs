@@ -3,15 +3,29 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test: a panic is a failure")]
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::{Command, Output};
 
 const PAGE: &str = include_str!("../docs/auditor/journal.md");
 const POLICY: &str = include_str!("scenarios/policy.toml");
 
+/// `coldsign` for the page: whoever exports the journal types the passphrase.
+fn put_a_typist_before_coldsign(folder: &Path) {
+    let binary = env!("CARGO_BIN_EXE_coldsign");
+    let typist = format!(
+        "#!/bin/sh\ncase \" $* \" in *' journal export '*) exec '{binary}' --passphrase-file '{}/pass' \"$@\" ;; esac\n\
+         exec '{binary}' \"$@\"\n",
+        folder.display()
+    );
+    fs::create_dir(folder.join("bin")).unwrap();
+    let place = folder.join("bin/coldsign");
+    fs::write(&place, typist).unwrap();
+    fs::set_permissions(&place, fs::Permissions::from_mode(0o755)).unwrap();
+}
+
 fn shell(folder: &Path, script: &str) -> Output {
-    let binary = Path::new(env!("CARGO_BIN_EXE_coldsign")).parent().unwrap();
-    let path = format!("{}:{}", binary.display(), std::env::var("PATH").unwrap_or_default());
+    let path = format!("{}:{}", folder.join("bin").display(), std::env::var("PATH").unwrap_or_default());
     let mut command = Command::new("sh");
     command.args(["-e", "-c", script]).current_dir(folder).env_clear().env("PATH", path).env("TZ", "UTC");
     command.env("HOME", folder).env("COLDSIGN_STORE", folder.join("store")).output().unwrap()
@@ -24,6 +38,7 @@ fn blocks() -> Vec<String> {
 #[test]
 fn every_command_of_the_page_does_what_it_says() {
     let temp = tempfile::tempdir().unwrap();
+    put_a_typist_before_coldsign(temp.path());
     fs::write(temp.path().join("pass"), "correct horse battery staple").unwrap();
     fs::write(temp.path().join("policy.toml"), POLICY).unwrap();
     let prepare = "coldsign --passphrase-file pass init --issuer https://tokens.example --policy policy.toml \

@@ -1,6 +1,7 @@
 //! The pages for bad days, run from their own command blocks by the real binary at a
 //! pseudo-terminal: `sh` blocks are typed from top to bottom, the prompts answered as a person
-//! would, and what the `text` block after one says must be on the screen.
+//! would, and what the `text` block after one says must be on the screen. The last command of a block
+//! marked `sh refused` must be refused.
 //!
 //! Beforehand there is the store of an administrator anna with one published key, a token of ann's,
 //! and the recovery sheet. `/media` is a folder of the test. `<!-- test: … -->` is a command
@@ -53,6 +54,11 @@ fn the_page_on_thefts_does_what_it_says() {
 }
 
 #[test]
+fn the_page_on_alarms_does_what_it_says() {
+    Desk::new().play("docs/operator/tampered.md", 8);
+}
+
+#[test]
 fn the_page_on_the_root_does_what_it_says() {
     Desk::new().play("docs/operator/root.md", 4);
 }
@@ -66,6 +72,7 @@ fn the_page_on_rotation_does_what_it_says() {
 #[derive(Debug, PartialEq)]
 enum Piece {
     Typed(String),
+    Refused(String),
     Shown(String),
     Arranged(String),
 }
@@ -77,6 +84,7 @@ fn pieces(page: &str) -> Vec<Piece> {
         let mut block = || lines.by_ref().take_while(|line| *line != "```").collect::<Vec<_>>().join("\n");
         match line {
             "```sh" => pieces.push(Piece::Typed(block())),
+            "```sh refused" => pieces.push(Piece::Refused(block())),
             "```text" => pieces.push(Piece::Shown(block())),
             other => {
                 let command = other.strip_prefix("<!-- test: ").and_then(|rest| rest.strip_suffix(" -->"));
@@ -89,8 +97,14 @@ fn pieces(page: &str) -> Vec<Piece> {
 
 #[test]
 fn a_page_s_pieces_are_found() {
-    let page = "# A\n```sh\none\ntwo\n```\n```text\nthree\n```\n```\nleft out\n```\n<!-- test: four -->\n";
-    let all = [Piece::Typed("one\ntwo".into()), Piece::Shown("three".into()), Piece::Arranged("four".into())];
+    let page = "# A\n```sh\none\ntwo\n```\n```text\nthree\n```\n```\nleft out\n```\n<!-- test: four -->\n\
+                ```sh refused\nfive\n```\n";
+    let all = [
+        Piece::Typed("one\ntwo".into()),
+        Piece::Shown("three".into()),
+        Piece::Arranged("four".into()),
+        Piece::Refused("five".into()),
+    ];
     assert_eq!(pieces(page), all);
 }
 
@@ -151,6 +165,10 @@ impl Desk {
                 Piece::Typed(block) => {
                     typed += 1;
                     screen = self.type_in(&block);
+                }
+                Piece::Refused(block) => {
+                    typed += 1;
+                    screen = self.type_in(&format!("if {block}; then exit 3; else true; fi"));
                 }
                 Piece::Arranged(command) => drop(self.type_in(&command)),
                 Piece::Shown(lines) => {

@@ -3,10 +3,13 @@
 //! `docs/auditor/attacks.md`, which [`page`] holds against the tests.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
+mod anchor;
 mod display;
 mod display_of_journals;
 mod exchanged;
 mod files;
+mod inventory;
 mod page;
 mod place;
 mod store;
+mod threats;

@@ -225,6 +225,20 @@ pub(super) fn accuses(store: &Store, folder: &Path, text: &str) -> Result<Option
     })
 }
 
+/// The root of that number, if it came with the publication and follows from the store's own newest
+/// root: the custodians made it in a later state of this store.
+fn later_root(roots: &[Root], folder: &Path, wanted: u64) -> Option<Root> {
+    let mut newest: Option<Root> = None;
+    loop {
+        let before = newest.as_ref().or(roots.last())?;
+        if before.root_version() >= wanted {
+            return newest;
+        }
+        let file = folder.join(format!("root.{}.json", before.root_version() + 1));
+        newest = Some(before.successor(&read_file(&file, LARGEST).ok()?).ok()?);
+    }
+}
+
 fn standing(store: &Store, roots: &[Root], folder: &Path, text: &str) -> Result<Standing, Refusal> {
     let foreign = |what: String| Ok(Standing::Foreign(what));
     let said = match bundle::unverified(text) {
@@ -240,7 +254,8 @@ fn standing(store: &Store, roots: &[Root], folder: &Path, text: &str) -> Result<
         return foreign("it is of another store".to_owned());
     }
     let journal = store.journal();
-    let root = roots.iter().find(|root| root.root_version() == said.root_version);
+    let later = later_root(roots, &folder, said.root_version);
+    let root = roots.iter().find(|root| root.root_version() == said.root_version).or(later.as_ref());
     let vouched = root.map(|root| Bundle::verify(text, root).map_err(|fault| fault.to_string()));
     // The journal key's word alone accuses: the root that the bundle names may be lost here.
     let (seen, in_its_time) = match (journal.keys().verify(&said.checkpoint), &vouched) {

@@ -1,4 +1,4 @@
-//! `journal …`: what an auditor does with the journal. Needs no passphrase; the exports not even a store.
+//! `journal …`: what an auditor does with the journal. Who checks an export or a proof needs not even a store.
 
 use super::backup::record::EpochRecord;
 use super::tokens::{FilterDenied, interval, known};

@@ -68,6 +68,8 @@ pub struct Summary<'a> {
     pub epoch: u64,
     /// Names of unlocks.
     pub unlocks: Vec<&'a str>,
+    /// Those of them whose own file names an older journal key ([`Store::unlocks_behind`]).
+    pub unlocks_behind: Vec<&'a str>,
     /// Tokens whose delivery is unconfirmed.
     pub unconfirmed: usize,
     /// The journal's newest checkpoint.
@@ -95,6 +97,7 @@ pub fn summary(store: &Store, now: u64) -> Result<Summary<'_>, Refusal> {
         publication_due: newest_publication.map(|newest| super::publish::due(&policy, newest.at)),
         newest_backup: ledger.backups.newest(),
         epoch: ledger.backups.epoch(),
+        unlocks_behind: store.unlocks_behind(),
         unlocks: ledger.unlocks.all().iter().map(|unlock| unlock.name.as_str()).collect(),
         unconfirmed: ledger.tokens.all().iter().filter(|token| token.delivery == Delivery::Unconfirmed).count(),
         checkpoint: store.journal().note(),
@@ -298,6 +301,9 @@ fn todo(store: &Store, policy: &Policy, now: u64) -> Result<Vec<Todo>, Refusal> 
             format!("{unconfirmed} tokens were signed, but whether their files were written is not known"),
             "coldsign token list".to_owned(),
         );
+    }
+    if let Some((what, command)) = super::unlock::todo(store) {
+        add(what, command);
     }
     for file in missing_files(store) {
         add(format!("{file} is gone from the store"), "coldsign status --json".to_owned());

@@ -7,6 +7,7 @@ use crate::journal::{Entry, Journal, Line, hex, sha256};
 use crate::keystore::{Kept, Opened, Unlocks};
 use crate::refusal::Refusal;
 use crate::storage::{Directory, Lock, Outbox, StorageFault, holds_file, lies_in};
+use coldsign_verify::base64url;
 use std::path::Path;
 
 /// The largest policy there can be, in bytes.
@@ -158,6 +159,13 @@ impl Store {
 
     fn take_in(&mut self, entries: Vec<Entry>) -> Result<(), Refusal> {
         Ok(self.ledger.apply(&entries)?)
+    }
+
+    /// Unlocks whose own file names a journal key that was replaced since: whoever knows that key can still
+    /// deceive who opens with them. The next act that opens with one brings its file up to date.
+    pub fn unlocks_behind(&self) -> Vec<&str> {
+        let key = base64url::encode(&self.journal.key());
+        self.ledger.unlocks.behind(&key).map(|unlock| unlock.name.as_str()).collect()
     }
 
     /// The unlock to open it with: the one named, or the first person's.

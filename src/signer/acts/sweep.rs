@@ -35,21 +35,29 @@ pub struct Swept {
 pub(super) fn sweep(store: &Store) -> Result<Swept, Refusal> {
     let mut swept = Swept::default();
     let (directory, ledger) = (store.directory(), store.ledger());
+    // First: where this store was put back, what it lacks stays where it is.
+    for path in paths(store)?.iter().filter(|path| is_unknown(ledger, path)) {
+        refuse_newer(store, path)?;
+    }
     finish(directory, store)?;
     swept.removed.extend(settle_unlocks(directory, &ledger.unlocks)?);
     for folder in FOLDERS.iter().copied().chain([files::sealed_folder(ledger).as_str(), "sealed"]) {
         directory.sweep_partials(folder)?;
     }
-    for folder in ["unlock", "sealed", "policies", "certificates", "publications", "roots"] {
-        for name in directory.names(folder)? {
-            settle(store, &format!("{folder}/{name}"), &mut swept)?;
-        }
-    }
-    let sealed = files::sealed_folder(ledger);
-    for name in directory.names(&sealed)? {
-        settle(store, &format!("{sealed}/{name}"), &mut swept)?;
+    for path in paths(store)? {
+        settle(store, &path, &mut swept)?;
     }
     Ok(swept)
+}
+
+/// Everything under a final name.
+fn paths(store: &Store) -> Result<Vec<String>, Refusal> {
+    let sealed = files::sealed_folder(store.ledger());
+    let mut paths = Vec::new();
+    for folder in ["unlock", "sealed", "policies", "certificates", "publications", "roots", &sealed] {
+        paths.extend(store.directory().names(folder)?.iter().map(|name| format!("{folder}/{name}")));
+    }
+    Ok(paths)
 }
 
 /// Gives what the journal names its final name, where a crash came between the two.
@@ -103,7 +111,6 @@ fn settle(store: &Store, path: &str, swept: &mut Swept) -> Result<(), Refusal> {
             swept.removed.push(path.to_owned());
         }
         Standing::Unknown => {
-            refuse_newer(store, path)?;
             directory.put_aside(path, QUARANTINE)?;
             swept.put_aside.push(path.to_owned());
         }

@@ -355,6 +355,14 @@ fn unfinished(refusal: Refusal) -> Refusal {
     UnlockDenied::Unfinished(refusal.to_string()).into()
 }
 
+/// What status says of unlocks whose own file is not up to date, with the command for the first.
+pub(super) fn todo(store: &Store) -> Option<(String, String)> {
+    let behind = store.unlocks_behind();
+    let first = behind.first()?;
+    let what = format!("not up to date since an unlock was changed or removed: the files of {}", behind.join(", "));
+    Some((what, format!("coldsign unlock refresh {first}")))
+}
+
 /// Opens the store with an unlock and every private key in it; says which keys. Changes nothing.
 ///
 /// # Errors

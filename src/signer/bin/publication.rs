@@ -41,7 +41,9 @@ pub enum Command {
         /// The publication's folder
         folder: PathBuf,
     },
-    /// Copy a publication out once more, as it was; needs no passphrase
+    /// Copy a publication out once more, as it was
+    ///
+    /// Asks for the passphrase: it vouches for the store that the publication is copied from.
     #[command(after_help = "Examples:\n  coldsign publication copy 3 --to /media/usb")]
     Copy {
         /// Its number; the newest without

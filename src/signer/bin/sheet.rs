@@ -115,7 +115,7 @@ fn hand_over_unnamed(file: &Path, text: &str) -> Result<(), Refusal> {
 impl Sheet<'_> {
     /// Writes the sheet to a new file; or shows it at the terminal, and has the codes typed back.
     pub fn hand_over(&self, file: Option<&Path>) -> Result<(), Refusal> {
-        let text = self.text();
+        let text = self.text()?;
         if let Some(file) = file {
             return Ok(create_private_file(file, text.as_bytes())?);
         }
@@ -131,11 +131,11 @@ impl Sheet<'_> {
     /// As [`Sheet::hand_over`], but the file gets its name from [`give_name`], when the code is in force.
     pub fn hand_over_unnamed(&self, file: Option<&Path>) -> Result<(), Refusal> {
         let Some(file) = file else { return self.hand_over(None) };
-        hand_over_unnamed(file, &self.text())
+        hand_over_unnamed(file, &self.text()?)
     }
 
     /// In letters that any printer has, in lines that any paper has room for.
-    fn text(&self) -> Zeroizing<String> {
+    fn text(&self) -> Result<Zeroizing<String>, Refusal> {
         let sheet = self.store.sheet();
         // Room enough from the start: a growing text would leave copies behind.
         let mut text = Zeroizing::new(String::with_capacity(8 << 10));
@@ -176,13 +176,13 @@ impl Sheet<'_> {
             text.push_str("\n    Is it the right code?   coldsign unlock test recovery --root\n\n");
         }
         text.push_str("Codes: capitals and blanks don't matter; O counts as 0, I and L as 1.\n\n");
-        text.push_str(&self.fingerprints());
+        text.push_str(&self.fingerprints()?);
         text.push_str(
             "\nKeep this sheet in a closed place, away from machine and backups:\n\
              whoever has it and the disk, or any backup, has the keys.\n\
              It was seen or is lost:     coldsign unlock change recovery\n",
         );
-        text
+        Ok(text)
     }
 
     fn root_file(&self) -> String {
@@ -194,17 +194,27 @@ impl Sheet<'_> {
     }
 
     /// Held against a store that somebody brings back: is it this one, and has it all of that day?
-    fn fingerprints(&self) -> String {
+    fn fingerprints(&self) -> Result<String, Refusal> {
         let journal = self.store.journal();
         let note = hex(&sha256(journal.note().as_bytes()));
-        let mut text = format!("journal fingerprint, at {} lines\n{}", journal.entries().len(), grouped(&note));
+        let roots = root::chain(self.store)?;
+        let mut text = String::new();
+        // Those who pinned the first follow to the newest; those who pin now take the newest.
+        for root in roots.iter().take(1).chain(roots.iter().skip(1).last()) {
+            let number = root.root_version();
+            text.push_str(&format!("fingerprint of root {number}, which verifiers pin\n"));
+            text.push_str(&grouped(&root.fingerprint().to_string()));
+            text.push_str(&format!("    Is it this store's?   coldsign root show {number}\n\n"));
+        }
+        text.push_str(&format!("journal fingerprint, at {} lines\n{}", journal.entries().len(), grouped(&note)));
+        text.push_str("    Is it this one?   coldsign journal verify --fingerprint 'DIGITS'\n\n");
         let keys: Vec<&KeyRecord> = root::custodians(self.store).collect();
         for key in &keys {
             let whose = if keys.len() > 1 { format!(" of {}", key.name()) } else { String::new() };
             text.push_str(&format!("root key fingerprint{whose}\n{}", grouped(&fingerprint(&key.public))));
         }
         text.push('\n');
-        text
+        Ok(text)
     }
 }
 

@@ -14,9 +14,10 @@ use serde_json::json;
 /// Say what to do next, then which keys, services and publications there are
 ///
 /// Says what to do next, then which keys, services and publications there are. Asks for no
-/// passphrase: that the journal is the store's own is checked only by acts that open it.
+/// passphrase: it shows what the store's files say. With --unlock NAME it asks, and a passphrase
+/// vouches for what it shows.
 #[derive(clap::Args)]
-#[command(after_help = "Examples:\n  coldsign status\n  coldsign status --json")]
+#[command(after_help = "Examples:\n  coldsign status\n  coldsign --unlock anna status\n  coldsign status --json")]
 pub struct Args {}
 
 pub fn run(_: Args, context: &Context, screen: &mut Screen) -> Ended {
@@ -86,7 +87,9 @@ pub fn run(_: Args, context: &Context, screen: &mut Screen) -> Ended {
         screen.line(&format!("{} with delivery unconfirmed: coldsign token list", many(summary.unconfirmed, "token")));
     }
     screen.line(&format!("journal fingerprint {}", short(&summary.fingerprint)));
-    screen.line("(read without unlocking: that the journal's key is this store's is not checked)");
+    if !screen.is_authenticated() {
+        screen.line("(read without unlocking: nothing here is checked by a passphrase)");
+    }
     Ok(())
 }
 
@@ -141,6 +144,7 @@ fn as_json(summary: &Summary<'_>, issuer: &str) -> serde_json::Value {
         })),
         "epoch": summary.epoch,
         "unlocks": summary.unlocks,
+        "unlocks_behind": summary.unlocks_behind,
         "unconfirmed": summary.unconfirmed,
         "checkpoint": summary.checkpoint,
         "fingerprint": summary.fingerprint,

@@ -68,6 +68,19 @@ Examples:
         #[arg(long)]
         yes: bool,
     },
+    /// Bring an unlock's own file up to date, after another unlock was changed or removed
+    ///
+    /// Each unlock's file names the journal's key. A changed or removed unlock gives the journal a new
+    /// key. Until a file names the new key, somebody who knew the old key can deceive the owner of that
+    /// file. Every other act that this unlock opens does the same.
+    #[command(after_help = "\
+Examples:
+  coldsign unlock refresh berta
+  coldsign unlock refresh recovery      with the code on paper")]
+    Refresh {
+        /// The unlock
+        name: String,
+    },
     /// Try a passphrase or code: does it open the store and reach every private key?
     ///
     /// Changes nothing, in a copy of a store as well.
@@ -111,6 +124,7 @@ pub fn run(command: Command, context: &Context, screen: &mut Screen) -> Ended {
             change(&name, &new, depth, context, screen)
         }
         Command::Remove { name, yes } => remove(&name, yes, context, screen),
+        Command::Refresh { name } => refresh(&name, context, screen),
         Command::Test { name, root, root_file, root_code_file } => {
             let root = (root || root_file.is_some() || root_code_file.is_some()).then_some((root_file, root_code_file));
             test(&name, root, context, screen)
@@ -121,8 +135,10 @@ pub fn run(command: Command, context: &Context, screen: &mut Screen) -> Ended {
 fn list(context: &Context, screen: &mut Screen) -> Ended {
     let store = context.store(screen)?;
     let unlocks = store.ledger().unlocks.all();
+    let behind = store.unlocks_behind();
     if screen.json() {
-        screen.object(&Value::Array(unlocks.iter().map(as_json).collect()));
+        let rows = unlocks.iter().map(|unlock| as_json(unlock, !behind.contains(&unlock.name.as_str())));
+        screen.object(&Value::Array(rows.collect()));
         return Ok(());
     }
     let mut table = Table::new(&["UNLOCK", "OPENED BY", "MADE (UTC)", "CHANGED (UTC)", "LAST BY", "COST"]);
@@ -134,6 +150,37 @@ fn list(context: &Context, screen: &mut Screen) -> Ended {
     for line in table.lines(screen.width()) {
         screen.line(&line);
     }
+    tell_behind(&store, screen);
+    Ok(())
+}
+
+/// Names the unlocks whose files still name a journal key that was replaced.
+fn tell_behind(store: &Store, screen: &mut Screen) {
+    for name in store.unlocks_behind() {
+        screen.warning(&format!(
+            "the file of {name} is not up to date: somebody who knew an old unlock could deceive {}",
+            if name == Unlocks::RECOVERY { "whoever uses that code" } else { name }
+        ));
+        screen.hint(&format!("coldsign unlock refresh {name}"));
+    }
+}
+
+/// Every act that opens with an unlock brings its file up to date; this one does nothing else.
+fn refresh(name: &str, context: &Context, screen: &mut Screen) -> Ended {
+    context.unvouched_store()?.ledger().unlocks.find(name)?;
+    if context.unlock_named().is_some_and(|named| named != name) {
+        return Err(Fault::Missing("NAME's own passphrase or code opens the store here: leave --unlock out").into());
+    }
+    let open = context.open_by(name, screen)?;
+    let was_behind = open.store().unlocks_behind().contains(&name);
+    let session = open.begin(context, screen)?;
+    if screen.json() {
+        screen.object(&json!({"unlock": name, "changed": was_behind, "up_to_date": true}));
+        return Ok(());
+    }
+    let what = if was_behind { "is brought up to date" } else { "was up to date already" };
+    screen.note(&format!("the file of {name} {what}"));
+    tell_behind(session.store(), screen);
     Ok(())
 }
 
@@ -298,6 +345,7 @@ fn sealed_anew(session: &Session, screen: &mut Screen) {
     let generation = session.store().ledger().unlocks.generation();
     screen.note(&format!("every private key is sealed anew, in sealed/{generation}"));
     screen.warning("backups and copies made before now still open the old way, with all keys of that day");
+    tell_behind(session.store(), screen);
 }
 
 fn warn_cheap(session: &Session, screen: &mut Screen) {
@@ -316,7 +364,7 @@ fn kind(unlock: &UnlockRecord) -> &'static str {
 }
 
 /// An unlock as the commands' JSON has it.
-fn as_json(unlock: &UnlockRecord) -> Value {
+fn as_json(unlock: &UnlockRecord, up_to_date: bool) -> Value {
     json!({
         "unlock": unlock.name,
         "kind": if unlock.name == Unlocks::RECOVERY { "recovery-code" } else { "passphrase" },
@@ -325,6 +373,7 @@ fn as_json(unlock: &UnlockRecord) -> Value {
         "sha256": unlock.sha256,
         "added": unlock.added_at,
         "changed": unlock.changed_at,
+        "up_to_date": up_to_date,
         "by": unlock.by,
     })
 }

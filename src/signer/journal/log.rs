@@ -202,11 +202,17 @@ impl Journal {
         self.entries.iter().map(|entry| entry.time).max().unwrap_or(0)
     }
 
-    /// The bytes of all committed lines, read anew.
+    /// The bytes of all committed lines, read anew, and the same as when they were checked.
     ///
     /// # Errors
-    /// As the system refuses; [`JournalFault::Short`] where the file was cut meanwhile.
+    /// As the system refuses; [`JournalFault::Short`] where the file was cut meanwhile,
+    /// [`JournalFault::Exchanged`] where it has other lines.
     pub fn committed(&self) -> Result<Vec<u8>, JournalFault> {
+        self.read_anew(0).map(|(bytes, _)| bytes)
+    }
+
+    /// As [`Journal::committed`], with the head of the tree over the first `size` lines.
+    fn read_anew(&self, size: u64) -> Result<(Vec<u8>, Digest), JournalFault> {
         let mut bytes = self.store.read(ENTRIES, LARGEST)?;
         let committed = usize::try_from(self.committed_bytes).unwrap_or(usize::MAX);
         if bytes.len() < committed {
@@ -214,7 +220,18 @@ impl Journal {
             return Err(JournalFault::Short { found, promised: self.tree.size() });
         }
         bytes.truncate(committed);
-        Ok(bytes)
+        let (mut tree, mut first) = (Tree::default(), Tree::default().root());
+        for line in bytes.split_inclusive(|byte| *byte == b'\n') {
+            tree.push(line.strip_suffix(b"\n").unwrap_or(line));
+            if tree.size() == size {
+                first = tree.root();
+            }
+        }
+        if Checkpoint::of(&tree) != self.extent() {
+            let path = self.store.path().join(ENTRIES);
+            return Err(JournalFault::Exchanged(StorageFault::Exchanged(path)));
+        }
+        Ok((bytes, first))
     }
 
     /// How many committed lines there are, and the head of the tree over them.
@@ -230,11 +247,7 @@ impl Journal {
         if size > self.tree.size() {
             return Ok(None);
         }
-        let mut tree = Tree::default();
-        for line in self.committed()?.split(|byte| *byte == b'\n').take(usize::try_from(size).unwrap_or(usize::MAX)) {
-            tree.push(line);
-        }
-        Ok(Some(tree.root()))
+        self.read_anew(size).map(|(_, root)| Some(root))
     }
 
     /// The head of the tree if one further event had followed.

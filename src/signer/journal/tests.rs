@@ -9,6 +9,7 @@ use std::fs;
 use std::path::Path;
 
 mod keys;
+mod read_anew;
 
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

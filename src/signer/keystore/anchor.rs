@@ -169,6 +169,16 @@ mod tests {
     }
 
     #[test]
+    fn the_format_page_shows_the_same_lines() {
+        let anchor =
+            Anchor { store_id: base64url::encode(&[0; 16]), floor: Checkpoint { size: 12, root: [9; 32] }, ..anchor() };
+        let text = anchor.write("admin", &SealingIdentity::generate());
+        let (comments, _) = text.split_once("AGE-SECRET-KEY-1").unwrap();
+        let page = include_str!("../../../docs/formats/store-v1.md");
+        assert!(page.contains(&format!("```\n{comments}AGE-SECRET-KEY-1…\n```")), "{comments}");
+    }
+
+    #[test]
     fn another_writing_is_refused() {
         let identity = SealingIdentity::generate();
         let text = anchor().write("admin", &identity);

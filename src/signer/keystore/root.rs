@@ -74,3 +74,25 @@ pub fn open_root(
     let key = key_of(file, pem.as_bytes(), &record.kid, record.purpose, record.public.algorithm())?;
     Ok((key, anchor))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use coldsign_verify::base64url;
+
+    #[test]
+    fn the_format_page_shows_the_same_lines() {
+        let anchor = RootAnchor { store_id: base64url::encode(&[0; 16]), first_root: "09".repeat(32) };
+        let page = include_str!("../../../docs/formats/store-v1.md");
+        assert!(page.contains(&format!("```\n{}-----BEGIN PRIVATE KEY-----\n…\n```", anchor.lines())));
+        assert_eq!(RootAnchor::read(&anchor.lines()), Some(anchor));
+    }
+
+    #[test]
+    fn another_writing_is_refused() {
+        let anchor = RootAnchor { store_id: "a".to_owned(), first_root: "b".to_owned() };
+        for (what, to) in [("version 1", "version 2"), ("root 1", "root 2"), ("b\n", "b\nmore\n")] {
+            assert_eq!(RootAnchor::read(&anchor.lines().replace(what, to)), None, "{what}");
+        }
+    }
+}

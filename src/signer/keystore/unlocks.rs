@@ -140,9 +140,8 @@ impl Unlocks {
         self.removed.contains(name)
     }
 
-    /// Unlocks whose own file names a journal key that was replaced: somebody who knows that key can
-    /// still deceive whoever opens with them. The next act that opens with one brings its file up to date.
-    pub fn behind<'a>(&'a self, journal_key: &'a str) -> impl Iterator<Item = &'a UnlockRecord> {
+    /// Unlocks whose own file names another journal key than this one.
+    pub fn behind<'a>(&'a self, journal_key: &str) -> impl Iterator<Item = &'a UnlockRecord> {
         self.records.iter().filter(move |unlock| unlock.journal_key != journal_key)
     }
 

@@ -113,14 +113,23 @@ pub fn opened_by<'a>(
     for record in custodians(store) {
         match open(store, record, elsewhere, code) {
             Ok(_) => return Ok(record),
-            // That a key could be tried and did not open says more than that another is not here.
             Err(refusal) => match &refused {
-                Some(before) if before.reason().rule() != Some("ROOT-ELSEWHERE") => {}
+                Some(before) if weight(before) >= weight(&refusal) => {}
                 _ => refused = Some(refusal),
             },
         }
     }
     Err(refused.unwrap_or_else(|| Denied::NoKey { name: "root".to_owned(), nearest: None }.into()))
+}
+
+/// That a key could be tried and did not open says more than that another is not here; that a file is no
+/// custodian's key any more says most.
+fn weight(refusal: &Refusal) -> u8 {
+    match refusal.reason().rule() {
+        Some("ROOT-ELSEWHERE") => 0,
+        Some("ROOT-CODE") => 1,
+        _ => 2,
+    }
 }
 
 /// A custodian's key in the store.
