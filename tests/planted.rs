@@ -1,0 +1,72 @@
+//! What lies in a store under names that only its acts give, after a crash or planted: no act and no
+//! repair removes what the journal names for it, and none is stopped by it.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+
+use coldsign::acts::{RELEASED, Session, check, init, publish, unlock};
+use coldsign::keystore::{KdfCost, Passphrase, RecoveryCode};
+use std::fs;
+use std::path::{Path, PathBuf};
+use zeroize::Zeroizing;
+
+const POLICY: &str = include_str!("crash/policy.toml");
+const ADMIN: &str = "correct horse battery staple";
+const NOW: u64 = RELEASED + 10_000;
+
+fn passphrase(text: &str) -> Passphrase {
+    Passphrase::new(Zeroizing::new(text.to_owned())).unwrap()
+}
+
+fn found(place: &Path) {
+    let request = init::Request {
+        path: place,
+        issuer: "https://tokens.example",
+        admin: "admin",
+        passphrase: &passphrase(ADMIN),
+        cost: KdfCost::new(10).unwrap(),
+        policy: POLICY,
+        recovery: &RecoveryCode::generate().unwrap(),
+        root_code: &RecoveryCode::generate().unwrap(),
+        root_to: None,
+        now: NOW - 9_000,
+    };
+    init::init(&request).unwrap();
+}
+
+fn store() -> (tempfile::TempDir, PathBuf) {
+    let folder = tempfile::tempdir().unwrap();
+    let place = folder.path().join("store");
+    found(&place);
+    (folder, place)
+}
+
+fn open(place: &Path, now: u64) -> Session {
+    Session::open(place, None, &passphrase(ADMIN), now).unwrap()
+}
+
+/// A crash between the switch to a new generation and its folder's name.
+fn resealed() -> (tempfile::TempDir, PathBuf) {
+    let (folder, place) = store();
+    unlock::add(&mut open(&place, NOW), "berta", &passphrase("bertas very own passphrase")).unwrap();
+    fs::rename(place.join("sealed/2"), place.join("sealed/2.partial")).unwrap();
+    (folder, place)
+}
+
+/// A crash between the entry of a publication and its folder's name.
+fn published() -> (tempfile::TempDir, PathBuf) {
+    let (folder, place) = store();
+    publish::publish(&mut open(&place, NOW), false).unwrap();
+    fs::rename(place.join("publications/000001"), place.join("publications/000001.partial")).unwrap();
+    (folder, place)
+}
+
+#[test]
+fn a_repair_after_a_crash_removes_nothing_that_is_in_force() {
+    for (made, file) in [(resealed as fn() -> _, "sealed/2/seal.age"), (published, "publications/000001/SHA256SUMS")] {
+        let (_folder, place): (tempfile::TempDir, PathBuf) = made();
+        let (report, mended) = check::repair(&place).unwrap();
+        assert!(report.faults.is_empty() && mended.is_empty(), "{report:?} {mended:?}");
+        drop(open(&place, NOW + 1));
+        assert!(place.join(file).exists(), "{file}");
+        assert!(check::check(&place).unwrap().notes.is_empty());
+    }
+}
