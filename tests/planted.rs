@@ -2,6 +2,7 @@
 //! repair removes what the journal names for it, and none is stopped by it.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
+use coldsign::acts::unlock::Depth;
 use coldsign::acts::{RELEASED, Session, check, init, publish, unlock};
 use coldsign::keystore::{KdfCost, Passphrase, RecoveryCode};
 use std::fs;
@@ -69,4 +70,29 @@ fn a_repair_after_a_crash_removes_nothing_that_is_in_force() {
         assert!(place.join(file).exists(), "{file}");
         assert!(check::check(&place).unwrap().notes.is_empty());
     }
+}
+
+#[test]
+fn what_has_taken_the_name_of_what_is_in_force_goes_aside() {
+    for (made, name, file) in
+        [(resealed as fn() -> _, "sealed/2", "seal.age"), (published, "publications/000001", "SHA256SUMS")]
+    {
+        let (_folder, place): (tempfile::TempDir, PathBuf) = made();
+        fs::create_dir(place.join(name)).unwrap();
+        assert!(check::repair(&place).unwrap().1.iter().all(|fault| fault.file == name), "only its mode");
+        assert_eq!(open(&place, NOW + 1).swept().put_aside, [name]);
+        assert!(place.join(name).join(file).exists());
+        drop(open(&place, NOW + 2));
+    }
+}
+
+#[test]
+fn a_file_that_is_planted_under_an_act_is_not_taken_for_its_folder() {
+    let (_folder, place) = store();
+    let mut session = open(&place, NOW);
+    fs::write(place.join("sealed/.2.partial"), b"junk").unwrap();
+    let new = passphrase("another very long one");
+    unlock::change(&mut session, "admin", &new, Depth::Reseal, None).unwrap();
+    drop(session);
+    drop(Session::open(&place, None, &new, NOW + 1).unwrap());
 }

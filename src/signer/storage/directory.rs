@@ -26,8 +26,8 @@ const ENTRY: u64 = 1 << 10;
 pub struct Directory {
     path: PathBuf,
     held: Option<Arc<Held>>,
-    /// Names that wait for their entry in the journal (`staged.rs`).
-    pub(super) staged: Arc<Mutex<Vec<String>>>,
+    /// Unfinished and final names of what waits for its entry in the journal (`staged.rs`).
+    pub(super) staged: Arc<Mutex<Vec<(String, String)>>>,
     lock: Option<Lock>,
 }
 

@@ -31,7 +31,7 @@ impl Directory {
             let _ = fs::remove_file(&partial);
             return Err(fault);
         }
-        self.remember(name);
+        self.remember(&hidden(name), name);
         Ok(())
     }
 
@@ -50,7 +50,7 @@ impl Directory {
             self.below(above)?;
         }
         self.below(&partial)?;
-        self.remember(name);
+        self.remember(&partial, name);
         Ok(partial)
     }
 
@@ -77,7 +77,7 @@ impl Directory {
         let path = self.path().join(name);
         let _ = fs::remove_file(partial_of(&path));
         let _ = fs::remove_dir_all(path.with_file_name(folder_name(&path)));
-        self.staged().retain(|staged| staged != name);
+        self.staged().retain(|(_, staged)| staged != name);
     }
 
     /// Forgets what was staged through this directory and not named by the journal: it keeps its
@@ -116,24 +116,33 @@ impl Directory {
     /// As the system refuses; what has no final name yet keeps its unfinished one.
     pub fn finish_staged(&self) -> Result<(), StorageFault> {
         let names = self.staged().clone();
-        for name in names {
-            self.finish(&name)?;
-            self.staged().retain(|staged| *staged != name);
+        for (unfinished, name) in names {
+            self.finish_from(&unfinished, &name)?;
+            self.staged().retain(|(_, staged)| *staged != name);
         }
         Ok(())
     }
 
-    /// Gives one file or folder that an act had staged its final name.
+    /// Gives one file that an act had staged its final name.
     ///
     /// # Errors
     /// As the system refuses.
     pub fn finish(&self, name: &str) -> Result<(), StorageFault> {
+        self.finish_from(&hidden(name), name)
+    }
+
+    /// Gives one folder that an act had staged its final name.
+    ///
+    /// # Errors
+    /// As the system refuses.
+    pub fn finish_folder(&self, name: &str) -> Result<(), StorageFault> {
+        self.finish_from(&format!("{name}{PARTIAL}"), name)
+    }
+
+    fn finish_from(&self, unfinished: &str, name: &str) -> Result<(), StorageFault> {
         self.writable()?;
         let path = self.path().join(name);
-        let file = partial_of(&path);
-        let folder = path.with_file_name(folder_name(&path));
-        let from = if fs::symlink_metadata(&file).is_ok() { file } else { folder };
-        rename_new(&from, &path).map_err(StorageFault::system("written", &path))?;
+        rename_new(&self.path().join(unfinished), &path).map_err(StorageFault::system("written", &path))?;
         sync_directory(path.parent().unwrap_or(self.path()))
     }
 
@@ -167,11 +176,11 @@ impl Directory {
         if fs::symlink_metadata(&path).is_ok() { Err(StorageFault::Exists(path)) } else { Ok(path) }
     }
 
-    fn remember(&self, name: &str) {
-        self.staged().push(name.to_owned());
+    fn remember(&self, unfinished: &str, name: &str) {
+        self.staged().push((unfinished.to_owned(), name.to_owned()));
     }
 
-    fn staged(&self) -> std::sync::MutexGuard<'_, Vec<String>> {
+    fn staged(&self) -> std::sync::MutexGuard<'_, Vec<(String, String)>> {
         self.staged.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -189,6 +198,11 @@ fn unfinished_names(name: &str) -> Vec<String> {
         names.push(parts.iter().enumerate().map(marked).collect::<Vec<_>>().join("/"));
     }
     names
+}
+
+/// The unfinished name of a file.
+fn hidden(name: &str) -> String {
+    partial_of(Path::new(name)).to_string_lossy().into_owned()
 }
 
 fn folder_name(path: &Path) -> String {
