@@ -5,7 +5,9 @@
 use coldsign::acts::unlock::Depth;
 use coldsign::acts::{RELEASED, Session, check, init, publish, unlock};
 use coldsign::keystore::{KdfCost, Passphrase, RecoveryCode};
+use std::ffi::OsStr;
 use std::fs;
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
 
@@ -95,4 +97,34 @@ fn a_file_that_is_planted_under_an_act_is_not_taken_for_its_folder() {
     unlock::change(&mut session, "admin", &new, Depth::Reseal, None).unwrap();
     drop(session);
     drop(Session::open(&place, None, &new, NOW + 1).unwrap());
+}
+
+#[test]
+fn no_name_that_is_planted_stops_an_act_or_a_check() {
+    let long = "k".repeat(251);
+    let (certificate, unlock) = (format!("certificates/{long}.pem"), format!("unlock/{long}.age"));
+    let files: [&[u8]; 6] =
+        [b"unlock/\xff.age", b"unlock/\xff.next.age", b"\xff", certificate.as_bytes(), unlock.as_bytes(), b"sealed/9"];
+    let folders: [&[u8]; 6] = [
+        b"unlock/x.next.age",
+        b"unlock/admin.next.age",
+        b"unlock/.x.partial",
+        b"journal/.checkpoint.partial",
+        b"policies/.x.toml.partial",
+        b"unlock/eve.age",
+    ];
+    for (at, name) in files.iter().chain(&folders).enumerate() {
+        let (_folder, place) = store();
+        let path = place.join(OsStr::from_bytes(name));
+        if at < files.len() {
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(&path, b"x").unwrap();
+        } else {
+            fs::create_dir_all(path.join("in")).unwrap();
+        }
+        check::check(&place).unwrap();
+        for now in [NOW, NOW + 1] {
+            publish::publish(&mut open(&place, now), true).unwrap();
+        }
+    }
 }

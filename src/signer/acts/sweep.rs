@@ -55,7 +55,10 @@ fn paths(store: &Store) -> Result<Vec<String>, Refusal> {
     let sealed = files::sealed_folder(store.ledger());
     let mut paths = Vec::new();
     for folder in ["unlock", "sealed", "policies", "certificates", "publications", "roots", &sealed] {
-        paths.extend(store.directory().names(folder)?.iter().map(|name| format!("{folder}/{name}")));
+        // No act gives a name that is no UTF-8; and none can be taken by its replacement.
+        let names = store.directory().names(folder)?.into_iter();
+        let names = names.filter(|name| !name.contains(char::REPLACEMENT_CHARACTER));
+        paths.extend(names.map(|name| format!("{folder}/{name}")));
     }
     Ok(paths)
 }

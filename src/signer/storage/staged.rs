@@ -4,7 +4,7 @@
 //! it is `.<name>.partial` or `<folder>.partial`. So a final name that the journal does not know was
 //! never left by an act of ours that was interrupted.
 
-use super::directory::{PARTIAL, partial_of, rename_new, sync_directory, write_durably};
+use super::directory::{PARTIAL, clear, partial_of, rename_new, sync_directory, write_durably};
 use super::{Directory, StorageFault};
 use std::collections::BTreeMap;
 use std::fs;
@@ -14,6 +14,8 @@ use std::sync::PoisonError;
 
 /// How many things of one name are put aside.
 const MOST_ASIDE: u32 = 1000;
+/// How much of a name tells where it lay, in bytes: with a number after it it must fit into a name.
+const LONGEST_ASIDE: usize = 200;
 
 impl Directory {
     /// A new file, durable under its unfinished name when this returns; [`Directory::finish_staged`]
@@ -25,7 +27,7 @@ impl Directory {
         let path = self.free(name)?;
         let partial = partial_of(&path);
         // What an act before this one had not finished.
-        let _ = fs::remove_file(&partial);
+        let _ = clear(&partial);
         let above = path.parent().unwrap_or(self.path());
         if let Err(fault) = write_durably(&partial, bytes).and_then(|()| sync_directory(above)) {
             let _ = fs::remove_file(&partial);
@@ -93,7 +95,11 @@ impl Directory {
     /// As the system refuses.
     pub fn put_aside(&self, name: &str, folder: &str) -> Result<(), StorageFault> {
         self.below(folder)?;
-        let flat = name.replace('/', "_");
+        // A name that is as long as a name can be gets no longer.
+        let mut flat = name.replace('/', "_");
+        while flat.len() > LONGEST_ASIDE {
+            flat.pop();
+        }
         let from = self.path().join(name);
         for attempt in 1..=MOST_ASIDE {
             let to = self.path().join(folder).join(format!("{flat}.{attempt}"));
