@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 use coldsign::acts::unlock::Depth;
-use coldsign::acts::{RELEASED, Session, check, init, publish, unlock};
+use coldsign::acts::{RELEASED, Session, Unlocked, check, init, journal, publish, unlock};
 use coldsign::keystore::{KdfCost, Passphrase, RecoveryCode};
 use std::ffi::OsStr;
 use std::fs;
@@ -127,4 +127,21 @@ fn no_name_that_is_planted_stops_an_act_or_a_check() {
             publish::publish(&mut open(&place, now), true).unwrap();
         }
     }
+}
+
+#[test]
+fn what_is_audited_is_the_journal_that_the_passphrase_vouched_for() {
+    let (folder, place) = store();
+    let other = folder.path().join("other");
+    found(&other);
+    let opened = || Unlocked::open(&place, None, &passphrase(ADMIN)).unwrap().into_store();
+    let grown = opened();
+    publish::publish(&mut open(&place, NOW), false).unwrap();
+    assert!(journal::verify(&grown).is_ok(), "another act went on from it");
+    let exchanged = opened();
+    for file in ["journal/entries.jsonl", "journal/checkpoint"] {
+        fs::copy(other.join(file), place.join(file)).unwrap();
+    }
+    let refusal = journal::verify(&exchanged).err().unwrap();
+    assert_eq!(refusal.reason().rule(), Some("JOURNAL-EXCHANGED"));
 }
