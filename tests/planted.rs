@@ -8,6 +8,7 @@ use coldsign::keystore::{KdfCost, Passphrase, RecoveryCode};
 use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
 
@@ -144,4 +145,24 @@ fn what_is_audited_is_the_journal_that_the_passphrase_vouched_for() {
     }
     let refusal = journal::verify(&exchanged).err().unwrap();
     assert_eq!(refusal.reason().rule(), Some("JOURNAL-EXCHANGED"));
+}
+
+#[test]
+fn nothing_is_swept_where_a_link_leads() {
+    for name in ["certificates", "policies", "publications", "roots", "sealed", "unlock"] {
+        let (folder, place) = store();
+        let (inside, outside) = (place.join(name), folder.path().join("outside"));
+        if inside.exists() {
+            fs::rename(&inside, &outside).unwrap();
+        }
+        fs::create_dir_all(outside.join("work.partial")).unwrap();
+        for file in [".download.partial", "mine.pem", "mine.age", "mine.next.age", "work.partial/thesis"] {
+            fs::write(outside.join(file), b"x").unwrap();
+        }
+        let count = || fs::read_dir(&outside).unwrap().count();
+        let before = count();
+        symlink(&outside, &inside).unwrap();
+        drop(open(&place, NOW));
+        assert_eq!(count(), before, "{name}");
+    }
 }

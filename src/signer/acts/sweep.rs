@@ -40,9 +40,13 @@ pub(super) fn sweep(store: &Store) -> Result<Swept, Refusal> {
         refuse_newer(store, path)?;
     }
     finish(directory, store, &mut swept)?;
-    swept.removed.extend(settle_unlocks(directory, &ledger.unlocks)?);
+    if is_own(directory, "unlock") {
+        swept.removed.extend(settle_unlocks(directory, &ledger.unlocks)?);
+    }
     for folder in FOLDERS.iter().copied().chain([files::sealed_folder(ledger).as_str(), "sealed"]) {
-        directory.sweep_partials(folder)?;
+        if is_own(directory, folder) {
+            directory.sweep_partials(folder)?;
+        }
     }
     for path in paths(store)? {
         settle(store, &path, &mut swept)?;
@@ -50,11 +54,18 @@ pub(super) fn sweep(store: &Store) -> Result<Swept, Refusal> {
     Ok(swept)
 }
 
+/// Whether it lies in the store itself: what a link in its place leads to is somebody else's.
+fn is_own(directory: &Directory, folder: &str) -> bool {
+    let above = folder.rsplit_once('/').is_none_or(|(above, _)| directory.has_folder(above));
+    folder.is_empty() || above && directory.has_folder(folder)
+}
+
 /// Everything under a final name.
 fn paths(store: &Store) -> Result<Vec<String>, Refusal> {
     let sealed = files::sealed_folder(store.ledger());
     let mut paths = Vec::new();
-    for folder in ["unlock", "sealed", "policies", "certificates", "publications", "roots", &sealed] {
+    let folders = ["unlock", "sealed", "policies", "certificates", "publications", "roots", &sealed];
+    for folder in folders.into_iter().filter(|folder| is_own(store.directory(), folder)) {
         // No act gives a name that is no UTF-8; and none can be taken by its replacement.
         let names = store.directory().names(folder)?.into_iter();
         let names = names.filter(|name| !name.contains(char::REPLACEMENT_CHARACTER));
