@@ -286,8 +286,11 @@ fn named(
     known.insert(path.to_owned());
     let read = files::read(directory, file);
     let own = directory.read(path, files::LARGEST).is_ok_and(|bytes| hex(&sha256(&bytes)) == file.sha256);
-    if let Some(waiting) = waiting_names(path).into_iter().find(|name| !own && read.is_ok() && directory.has(name)) {
+    let holds =
+        |name: &str| directory.read(name, files::LARGEST).is_ok_and(|bytes| hex(&sha256(&bytes)) == file.sha256);
+    if let Some(waiting) = waiting_names(path).into_iter().find(|name| !own && holds(name)) {
         report.notes.push(format!("{waiting} is in force; the next act gives it its name"));
+        known.extend(waiting.rsplit_once('/').map(|(folder, _)| folder.to_owned()));
         known.insert(waiting);
     }
     if read.is_ok() {
@@ -324,9 +327,14 @@ fn waiting_names(path: &str) -> Vec<String> {
 fn published(directory: &Directory, ledger: &Ledger, known: &mut BTreeSet<String>, report: &mut Report) {
     for publication in ledger.publications.all() {
         let folder = format!("publications/{}", publications::folder_in_store(publication.made.seq));
-        if !directory.has(&folder) {
+        let waiting = format!("{folder}.partial");
+        let held = |place: &str| publications::kept_in(directory, publication, place);
+        if held(&folder).is_err() && held(&waiting).is_ok() {
+            report.notes.push(format!("{waiting} is in force; the next act gives it its name"));
+            known.insert(waiting);
+        } else if !directory.has(&folder) {
             report.fault(&folder, "it is missing");
-        } else if let Err(refusal) = publications::kept(directory, publication) {
+        } else if let Err(refusal) = held(&folder) {
             let told = refusal.to_string();
             report.fault(&folder, told.trim_start_matches(&format!("{folder} is damaged: ")));
         }

@@ -8,7 +8,7 @@ use crate::journal::{
     Audit, Checkpoint, Entry, JournalFault, Prefix, Proof, ProofFile, hex, read_verifier_key, sha256, verifier_key,
 };
 use crate::refusal::{Refusal, Refuse};
-use crate::storage::{Outbox, create_private_file, is_folder, read_file};
+use crate::storage::{Outbox, StorageFault, create_private_file, is_folder, read_file};
 use coldsign_verify::bundle;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -72,9 +72,14 @@ pub fn show<'a>(store: &'a Store, filter: &'a Filter) -> impl Iterator<Item = &'
 /// Reads a store's journal: every line, every checkpoint's signature, every entry's members.
 ///
 /// # Errors
-/// As the journal refuses.
+/// As the journal refuses; [`JournalFault::Exchanged`] where it does not go on from the one that was
+/// opened: only for that one a passphrase may have vouched.
 pub fn verify(store: &Store) -> Result<Audit, Refusal> {
-    folded(Audit::of_store(store.directory())?)
+    let audit = folded(Audit::of_store(store.directory())?)?;
+    if audit.goes_on_from(&store.journal().extent()) {
+        return Ok(audit);
+    }
+    Err(JournalFault::Exchanged(StorageFault::Exchanged(store.directory().path().join("journal/entries.jsonl"))).into())
 }
 
 /// The same for an export: a folder, or one file of lines.

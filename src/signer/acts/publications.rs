@@ -30,14 +30,22 @@ pub fn files(store: &Store, seq: u64) -> Result<BTreeMap<String, Vec<u8>>, Refus
     kept(store.directory(), find(store, Some(seq))?)
 }
 
-/// A publication's files as they lie in a store's directory, checked against its entry.
+/// A publication's files as they lie in a store's directory, under their unfinished name too, checked
+/// against its entry.
 pub(super) fn kept(store: &Directory, record: &PublicationRecord) -> Result<BTreeMap<String, Vec<u8>>, Refusal> {
-    let seq = record.made.seq;
-    let folder = format!("publications/{}", folder_in_store(seq));
-    let unfinished = format!("{folder}.partial");
-    let place = if !store.has(&folder) && store.has(&unfinished) { &unfinished } else { &folder };
+    let folder = format!("publications/{}", folder_in_store(record.made.seq));
+    kept_in(store, record, &folder)
+        .or_else(|refusal| kept_in(store, record, &format!("{folder}.partial")).map_err(|_| refusal))
+}
+
+/// As [`kept`], in that one place.
+pub(super) fn kept_in(
+    store: &Directory,
+    record: &PublicationRecord,
+    place: &str,
+) -> Result<BTreeMap<String, Vec<u8>>, Refusal> {
     let files = store.read_folder(place, LARGEST)?;
-    let damaged = |what: String| Denied::Damaged { file: folder.clone(), what };
+    let damaged = |what: String| Denied::Damaged { file: place.to_owned(), what };
     let sums = files.get("SHA256SUMS").map(|sums| hex(&sha256(sums)));
     if sums.as_deref() != Some(record.made.manifest.as_str()) {
         return Err(damaged("its SHA256SUMS is not the one that was published".to_owned()).into());

@@ -8,7 +8,7 @@ use super::found::{self, FoundDenied};
 use super::root::RootDenied;
 use super::{Ledger, Store, files, publications, root};
 use crate::journal::{hex, sha256};
-use crate::keystore::settle_unlocks;
+use crate::keystore::{SealGeneration, settle_unlocks};
 use crate::refusal::Refusal;
 use crate::storage::Directory;
 use coldsign_verify::bundle;
@@ -39,10 +39,14 @@ pub(super) fn sweep(store: &Store) -> Result<Swept, Refusal> {
     for path in paths(store)?.iter().filter(|path| is_unknown(ledger, path)) {
         refuse_newer(store, path)?;
     }
-    finish(directory, store)?;
-    swept.removed.extend(settle_unlocks(directory, &ledger.unlocks)?);
+    finish(directory, store, &mut swept)?;
+    if is_own(directory, "unlock") {
+        swept.removed.extend(settle_unlocks(directory, &ledger.unlocks)?);
+    }
     for folder in FOLDERS.iter().copied().chain([files::sealed_folder(ledger).as_str(), "sealed"]) {
-        directory.sweep_partials(folder)?;
+        if is_own(directory, folder) {
+            directory.sweep_partials(folder)?;
+        }
     }
     for path in paths(store)? {
         settle(store, &path, &mut swept)?;
@@ -50,39 +54,72 @@ pub(super) fn sweep(store: &Store) -> Result<Swept, Refusal> {
     Ok(swept)
 }
 
+/// Whether it lies in the store itself: what a link in its place leads to is somebody else's.
+fn is_own(directory: &Directory, folder: &str) -> bool {
+    let above = folder.rsplit_once('/').is_none_or(|(above, _)| directory.has_folder(above));
+    folder.is_empty() || above && directory.has_folder(folder)
+}
+
 /// Everything under a final name.
 fn paths(store: &Store) -> Result<Vec<String>, Refusal> {
     let sealed = files::sealed_folder(store.ledger());
     let mut paths = Vec::new();
-    for folder in ["unlock", "sealed", "policies", "certificates", "publications", "roots", &sealed] {
-        paths.extend(store.directory().names(folder)?.iter().map(|name| format!("{folder}/{name}")));
+    let folders = ["unlock", "sealed", "policies", "certificates", "publications", "roots", &sealed];
+    for folder in folders.into_iter().filter(|folder| is_own(store.directory(), folder)) {
+        // No act gives a name that is no UTF-8; and none can be taken by its replacement.
+        let names = store.directory().names(folder)?.into_iter();
+        let names = names.filter(|name| !name.contains(char::REPLACEMENT_CHARACTER));
+        paths.extend(names.map(|name| format!("{folder}/{name}")));
     }
     Ok(paths)
 }
 
-/// Gives what the journal names its final name, where a crash came between the two.
-fn finish(directory: &Directory, store: &Store) -> Result<(), Refusal> {
+/// Gives what the journal names its final name, where a crash came between the two. What has taken
+/// that name meanwhile goes aside: what the journal names is never removed for it.
+fn finish(directory: &Directory, store: &Store, swept: &mut Swept) -> Result<(), Refusal> {
     let ledger = store.ledger();
+    let holds = |path: &str, digest: &str| {
+        directory.read(path, files::LARGEST).is_ok_and(|bytes| hex(&sha256(&bytes)) == digest)
+    };
+    let mut aside = |path: &str| -> Result<(), Refusal> {
+        if directory.has(path) {
+            directory.put_aside(path, QUARANTINE)?;
+            swept.put_aside.push(path.to_owned());
+        }
+        Ok(())
+    };
     let sealed = files::sealed_folder(ledger);
-    if !directory.has(&sealed) && directory.has(&format!("{sealed}.partial")) {
-        directory.finish(&sealed)?;
+    let unfinished = format!("{sealed}.partial");
+    let sealed_in = |folder: &str| holds(&format!("{folder}/{}", SealGeneration::SEAL), ledger.unlocks.seal_sha256());
+    if sealed_in(&unfinished) && !sealed_in(&sealed) {
+        aside(&sealed)?;
+        directory.finish_folder(&sealed)?;
     }
+    aside(&unfinished)?;
     for file in files::named(ledger, store.sheet()) {
         let (folder, name) = file.path.rsplit_once('/').unwrap_or(("", &file.path));
         let partial = format!("{folder}/.{name}.partial");
         let partial = partial.trim_start_matches('/');
-        let waits = || directory.read(partial, files::LARGEST).is_ok_and(|bytes| hex(&sha256(&bytes)) == file.sha256);
-        if !directory.has(&file.path) && directory.has(partial) && waits() {
+        // A custodian's owner may have wrapped it anew: then its file is another, and right.
+        let settled = || match file.kind {
+            files::Kind::Custodian => directory.has(&file.path),
+            _ => holds(&file.path, &file.sha256),
+        };
+        if holds(partial, &file.sha256) && !settled() {
+            aside(&file.path)?;
             directory.finish(&file.path)?;
         }
     }
     for publication in ledger.publications.all().iter().rev() {
         let folder = format!("publications/{}", publications::folder_in_store(publication.made.seq));
-        if directory.has(&folder) {
+        let unfinished = format!("{folder}.partial");
+        if !directory.has(&unfinished) && directory.has(&folder) {
             break;
         }
-        if directory.has(&format!("{folder}.partial")) && publications::kept(directory, publication).is_ok() {
-            directory.finish(&folder)?;
+        let kept = |place: &str| publications::kept_in(directory, publication, place).is_ok();
+        if kept(&unfinished) && !kept(&folder) {
+            aside(&folder)?;
+            directory.finish_folder(&folder)?;
         }
     }
     Ok(())

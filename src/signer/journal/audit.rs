@@ -102,6 +102,12 @@ impl Audit {
         &self.bytes
     }
 
+    /// Whether its first lines are those of a journal that was read before.
+    pub fn goes_on_from(&self, before: &Checkpoint) -> bool {
+        let size = usize::try_from(before.size).unwrap_or(usize::MAX);
+        Checkpoint::of_lines(lines_of(&self.bytes).take(size)) == *before
+    }
+
     /// What a checkpoint of this journal's key is to it.
     pub fn prefix(&self, older: &Checkpoint) -> Prefix {
         if older.size > self.checkpoint.size {

@@ -246,14 +246,16 @@ fn an_act_whose_checkpoint_file_could_not_be_replaced_counts_and_says_so() {
     let temp = tempfile::tempdir().unwrap();
     let (directory, mut journal) = store(temp.path());
     let before = whats(&journal).len();
-    let obstacle = temp.path().join("journal/.checkpoint.partial");
-    fs::create_dir(&obstacle).unwrap();
+    let (note, aside) = (temp.path().join("journal/checkpoint"), temp.path().join("aside"));
+    fs::rename(&note, &aside).unwrap();
+    fs::create_dir(&note).unwrap();
     let refused = journal.commit(&[happened("counts")], &signer(), TIME + 61, "admin").unwrap_err();
     assert_eq!(refused.rule(), Some("JOURNAL-UNFINISHED"));
     assert_eq!(refused.hint().as_deref(), Some("coldsign status"));
+    fs::remove_dir(&note).unwrap();
+    fs::rename(aside, note).unwrap();
     let mut read = Journal::open(&directory).unwrap();
     assert_eq!(whats(&read).len(), before + 1);
-    fs::remove_dir(obstacle).unwrap();
     read.roll_forward().unwrap();
     assert_eq!(Journal::open(&directory).unwrap().note(), journal.note());
 }

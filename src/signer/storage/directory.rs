@@ -26,8 +26,8 @@ const ENTRY: u64 = 1 << 10;
 pub struct Directory {
     path: PathBuf,
     held: Option<Arc<Held>>,
-    /// Names that wait for their entry in the journal (`staged.rs`).
-    pub(super) staged: Arc<Mutex<Vec<String>>>,
+    /// Unfinished and final names of what waits for its entry in the journal (`staged.rs`).
+    pub(super) staged: Arc<Mutex<Vec<(String, String)>>>,
     lock: Option<Lock>,
 }
 
@@ -288,14 +288,14 @@ impl Directory {
         file.sync_data().map_err(StorageFault::system("synchronised", &path))
     }
 
-    /// Removes a file, durably; one that is not there is no fault.
+    /// Removes a file, or whatever was put in its place, durably; one that is not there is no fault.
     ///
     /// # Errors
     /// As the system refuses.
     pub fn remove_file(&self, name: &str) -> Result<(), StorageFault> {
         self.writable()?;
         let path = self.path.join(name);
-        match fs::remove_file(&path) {
+        match clear(&path) {
             Ok(()) => sync_directory(path.parent().unwrap_or(&self.path)),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
             Err(error) => Err(StorageFault::system("removed", &path)(error)),
@@ -369,6 +369,11 @@ pub(super) fn partial_of(path: &Path) -> PathBuf {
     path.with_file_name(format!(".{name}{PARTIAL}"))
 }
 
+/// Removes what has that name: a folder too, which somebody may have put in a file's place.
+pub(super) fn clear(path: &Path) -> std::io::Result<()> {
+    if fs::symlink_metadata(path)?.is_dir() { fs::remove_dir_all(path) } else { fs::remove_file(path) }
+}
+
 fn create_new(path: &Path) -> Result<File, StorageFault> {
     let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let made = rustix::fs::openat(CWD, path, flags, Mode::from_raw_mode(0o600));
@@ -379,7 +384,7 @@ fn create_new(path: &Path) -> Result<File, StorageFault> {
 /// never written to: it may be a link, a pipe, or another user's.
 pub(super) fn write_durably(path: &Path, bytes: &[u8]) -> Result<(), StorageFault> {
     let fault = || StorageFault::system("written", path);
-    match fs::remove_file(path) {
+    match clear(path) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(fault()(error)),
         _ => {}
     }

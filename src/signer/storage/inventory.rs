@@ -73,7 +73,14 @@ impl Directory {
         for name in self.names(below)? {
             let path = if below.is_empty() { name } else { format!("{below}/{name}") };
             let whole = self.path().join(&path);
-            let seen = fs::symlink_metadata(&whole).map_err(StorageFault::system("read", &whole))?;
+            let seen = match fs::symlink_metadata(&whole) {
+                // A name that is no UTF-8 is found under no other.
+                Err(_) if path.contains(char::REPLACEMENT_CHARACTER) => {
+                    found.push(Found { path, kind: Kind::Other, mode: 0 });
+                    continue;
+                }
+                seen => seen.map_err(StorageFault::system("read", &whole))?,
+            };
             let kind = match seen.file_type() {
                 kind if kind.is_file() => Kind::File,
                 kind if kind.is_dir() => Kind::Folder,

@@ -4,7 +4,7 @@
 //! it is `.<name>.partial` or `<folder>.partial`. So a final name that the journal does not know was
 //! never left by an act of ours that was interrupted.
 
-use super::directory::{PARTIAL, partial_of, rename_new, sync_directory, write_durably};
+use super::directory::{PARTIAL, clear, partial_of, rename_new, sync_directory, write_durably};
 use super::{Directory, StorageFault};
 use std::collections::BTreeMap;
 use std::fs;
@@ -13,7 +13,9 @@ use std::path::Path;
 use std::sync::PoisonError;
 
 /// How many things of one name are put aside.
-const MOST_ASIDE: u32 = 1000;
+const MOST_ASIDE: usize = 1000;
+/// How much of a name tells where it lay, in bytes: with a number after it it must fit into a name.
+const LONGEST_ASIDE: usize = 200;
 
 impl Directory {
     /// A new file, durable under its unfinished name when this returns; [`Directory::finish_staged`]
@@ -25,13 +27,13 @@ impl Directory {
         let path = self.free(name)?;
         let partial = partial_of(&path);
         // What an act before this one had not finished.
-        let _ = fs::remove_file(&partial);
+        let _ = clear(&partial);
         let above = path.parent().unwrap_or(self.path());
         if let Err(fault) = write_durably(&partial, bytes).and_then(|()| sync_directory(above)) {
             let _ = fs::remove_file(&partial);
             return Err(fault);
         }
-        self.remember(name);
+        self.remember(&hidden(name), name);
         Ok(())
     }
 
@@ -50,7 +52,7 @@ impl Directory {
             self.below(above)?;
         }
         self.below(&partial)?;
-        self.remember(name);
+        self.remember(&partial, name);
         Ok(partial)
     }
 
@@ -77,7 +79,7 @@ impl Directory {
         let path = self.path().join(name);
         let _ = fs::remove_file(partial_of(&path));
         let _ = fs::remove_dir_all(path.with_file_name(folder_name(&path)));
-        self.staged().retain(|staged| staged != name);
+        self.staged().retain(|(_, staged)| staged != name);
     }
 
     /// Forgets what was staged through this directory and not named by the journal: it keeps its
@@ -92,10 +94,15 @@ impl Directory {
     /// # Errors
     /// As the system refuses.
     pub fn put_aside(&self, name: &str, folder: &str) -> Result<(), StorageFault> {
-        self.below(folder)?;
-        let flat = name.replace('/', "_");
+        self.free_folder(folder)?;
+        // A name that is as long as a name can be gets no longer.
+        let mut flat = name.replace('/', "_");
+        while flat.len() > LONGEST_ASIDE {
+            flat.pop();
+        }
         let from = self.path().join(name);
-        for attempt in 1..=MOST_ASIDE {
+        let lie_there = self.names(folder)?.len();
+        for attempt in (1..=MOST_ASIDE).chain(lie_there..=lie_there.saturating_add(MOST_ASIDE)) {
             let to = self.path().join(folder).join(format!("{flat}.{attempt}"));
             match rename_new(&from, &to) {
                 Err(error) if matches!(error.kind(), ErrorKind::AlreadyExists | ErrorKind::DirectoryNotEmpty) => {}
@@ -109,6 +116,24 @@ impl Directory {
         Err(StorageFault::Exists(self.path().join(folder).join(flat)))
     }
 
+    /// A folder of that name; what is no folder and has the name gets another.
+    fn free_folder(&self, folder: &str) -> Result<(), StorageFault> {
+        let path = self.path().join(folder);
+        for attempt in 1..=MOST_ASIDE {
+            if !self.has(folder) || self.has_folder(folder) {
+                break;
+            }
+            let to = path.with_file_name(format!("{folder}.{attempt}"));
+            match rename_new(&path, &to) {
+                Err(error) if error.kind() != ErrorKind::AlreadyExists => {
+                    return Err(StorageFault::system("moved", &path)(error));
+                }
+                _ => {}
+            }
+        }
+        self.below(folder).map(drop)
+    }
+
     /// Gives everything that was staged through this directory its final name, durably: once the
     /// journal names it.
     ///
@@ -116,24 +141,33 @@ impl Directory {
     /// As the system refuses; what has no final name yet keeps its unfinished one.
     pub fn finish_staged(&self) -> Result<(), StorageFault> {
         let names = self.staged().clone();
-        for name in names {
-            self.finish(&name)?;
-            self.staged().retain(|staged| *staged != name);
+        for (unfinished, name) in names {
+            self.finish_from(&unfinished, &name)?;
+            self.staged().retain(|(_, staged)| *staged != name);
         }
         Ok(())
     }
 
-    /// Gives one file or folder that an act had staged its final name.
+    /// Gives one file that an act had staged its final name.
     ///
     /// # Errors
     /// As the system refuses.
     pub fn finish(&self, name: &str) -> Result<(), StorageFault> {
+        self.finish_from(&hidden(name), name)
+    }
+
+    /// Gives one folder that an act had staged its final name.
+    ///
+    /// # Errors
+    /// As the system refuses.
+    pub fn finish_folder(&self, name: &str) -> Result<(), StorageFault> {
+        self.finish_from(&format!("{name}{PARTIAL}"), name)
+    }
+
+    fn finish_from(&self, unfinished: &str, name: &str) -> Result<(), StorageFault> {
         self.writable()?;
         let path = self.path().join(name);
-        let file = partial_of(&path);
-        let folder = path.with_file_name(folder_name(&path));
-        let from = if fs::symlink_metadata(&file).is_ok() { file } else { folder };
-        rename_new(&from, &path).map_err(StorageFault::system("written", &path))?;
+        rename_new(&self.path().join(unfinished), &path).map_err(StorageFault::system("written", &path))?;
         sync_directory(path.parent().unwrap_or(self.path()))
     }
 
@@ -167,11 +201,11 @@ impl Directory {
         if fs::symlink_metadata(&path).is_ok() { Err(StorageFault::Exists(path)) } else { Ok(path) }
     }
 
-    fn remember(&self, name: &str) {
-        self.staged().push(name.to_owned());
+    fn remember(&self, unfinished: &str, name: &str) {
+        self.staged().push((unfinished.to_owned(), name.to_owned()));
     }
 
-    fn staged(&self) -> std::sync::MutexGuard<'_, Vec<String>> {
+    fn staged(&self) -> std::sync::MutexGuard<'_, Vec<(String, String)>> {
         self.staged.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -189,6 +223,11 @@ fn unfinished_names(name: &str) -> Vec<String> {
         names.push(parts.iter().enumerate().map(marked).collect::<Vec<_>>().join("/"));
     }
     names
+}
+
+/// The unfinished name of a file.
+fn hidden(name: &str) -> String {
+    partial_of(Path::new(name)).to_string_lossy().into_owned()
 }
 
 fn folder_name(path: &Path) -> String {
@@ -219,6 +258,23 @@ mod tests {
         assert_eq!(store.names("keys").unwrap(), ["a"]);
         assert_eq!(store.names("folder").unwrap(), ["1"]);
         assert!(matches!(store.stage_file("keys/a", b"x"), Err(StorageFault::Exists(_))));
+    }
+
+    #[test]
+    fn what_has_the_name_of_the_folder_or_fills_it_is_no_obstacle() {
+        let temp = tempfile::tempdir().unwrap();
+        let store = Directory::open(temp.path()).unwrap();
+        fs::write(temp.path().join("aside"), b"planted").unwrap();
+        fs::write(temp.path().join("strange"), b"one").unwrap();
+        store.put_aside("strange", "aside").unwrap();
+        assert_eq!(store.names("aside").unwrap(), ["strange.1"]);
+        assert_eq!(fs::read(temp.path().join("aside.1")).unwrap(), b"planted");
+        for number in 1..=MOST_ASIDE {
+            let _ = fs::write(temp.path().join(format!("aside/more.{number}")), b"planted");
+        }
+        fs::write(temp.path().join("more"), b"two").unwrap();
+        store.put_aside("more", "aside").unwrap();
+        assert!(!store.has("more"));
     }
 
     #[test]

@@ -238,13 +238,15 @@ fn stopped_while_settling(case: &Case, trial: &Trial) {
 fn a_change_that_can_not_be_finished_says_that_it_counts() {
     let trial = Trial::begin();
     let mut session = trial.open("old", "admin", OLD).unwrap();
-    // The checkpoint can't be replaced: its new file can't be written.
-    let obstacle = trial.place("old/journal/.checkpoint.partial");
-    fs::create_dir(&obstacle).unwrap();
+    // The checkpoint can't be replaced: a folder has its name.
+    let (note, aside) = (trial.place("old/journal/checkpoint"), trial.place("aside"));
+    fs::rename(&note, &aside).unwrap();
+    fs::create_dir(&note).unwrap();
     let refused = change(&mut session, "admin", &passphrase(NEW), Depth::Reseal, None).unwrap_err();
     assert_eq!(refused.reason().rule(), Some("UNLOCK-UNFINISHED"));
     drop(session);
-    fs::remove_dir(obstacle).unwrap();
+    fs::remove_dir(&note).unwrap();
+    fs::rename(aside, note).unwrap();
     assert!(!trial.opens("old", "admin", OLD));
     assert!(trial.opens("old", "admin", NEW));
 }
