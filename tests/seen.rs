@@ -76,7 +76,7 @@ fn a_policy_that_is_exchanged_while_the_question_stands_is_not_applied() {
     let mut p = desk.typed(&["policy", "apply"]);
     let shown = p.exp_string("Confirm with Yes (exactly): ").unwrap();
     assert!(shown.contains("description changes from Read data to Read data of ward 7"), "{shown}");
-    assert!(shown.contains("the SHA-256 of its text is "), "{shown}");
+    assert!(shown.contains("the SHA-256 of its text is"), "{shown}");
     let wide = honest.replacen("scopes = [", "scopes = [\"admin:all\", ", 1);
     assert_ne!(wide, honest);
     write(&desk.path("store/policy.toml"), &wide);
@@ -105,7 +105,7 @@ fn a_root_is_shown_before_its_code_is_asked_for() {
     let before = desk.journal();
     let mut p = desk.typed(&["root", "rotate", "--bundle-key", "--by", "root/1"]);
     let shown = p.exp_string("Confirm with Yes (exactly): ").unwrap();
-    for told in ["new      bundle/2 (", "leaves   bundle/1 (", "as is    root/2 (", "the SHA-256 of its payload is "] {
+    for told in ["new      bundle/2 (", "leaves   bundle/1 (", "as is    root/2 (", "the SHA-256 of its payload is"] {
         assert!(shown.contains(told), "{told} is not in {shown}");
     }
     assert!(!shown.contains("root code of"), "{shown}");

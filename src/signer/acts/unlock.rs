@@ -359,7 +359,7 @@ fn unfinished(refusal: Refusal) -> Refusal {
 pub(super) fn todo(store: &Store) -> Option<(String, String)> {
     let behind = store.unlocks_behind();
     let first = behind.first()?;
-    let what = format!("not up to date since an unlock was changed or removed: the files of {}", behind.join(", "));
+    let what = format!("unlock files out of date, since an unlock was changed or removed: {}", behind.join(", "));
     Some((what, format!("coldsign unlock refresh {first}")))
 }
 

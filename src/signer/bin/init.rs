@@ -145,8 +145,8 @@ fn report(session: &Session, place: &Path, kdf_log_n: u8, screen: &mut Screen) {
 
 fn ask_issuer() -> Result<String, Refusal> {
     ask::tell(
-        "The issuer stands in every token and in every service's configuration. A URL of yours,\n\
-         which need not be reachable. It can't be changed later.\n",
+        "The issuer stands in every token and in every service's configuration.\n\
+         A URL of yours, which need not be reachable. It can't be changed later.\n",
     )?;
     loop {
         let issuer = ask::line("issuer, such as https://tokens.example.org", None)?;
@@ -205,7 +205,7 @@ fn fedn(host: &str) -> Result<StarterKind, Fault> {
 
 fn ask_services() -> Result<Vec<(String, StarterKind)>, Refusal> {
     ask::tell(
-        "\nWhich service shall accept the tokens? One to begin with; add more to policy.toml later.\n\
+        "\nWhich service shall accept the tokens? One for now; policy.toml takes more.\n\
          \x20 api      an HTTP API with a JWT library (RFC 9068-shaped tokens)\n\
          \x20 fedn     a FEDn network: clients, combiners, admins\n\
          \x20 flowkit  a FlowAPI server\n\

@@ -97,7 +97,7 @@ enum Command {
         after_help = "Examples:\n  coldsign key generate default\n  coldsign key list\n  coldsign key activate default/2"
     )]
     Key(key::Command),
-    /// Ways to open the store: list, add, change, remove, test
+    /// Ways to open the store: list, add, change, remove, refresh, test
     #[command(subcommand)]
     Unlock(unlock::Command),
     /// Check, compare, apply and show the policy
@@ -125,7 +125,7 @@ enum Command {
         after_help = "Examples:\n  coldsign revoke subject ann --dry-run\n  coldsign revoke subject ann --reason 'left the project'\n  coldsign revoke list"
     )]
     Revoke(revoke::Command),
-    /// List, show and copy publications
+    /// List, show, compare, check and copy publications
     #[command(
         subcommand,
         after_help = "Examples:\n  coldsign publication list\n  coldsign publication copy 3 --to /media/usb"

@@ -128,7 +128,8 @@ fn approve(comparison: &Comparison) -> Result<(), Refusal> {
     let mut lines = lines(comparison);
     lines.extend(comparison.affected.iter().map(affected_line));
     lines.extend(comparison.warnings.iter().map(|warning| format!("warning: {warning}")));
-    lines.push(format!("the SHA-256 of its text is {}", comparison.sha256));
+    lines.push("the SHA-256 of its text is".to_owned());
+    lines.push(format!("  {}", comparison.sha256));
     let otherwise = Fault::Unseen {
         what: "the changes",
         look: "coldsign policy diff shows them, and the SHA-256 that the command below names",

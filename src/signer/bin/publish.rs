@@ -72,7 +72,7 @@ pub fn run(args: Args, context: &Context, screen: &mut Screen) -> Ended {
     if let Some(root) = root::newest(session.store())? {
         super::root::tell_fingerprint(&root, screen);
     }
-    screen.note("to compare by another way: the SHA-256 of its SHA256SUMS");
+    screen.note("the SHA-256 of the publication's SHA256SUMS, to compare by another way:");
     screen.line(&published.manifest);
     Ok(())
 }

@@ -147,7 +147,7 @@ fn revoke(request: &Request, how: &How, context: &Context, screen: &mut Screen) 
 }
 
 fn show(reach: &Reach<'_>, store: &Store, dry_run: bool, screen: &mut Screen) {
-    let verb = if dry_run { "would be taken back (a dry run)" } else { "taken back" };
+    let verb = if dry_run { "would be taken back (a dry run)" } else { "to take back" };
     screen.line(&format!("{} {verb}", many(reach.tokens.len(), "token")));
     let mut table = Table::new(&["SUBJECT", "SERVICE/ROLES", "UNTIL (UTC)", "JTI"]);
     for token in reach.tokens.iter().take(SHOWN) {

@@ -365,7 +365,7 @@ fn lacking(store: &Store) -> Result<Vec<String>, Refusal> {
 /// The fingerprint as those read it who pin the root, hex and words, beside what was done.
 pub fn tell_fingerprint(root: &Root, screen: &mut Screen) {
     screen.note(&format!(
-        "for whoever pins root {}, by another way than the stick, its fingerprint:",
+        "for whoever pins root {}, its fingerprint (tell it by another way than the stick):",
         root.root_version()
     ));
     for line in fingerprint_lines(root) {

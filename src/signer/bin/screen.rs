@@ -59,7 +59,7 @@ impl Screen {
     /// Says whether a passphrase vouches for the store that is shown from here on.
     pub fn shows(&mut self, authenticated: bool) {
         if !authenticated && self.authenticated.is_none() {
-            self.note("not authenticated: this is what the files say; --unlock NAME checks them");
+            self.note("not authenticated: the files say so; --unlock NAME checks them");
         }
         self.authenticated = Some(authenticated);
     }
@@ -260,12 +260,12 @@ fn plain_ascii(json: &str) -> String {
 fn wrapped(text: &str, kind: &str, width: usize) -> String {
     let mut lines = String::new();
     let mut column = "coldsign: ".len() + kind.len();
-    for word in text.split(' ') {
+    for (number, word) in text.split(' ').enumerate() {
         let length = word.chars().count();
-        if column + length > width && !lines.is_empty() {
+        if number > 0 && column + 1 + length > width {
             lines.push_str("\n  ");
             column = 2;
-        } else if !lines.is_empty() {
+        } else if number > 0 {
             lines.push(' ');
             column += 1;
         }
@@ -309,6 +309,10 @@ mod tests {
         let broken = wrapped(text, "error: ", 40);
         assert!(broken.lines().skip(1).all(|line| line.starts_with("  ") && line.chars().count() <= 40), "{broken}");
         assert_eq!(broken.replace("\n  ", " "), text);
+        let full = format!("{} {}", "x".repeat(14), "y".repeat(15));
+        assert_eq!(wrapped(&full, "", 40), full);
+        assert_eq!(wrapped(&format!("{full}y"), "", 40), full.replace(' ', "\n  ") + "y");
+        assert_eq!(wrapped("  new     file", "", 40), "  new     file");
         let long = "x".repeat(100);
         assert_eq!(wrapped(&long, "", 40), long);
     }

@@ -122,6 +122,15 @@ impl Sheet<'_> {
         ask::tell(&format!("\n{}\n", text.as_str()))?;
         let what = if self.root.is_some() { "both codes down now: they are" } else { "the code down now: it is" };
         let back = if self.root.is_some() { "them" } else { "it" };
+        // The sheet is longer than a screen: the codes have scrolled away by now.
+        let mut codes = Zeroizing::new(String::with_capacity(256));
+        codes.push_str("recovery code   ");
+        codes.push_str(&self.recovery.expose_for_paper());
+        if let Some(code) = self.root {
+            codes.push_str("\nroot code       ");
+            codes.push_str(&code.expose_for_paper());
+        }
+        ask::tell(&format!("{}\n", codes.as_str()))?;
         ask::tell(&format!("Write {what} shown once. Then type {back} back.\n"))?;
         ask_back("recovery code", self.recovery)?;
         self.root.map_or(Ok(()), |code| ask_back("root code", code))?;

@@ -82,7 +82,7 @@ pub fn run(_: Args, context: &Context, screen: &mut Screen) -> Ended {
             epoch.started.backup.get(..16).unwrap_or_default()
         ));
     }
-    screen.line(&format!("opened by {}", summary.unlocks.join(", ")));
+    screen.line(&format!("can be opened by {}", summary.unlocks.join(", ")));
     if summary.unconfirmed > 0 {
         screen.line(&format!("{} with delivery unconfirmed: coldsign token list", many(summary.unconfirmed, "token")));
     }

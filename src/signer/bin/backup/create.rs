@@ -57,8 +57,9 @@ pub fn run(args: Args, context: &Context, screen: &mut Screen) -> Ended {
     ));
     screen.note(&format!("journal fingerprint in it {}", short(&fingerprint)));
     let openers: Vec<&str> = session.store().ledger().unlocks.all().iter().map(|unlock| unlock.name.as_str()).collect();
-    screen.note(&format!("opened by {} as of today, for ever", openers.join(", ")));
+    screen.note(&format!("today's passphrases and codes open it for ever: {}", openers.join(", ")));
     screen.hint(&format!("coldsign backup verify {}", shell_word(&backup.path)));
+    screen.note("its SHA-256:");
     screen.line(&made.sha256);
     Ok(())
 }

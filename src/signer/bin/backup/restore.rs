@@ -105,9 +105,9 @@ fn named(args: &Args) -> Result<Vec<Witness>, Refusal> {
 /// What was brought along, from the person at the terminal.
 fn asked() -> Result<Vec<Witness>, Refusal> {
     ask::tell(
-        "The newest checkpoint that left the old machine shows whether this backup is the newest:\n\
-         a copy of its file journal/checkpoint on a stick, a page with it typed into a file, or the\n\
-         journal fingerprint that somebody noted.\n",
+        "Is this backup the newest? The newest checkpoint that left the old machine shows\n\
+         it: a copy of its file journal/checkpoint on a stick, a page with it typed into\n\
+         a file, or the journal fingerprint that somebody noted.\n",
     )
     .map_err(|_| Fault::NoTerminal("name it with --checkpoint FILE or --fingerprint, or say --no-checkpoint"))?;
     loop {

@@ -4,8 +4,7 @@ use super::super::context::Context;
 use super::super::screen::Screen;
 use super::super::{Ended, status, when};
 use coldsign::acts::journal::{self, Older};
-use coldsign::journal::{Audit, hex, sha256, verifier_key};
-use coldsign::refusal::Refusal;
+use coldsign::journal::{hex, sha256, verifier_key};
 use coldsign_verify::escape::escaped_up_to;
 use serde_json::json;
 use std::path::{Path, PathBuf};
@@ -47,10 +46,16 @@ pub fn run(args: Args, context: &Context, screen: &mut Screen) -> Ended {
     if let (Some(proof), Some(key)) = (&args.proof, &args.key) {
         return prove(proof, key, screen);
     }
-    let audit = audit(&args, context, screen)?;
+    let (store, audit) = match &args.export {
+        Some(path) => (None, journal::verify_export(path)?),
+        None => {
+            let store = context.store(screen)?;
+            let audit = journal::verify(&store)?;
+            (Some(store), audit)
+        }
+    };
     let replaced = args.key.as_deref().map(|key| journal::check_key(&audit, key)).transpose()?;
     let compared = args.fingerprint.as_deref().map(|given| journal::find_fingerprint(&audit, given)).transpose()?;
-    let store = if args.against.is_some() && args.export.is_none() { Some(context.store(screen)?) } else { None };
     let against = args.against.as_deref().map(|file| journal::against(&audit, store.as_ref(), file)).transpose()?;
     let key = verifier_key(&audit.genesis.store_id, &audit.keys.newest());
     let fingerprint = hex(&sha256(audit.note.as_bytes()));
@@ -118,13 +123,6 @@ pub fn run(args: Args, context: &Context, screen: &mut Screen) -> Ended {
         screen.note(&format!("{} bytes of an act that was never acknowledged lie beyond its end", audit.torn));
     }
     Ok(())
-}
-
-fn audit(args: &Args, context: &Context, screen: &mut Screen) -> Result<Audit, Refusal> {
-    match &args.export {
-        Some(path) => journal::verify_export(path),
-        None => journal::verify(&context.store(screen)?),
-    }
 }
 
 fn prove(file: &Path, key: &Path, screen: &mut Screen) -> Ended {

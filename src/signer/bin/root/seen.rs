@@ -71,7 +71,8 @@ pub fn lines(difference: &Difference) -> Vec<String> {
         }
         _ => format!("  as is    {until}"),
     });
-    lines.push(format!("the SHA-256 of its payload is {payload}"));
+    lines.push("the SHA-256 of its payload is".to_owned());
+    lines.push(format!("  {payload}"));
     lines
 }
 

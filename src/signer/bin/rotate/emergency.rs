@@ -154,7 +154,7 @@ pub fn run(args: &Args, context: &Context, screen: &mut Screen) -> Ended {
             Some(folder) => screen.note(&format!("copied to {}", folder.display())),
             None => screen.hint(&format!("coldsign publication copy {} --to .", published.seq)),
         }
-        screen.note("to compare by another way: the SHA-256 of its SHA256SUMS");
+        screen.note("the SHA-256 of the publication's SHA256SUMS, to compare by another way:");
         screen.line(&published.manifest);
     }
     for token in &reissued {
