@@ -177,6 +177,20 @@ fn an_unlock_is_removed_by_a_word_only() {
     }
 }
 
+#[test]
+fn a_yes_that_was_typed_before_the_question_counts_for_nothing() {
+    let temp = tempfile::tempdir().unwrap();
+    make_store(temp.path());
+    let mut p = coldsign(temp.path(), &["unlock", "remove", "recovery"]);
+    p.exp_string("passphrase of anna: ").unwrap();
+    p.send_line(&format!("{PASSPHRASE}\nYes")).unwrap();
+    p.exp_string("Confirm with Yes (exactly)").unwrap();
+    p.send_line("no").unwrap();
+    p.exp_string("not confirmed [NOT-CONFIRMED]").unwrap();
+    p.exp_eof().unwrap();
+    assert!(temp.path().join("store/unlock/recovery.age").exists());
+}
+
 /// A policy whose keys reach verifiers at once: no courier, no reload, no skew.
 const AT_ONCE: &str = r#"
 format = "coldsign-policy"

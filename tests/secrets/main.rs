@@ -60,7 +60,7 @@ impl Life {
             true => {
                 let mut strace = Command::new("strace");
                 strace.args(["-f", "-y", "-xx", "-v", "-s", "1000000", "-e"]);
-                strace.arg("trace=execve,write,writev,pwrite64,pwritev,sendto,sendmsg,symlink,link,openat,rename");
+                strace.arg("trace=execve,write,writev,pwrite64,pwritev,sendto,sendmsg,symlink,link,openat,rename,renameat,renameat2,linkat");
                 strace.arg("-o").arg(&trace).arg(binary);
                 strace
             }
@@ -112,13 +112,32 @@ impl Life {
     }
 }
 
+/// The names of the sheets, and those under which they were begun, plain and as a trace in hex has them.
+fn sheets(trace: &str) -> Vec<String> {
+    let hex = |name: &[u8]| name.iter().map(|byte| format!("\\x{byte:02x}")).collect::<String>();
+    let mut names = vec!["recovery.txt".to_owned(), hex(b"recovery.txt")];
+    for line in trace.lines().filter(|line| line.contains("rename") || line.contains("linkat")) {
+        if line.contains("recovery.txt") || line.contains(&names[1]) {
+            for part in line.split('"').skip(1).step_by(2) {
+                let bytes: Vec<u8> =
+                    part.split("\\x").skip(1).filter_map(|byte| u8::from_str_radix(byte, 16).ok()).collect();
+                let name = bytes.rsplit(|byte| *byte == b'/').next().unwrap_or_default();
+                if name.starts_with(b".coldsign.") {
+                    names.extend([String::from_utf8_lossy(name).into_owned(), hex(name)]);
+                }
+            }
+        }
+    }
+    names
+}
+
 /// The bytes that a trace in hex shows as arguments, but for what was to be written: the sheets.
 fn written(trace: &str) -> Vec<u8> {
-    let sheet: String = b"recovery.txt".iter().map(|byte| format!("\\x{byte:02x}")).collect();
+    let names = sheets(trace);
     let mut bytes = Vec::new();
     for line in trace.lines() {
         let call = line.split('(').next().unwrap_or_default();
-        if call.contains("write") && (line.contains("recovery.txt") || line.contains(&sheet)) {
+        if call.contains("write") && names.iter().any(|name| line.contains(name)) {
             continue;
         }
         for quoted in line.split('"').skip(1).step_by(2) {

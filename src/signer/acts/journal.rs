@@ -174,7 +174,7 @@ pub fn against(audit: &Audit, store: Option<&Store>, file: &Path) -> Result<Olde
     let roots = store.map(root::chain).transpose()?.unwrap_or_default();
     let note = match found::bundled(&given, &roots) {
         Some(bundled) => bundled.map_err(foreign)?.note,
-        None => given,
+        None => given.clone(),
     };
     let by = audit.keys.verify(&note).map_err(|what| foreign(what.to_owned()))?;
     let older = by.checkpoint;
@@ -187,6 +187,13 @@ pub fn against(audit: &Audit, store: Option<&Store>, file: &Path) -> Result<Olde
         }
         if !by.in_its_time {
             return Err(foreign(REPLACED.to_owned()).into());
+        }
+    }
+    // A bundle says more than its checkpoint: that this store made that publication.
+    if let (Some(store), Prefix::Proven, true) = (store, prefix, given.trim_start().starts_with("ey")) {
+        let folder = file.parent().filter(|_| !is_folder(file)).unwrap_or(file);
+        if let Some(denied) = found::accuses(store, folder, given.trim_end())? {
+            return Err(denied.into());
         }
     }
     match prefix {

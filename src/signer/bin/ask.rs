@@ -87,7 +87,14 @@ pub fn new_passphrase() -> Result<Passphrase, Refusal> {
 
 /// An answer; `default` where only Enter was pressed.
 pub fn line(question: &str, default: Option<&str>) -> Result<String, Fault> {
-    let mut terminal = Terminal::open().map_err(|_| Fault::NoTerminal("give the answers as options, see --help"))?;
+    line_at(&mut terminal()?, question, default)
+}
+
+fn terminal() -> Result<Terminal, Fault> {
+    Terminal::open().map_err(|_| Fault::NoTerminal("give the answers as options, see --help"))
+}
+
+fn line_at(terminal: &mut Terminal, question: &str, default: Option<&str>) -> Result<String, Fault> {
     let shown = default.map(|default| format!(" [{default}]")).unwrap_or_default();
     loop {
         terminal.write(&one_line(&format!("{question}{shown}: "))).map_err(Fault::Terminal)?;
@@ -102,8 +109,7 @@ pub fn line(question: &str, default: Option<&str>) -> Result<String, Fault> {
 
 /// Text that only the person at the terminal sees: it never goes to stdout or stderr.
 pub fn tell(text: &str) -> Result<(), Fault> {
-    let mut terminal = Terminal::open().map_err(|_| Fault::NoTerminal("give the answers as options, see --help"))?;
-    terminal.write(text).map_err(Fault::Terminal)
+    terminal()?.write(text).map_err(Fault::Terminal)
 }
 
 /// Shows at the terminal, wherever standard output goes, what an act would do, and asks for Yes.
@@ -117,9 +123,13 @@ pub fn approve(lines: &[String], question: &str, otherwise: Fault) -> Result<(),
     confirm(question)
 }
 
-/// Yes, written out.
+/// Yes, written out after the question was on the screen.
 pub fn confirm(question: &str) -> Result<(), Fault> {
-    match line(&format!("{question} Confirm with Yes (exactly)"), None) {
+    let answer = terminal().and_then(|mut terminal| {
+        terminal.forget_typed();
+        line_at(&mut terminal, &format!("{question} Confirm with Yes (exactly)"), None)
+    });
+    match answer {
         Ok(answer) if answer == "Yes" => Ok(()),
         Ok(_) => Err(Fault::NotConfirmed),
         Err(Fault::NoTerminal(_)) => Err(Fault::NoTerminal("say --yes if it is meant")),

@@ -84,6 +84,11 @@ impl Terminal {
         self.output.flush()
     }
 
+    /// Drops what was typed before: it answers no question that was not on the screen yet.
+    pub fn forget_typed(&mut self) {
+        let _ = rustix::termios::tcflush(&self.output, rustix::termios::QueueSelector::IFlush);
+    }
+
     /// One line without its end.
     ///
     /// # Errors

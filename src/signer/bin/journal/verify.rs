@@ -64,7 +64,7 @@ pub fn run(args: Args, context: &Context, screen: &mut Screen) -> Ended {
         screen.object(&json!({
             "verified": true, "lines": audit.entries.len(), "checkpoints": checkpoints,
             "covered": audit.checkpoint.size, "store_id": audit.genesis.store_id, "issuer": audit.genesis.issuer,
-            "journal_key": key, "key_authenticated": args.key.is_some(), "keys_replaced": audit.keys.replacements().count(),
+            "journal_key": key, "key_authenticated": args.key.is_some() || screen.is_authenticated(), "keys_replaced": audit.keys.replacements().count(),
             "compared": compared.as_ref().map(|checkpoint| checkpoint.size), "checkpoint": audit.note,
             "fingerprint": fingerprint, "against": against.as_ref().map(|older| match older {
                 Older::Prefix(older) | Older::LeftBehind(older, _) => older.size,
