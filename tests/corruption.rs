@@ -58,9 +58,7 @@ impl Edit {
 
 #[test]
 fn every_changed_byte_is_told_or_harmless() {
-    corrupt(|name, bytes| {
-        places::of(bytes, 6).into_iter().flat_map(|at| changed_at(name, bytes, at)).collect()
-    });
+    corrupt(|name, bytes| places::of(bytes, 6).into_iter().flat_map(|at| changed_at(name, bytes, at)).collect());
 }
 
 #[test]
