@@ -258,6 +258,7 @@ fn remove(name: &str, yes: bool, context: &Context, screen: &mut Screen) -> Ende
     screen.note(&format!("{name} no longer opens the store"));
     sealed_anew(&session, screen);
     warn_own(name, &by, screen);
+    warn_kept(name, screen);
     if let [last] = session.store().ledger().unlocks.all() {
         screen.warning(&format!("only {} opens the store now: if that is lost, the store is lost", last.name));
         let another = if last.name == Unlocks::RECOVERY { "NAME" } else { Unlocks::RECOVERY };
@@ -360,6 +361,17 @@ fn warn_own(changed: &str, by: &str, screen: &mut Screen) {
         screen.warning(&format!("a copy from before that is put back whole opens to your own {own}: change it too"));
         screen.hint(&format!("coldsign unlock change {by}"));
     }
+}
+
+/// Whoever was removed opened every key of that day: a copy of that day signs publications and tokens until
+/// verifiers hear of other keys.
+fn warn_kept(removed: &str, screen: &mut Screen) {
+    let own = word(removed);
+    screen.warning(&format!(
+        "whoever knew {removed}'s {own} and has a copy of the store has the keys of that day, and signs \
+         publications with them"
+    ));
+    screen.hint("coldsign root rotate --bundle-key");
 }
 
 fn warn_cheap(session: &Session, screen: &mut Screen) {
