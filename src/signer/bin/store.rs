@@ -41,6 +41,7 @@ fn tell(report: &Report, mended: &[Fault], screen: &mut Screen) {
         let list = |faults: &[Fault]| faults.iter().map(as_json).collect::<Vec<_>>();
         screen.object(&json!({
             "faults": list(&report.faults), "mended": list(mended), "notes": report.notes,
+            "authenticated": false,
         }));
         return;
     }
@@ -58,7 +59,7 @@ fn tell(report: &Report, mended: &[Fault], screen: &mut Screen) {
     }
     if report.faults.is_empty() {
         screen.line("no fault found");
-        screen.note("what is in the sealed files shows only when they are opened: coldsign unlock test NAME");
+        screen.note("not authenticated: no passphrase was asked for; coldsign unlock test NAME opens every key");
     }
 }
 
