@@ -53,7 +53,7 @@ fn make_store(folder: &Path) -> String {
     p.send_line("https://orders.example").unwrap();
     p.exp_string("[admin]").unwrap();
     p.send_line("anna").unwrap();
-    p.exp_string("new passphrase: ").unwrap();
+    p.exp_string("new passphrase of anna: ").unwrap();
     p.send_line(PASSPHRASE).unwrap();
     p.exp_string("the same again: ").unwrap();
     p.send_line(PASSPHRASE).unwrap();
@@ -119,11 +119,11 @@ fn a_person_changes_a_passphrase_and_makes_a_new_code() {
     let mut p = coldsign(temp.path(), &["unlock", "change", "anna"]);
     p.exp_string("passphrase of anna: ").unwrap();
     p.send_line(PASSPHRASE).unwrap();
-    p.exp_string("new passphrase: ").unwrap();
+    p.exp_string("new passphrase of anna: ").unwrap();
     p.send_line("too short").unwrap();
     p.exp_string("the passphrase is too short: 9 characters, at least 12; once more").unwrap();
     for (again, told) in [("something else", "that was not the same"), (new, "the passphrase of anna is changed")] {
-        p.exp_string("new passphrase: ").unwrap();
+        p.exp_string("new passphrase of anna: ").unwrap();
         p.send_line(new).unwrap();
         p.exp_string("the same again: ").unwrap();
         p.send_line(again).unwrap();

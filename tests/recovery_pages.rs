@@ -191,7 +191,7 @@ impl Desk {
         let block = block.replace("/media/", &format!("{}/", self.folder.path().join("media").display()));
         let mut session = self.shell(&format!("set -e\n{block}\necho 'the block'' is done'"));
         let question = Regex::new(
-            r"(passphrase of \w+|recovery code|root code of root/\d+|root code|new passphrase|the same again|Confirm with Yes \(exactly\)): $",
+            r"(new passphrase of \w+|passphrase of \w+|recovery code|root code of root/\d+|root code|the same again|Confirm with Yes \(exactly\)): $",
         )
         .unwrap();
         let mut screen = String::new();
@@ -211,32 +211,30 @@ impl Desk {
             if !question.is_match(&asked) {
                 break; // the end: what is left of the screen
             }
-            let answer = self.answer(asked.trim_end_matches(": "), &block);
+            let answer = self.answer(asked.trim_end_matches(": "));
             session.send_line(&answer).unwrap();
         }
         assert!(screen.contains("the block is done"), "{block}\n{screen}");
         screen
     }
 
-    fn answer(&mut self, question: &str, block: &str) -> String {
+    fn answer(&mut self, question: &str) -> String {
         match question {
             "recovery code" => self.recovery.clone(),
             // The code of the sheet that was shown, or of the one custodian there is.
             "root code" if !self.new_code.is_empty() => std::mem::take(&mut self.new_code),
             "root code" => self.roots["root/1"].clone(),
             "Confirm with Yes (exactly)" => "Yes".to_owned(),
-            "new passphrase" => {
-                self.typed += 1;
-                let (_, name) =
-                    ["unlock add ", "unlock change "].iter().find_map(|verb| block.split_once(verb)).unwrap();
-                let name = name.split_whitespace().next().unwrap().to_owned();
-                let new = format!("a new passphrase, number {}", self.typed);
-                self.passphrases.push((name, new.clone()));
-                new
-            }
             "the same again" => self.passphrases.last().unwrap().1.clone(),
             other if other.starts_with("root code of ") => {
                 self.roots[other.trim_start_matches("root code of ")].clone()
+            }
+            other if other.starts_with("new passphrase of ") => {
+                self.typed += 1;
+                let name = other.trim_start_matches("new passphrase of ").to_owned();
+                let new = format!("a new passphrase, number {}", self.typed);
+                self.passphrases.push((name, new.clone()));
+                new
             }
             other => {
                 let name = other.strip_prefix("passphrase of ").unwrap_or_else(|| panic!("{other}?"));

@@ -67,11 +67,11 @@ pub fn root_code<T>(
     })
 }
 
-/// A new passphrase, typed twice; one that can't be is asked for again before that.
-pub fn new_passphrase() -> Result<Passphrase, Refusal> {
+/// A new passphrase of the unlock `name`, typed twice; one that can't be is asked for again before that.
+pub fn new_passphrase(name: &str) -> Result<Passphrase, Refusal> {
     for left in (0..TRIES).rev() {
         let first = again(TRIES, || {
-            let first = secret("new passphrase: ")?;
+            let first = secret(&format!("new passphrase of {name}: "))?;
             Passphrase::new(first.clone())?;
             Ok(first)
         })?;

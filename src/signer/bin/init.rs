@@ -94,7 +94,7 @@ pub fn run(args: Args, context: &Context, screen: &mut Screen) -> Ended {
     init::check_unlock_name(&admin)?;
     let passphrase = match context.passphrase_from_file()? {
         Some(text) => Passphrase::new(text)?,
-        None => ask::new_passphrase()?,
+        None => ask::new_passphrase(&admin)?,
     };
     let (recovery, root_code) = (RecoveryCode::generate()?, RecoveryCode::generate()?);
     let mut prepared = Prepared::make(&Request {

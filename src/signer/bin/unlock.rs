@@ -335,7 +335,7 @@ impl New {
         }
         match &self.new_passphrase_file {
             Some(file) => Ok(Passphrase::new(secret_in(file)?)?),
-            None => ask::new_passphrase(),
+            None => ask::new_passphrase(name),
         }
     }
 }
