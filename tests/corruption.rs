@@ -233,13 +233,7 @@ fn batch(subject: &str) -> Batch {
         service: "api".to_owned(),
         roles: vec!["reader".to_owned()],
         subjects: vec![subject.to_owned()],
-        lifetime: None,
-        not_before: None,
-        scopes: Vec::new(),
-        details: None,
-        cnf_jkt: None,
-        form: None,
-        reason: None,
+        ..Batch::default()
     }
 }
 

@@ -27,13 +27,7 @@ fn issue(session: &mut Session, subject: &str) -> Result<Vec<Issued>, Refusal> {
         service: "api".to_owned(),
         roles: vec!["reader".to_owned()],
         subjects: vec![subject.to_owned()],
-        lifetime: None,
-        not_before: None,
-        scopes: Vec::new(),
-        details: None,
-        cnf_jkt: None,
-        form: None,
-        reason: None,
+        ..Batch::default()
     };
     issue::issue(session, &batch)
 }

@@ -90,13 +90,7 @@ impl Made {
             service: service.to_owned(),
             roles: vec!["reader".to_owned()],
             subjects: vec!["ann".to_owned()],
-            lifetime: None,
-            not_before: None,
-            scopes: Vec::new(),
-            details: None,
-            cnf_jkt: None,
-            form: None,
-            reason: None,
+            ..Batch::default()
         };
         Ok(issue::issue(&mut self.open()?, &batch)?.remove(0).key)
     }

@@ -305,13 +305,7 @@ fn batch() -> Batch {
         service: "api".to_owned(),
         roles: vec!["reader".to_owned()],
         subjects: vec!["next".to_owned()],
-        lifetime: None,
-        not_before: None,
-        scopes: Vec::new(),
-        details: None,
-        cnf_jkt: None,
-        form: None,
-        reason: None,
+        ..Batch::default()
     }
 }
 

@@ -156,11 +156,6 @@ fn batch(grant: &str, subject: &str, lifetime: Option<u64>) -> Batch {
         roles: vec![role.to_owned()],
         subjects: vec![subject.to_owned()],
         lifetime,
-        not_before: None,
-        scopes: Vec::new(),
-        details: None,
-        cnf_jkt: None,
-        form: None,
-        reason: None,
+        ..Batch::default()
     }
 }

@@ -28,7 +28,7 @@ const LARGEST_BATCH: usize = 10_000;
 const AFTER_SWAP: &str = "after-swap-";
 
 /// What is asked for, for one or more subjects.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Batch {
     /// The service.
     pub service: String,

@@ -93,12 +93,7 @@ impl Bench {
             roles: roles.split(',').map(str::to_owned).collect(),
             subjects: vec![subject.to_owned()],
             lifetime: Some(HOUR),
-            not_before: None,
-            scopes: Vec::new(),
-            details: None,
-            cnf_jkt: None,
-            form: None,
-            reason: None,
+            ..Batch::default()
         };
         let issued = issue::issue(&mut self.session(now), &batch).unwrap().remove(0);
         Token::new(service, &issued)
